@@ -1,0 +1,28 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newRootCommand(e *environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "trent",
+		Short: "Emulate AWS KMS and its HSMs, and measure it",
+		Long: `Trent emulates AWS Key Management Service and the HSMs behind it, fast enough to stand in for
+the real thing, and ships the harness that measures it.`,
+		Example: `  trent serve                     # start the emulator on 127.0.0.1:8443
+  eval "$(trent env)"             # point any AWS SDK or the AWS CLI at it
+  trent capacity                  # how many requests a second does this machine serve?`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetIn(e.Stdin)
+	root.SetOut(e.Stdout)
+	root.SetErr(e.Stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError(err, "see '"+c.CommandPath()+" --help'")
+	})
+	root.AddCommand(newVersionCommand(e))
+	return root
+}

@@ -1,0 +1,184 @@
+package hsm
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// Module is one HSM, or several behind one door. Safe for concurrent use.
+type Module interface {
+	// Do runs c to its end. It appends to c.Out, c.Secret and c.Public within their capacity; when it
+	// returns, also by ErrDeadline, nothing in the module touches c any more. Errors: ErrAuthentication,
+	// ErrMismatch (Verify*), ErrToken, ErrUnsupported, ErrDomain, ErrDeadline, ErrBusy (never started:
+	// safe to retry), ErrUnavailable (may have run), ErrShort (capacity).
+	Do(c *Call) error
+	// Forget wipes all ready state of a material and returns once no Call can use it.
+	Forget(ctx context.Context, m MaterialID) error
+	// Status is health, domain number, mechanisms and queue, for fleet and metrics.
+	Status(ctx context.Context) (Status, error)
+	// Close wipes everything the module holds. No Call may be in progress or follow.
+	Close() error
+}
+
+// Errors of a Module. They are compared with errors.Is; none carries key bytes, plaintext or a cause
+// that tells one failed authentication from another.
+var (
+	ErrAuthentication = errors.New("hsm: authentication failed")
+	ErrMismatch       = errors.New("hsm: signature or MAC does not match")
+	ErrToken          = errors.New("hsm: key token is not valid here")
+	ErrUnsupported    = errors.New("hsm: operation not supported for this key")
+	ErrDomain         = errors.New("hsm: token belongs to another domain or an unknown version")
+	ErrDeadline       = errors.New("hsm: deadline exceeded")
+	ErrBusy           = errors.New("hsm: busy, not started")
+	ErrUnavailable    = errors.New("hsm: unavailable, may have run")
+	ErrShort          = errors.New("hsm: result does not fit its buffer")
+)
+
+// Call is one command: flat, pooled by the caller, reused without allocation. The zero value of every
+// field means "not given". Out, Secret and Public are appended to within their capacity.
+type Call struct {
+	Op        Op
+	Algorithm Algorithm // zero: the key spec's only one
+	Spec      KeySpec   // Generate: what to make
+	Usage     Usage     // Generate: for what
+	Digest    bool      // Sign, Verify: In is a digest
+	N         int       // bytes wanted (DataKey, Random)
+	Deadline  time.Time // monotonic; zero: none
+
+	Key, Target *Key   // source, and destination for ReEncrypt and Adopt
+	AAD         []byte // canonical encryption context (AppendContext); the module puts header and identity before it
+	TargetAAD   []byte // ReEncrypt: the destination's
+	In, In2     []byte // plaintext, ciphertext or message; signature or MAC
+	Recipient   []byte // attested public key: Secret then holds CMS EnvelopedData
+
+	Out      []byte // ciphertext, signature, MAC, token
+	Secret   []byte // plaintext results; the caller wipes them
+	Public   []byte // SubjectPublicKeyInfo (DER)
+	Material MaterialID
+	Err      error // DoBatch only
+}
+
+// Key names a key to the module. Immutable, shared by snapshots, never copied.
+type Key struct {
+	Token    []byte // the key under a domain key, or a device's handle and its MAC
+	Identity []byte // AppendIdentity's encoding; bound as AAD
+	Material MaterialID
+	Spec     KeySpec
+	Usage    Usage
+}
+
+// MaterialID names one version of a key's material: HMAC-SHA256(material, "trent material id" ‖ key id),
+// made inside the module. Its 64 hex digits are the API's KeyMaterialId.
+type MaterialID [32]byte
+
+// String is the API's form, 64 lower-case hex digits.
+func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
+
+// Op is what a Call asks for. Which fields each reads and appends:
+//
+//	Encrypt    Key, Algorithm, AAD, In → Out (blob or bare RSA ciphertext), Material
+//	Decrypt    Key, Algorithm, AAD, In → Secret, Material
+//	ReEncrypt  Key, Target, AAD, TargetAAD, In → Out, Material (the target's); symmetric or RSA on either
+//	           side: Algorithm is the source's, TargetAlgorithm rides in N as an Algorithm
+//	DataKey    Key, AAD, N → Out (blob), Secret (N bytes; only if cap(Secret) > 0), Material
+//	Random     N → Secret
+//	Sign       Key, Algorithm, Digest, In → Out (DER or PKCS#1/PSS signature)
+//	Verify     Key, Algorithm, Digest, In, In2 → ErrMismatch or nil
+//	MAC        Key, Algorithm, In → Out
+//	VerifyMAC  Key, Algorithm, In, In2 → ErrMismatch or nil
+//	Generate   Spec, Usage, Key (Identity only) → Out (token), Public (asymmetric), Material
+//	GeneratePool Spec, Usage → Out (pool token), Public: a key without identity yet, for Adopt
+//	Adopt      Key (pool token), Target (Identity, Spec, Usage) → Out (key token), Public, Material
+//	Rewrap     Key → Out: the same key under the newest domain key
+type Op uint8
+
+// The operations of a module.
+const (
+	OpNone Op = iota
+	OpEncrypt
+	OpDecrypt
+	OpReEncrypt
+	OpDataKey
+	OpRandom
+	OpSign
+	OpVerify
+	OpMAC
+	OpVerifyMAC
+	OpGenerate
+	OpGeneratePool
+	OpAdopt
+	OpRewrap
+	NumOps
+)
+
+// KeySpec is the API's KeySpec. Values are stable: they are part of tokens.
+type KeySpec uint8
+
+// Key specs.
+const (
+	SpecNone KeySpec = iota
+	SymmetricDefault
+	RSA2048
+	RSA3072
+	RSA4096
+	P256
+	P384
+	P521
+	HMAC224
+	HMAC256
+	HMAC384
+	HMAC512
+)
+
+// Usage is the API's KeyUsage. Values are stable: they are part of tokens.
+type Usage uint8
+
+// Key usages.
+const (
+	UsageNone Usage = iota
+	EncryptDecrypt
+	SignVerify
+	GenerateVerifyMAC
+	KeyAgreement
+)
+
+// Algorithm is one of the API's encryption, signing or MAC algorithms.
+type Algorithm uint8
+
+// Algorithms.
+const (
+	AlgorithmNone Algorithm = iota
+	AESGCM
+	OAEPSHA1
+	OAEPSHA256
+	PKCS1SHA256
+	PKCS1SHA384
+	PKCS1SHA512
+	PSSSHA256
+	PSSSHA384
+	PSSSHA512
+	ECDSASHA256
+	ECDSASHA384
+	ECDSASHA512
+	HMACSHA224
+	HMACSHA256
+	HMACSHA384
+	HMACSHA512
+)
+
+// Status is what a module says of itself.
+type Status struct {
+	Healthy       bool
+	DomainVersion uint32 // of the newest domain key
+	Workers       int
+	Busy          int      // workers claimed at this moment
+	Parked        uint64   // sweeps that found no free worker, since start
+	Kernels       []string // AES-GCM kernels usable here, the chosen one first
+	Kernel        string
+	ArenaKind     string // memfd_secret, mlock, unlocked or heap (race builds)
+	ArenaWhy      string // why not something better; empty for memfd_secret
+	ArenaBytes    int
+	RuntimeSecret bool // runtime/secret is in this build
+}
