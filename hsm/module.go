@@ -41,11 +41,13 @@ var (
 type Call struct {
 	Op        Op
 	Algorithm Algorithm // zero: the key spec's only one
-	Spec      KeySpec   // Generate: what to make
-	Usage     Usage     // Generate: for what
-	Digest    bool      // Sign, Verify: In is a digest
-	N         int       // bytes wanted (DataKey, Random)
-	Deadline  time.Time // monotonic; zero: none
+	// TargetAlgorithm is ReEncrypt's algorithm of the destination; zero: the spec's only one.
+	TargetAlgorithm Algorithm
+	Spec            KeySpec   // Generate: what to make
+	Usage           Usage     // Generate: for what
+	Digest          bool      // Sign, Verify: In is a digest
+	N               int       // bytes wanted (DataKey, Random)
+	Deadline        time.Time // monotonic; zero: none
 
 	Key, Target *Key   // source, and destination for ReEncrypt and Adopt
 	AAD         []byte // canonical encryption context (AppendContext); the module puts header and identity before it
@@ -58,6 +60,8 @@ type Call struct {
 	Public   []byte // SubjectPublicKeyInfo (DER)
 	Material MaterialID
 	Err      error // DoBatch only
+
+	worker uint32 // where the last call found a free worker; a hint only
 }
 
 // Key names a key to the module. Immutable, shared by snapshots, never copied.
@@ -81,7 +85,7 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	Encrypt    Key, Algorithm, AAD, In → Out (blob or bare RSA ciphertext), Material
 //	Decrypt    Key, Algorithm, AAD, In → Secret, Material
 //	ReEncrypt  Key, Target, AAD, TargetAAD, In → Out, Material (the target's); symmetric or RSA on either
-//	           side: Algorithm is the source's, TargetAlgorithm rides in N as an Algorithm
+//	           side: Algorithm is the source's, TargetAlgorithm the target's
 //	DataKey    Key, AAD, N → Out (blob), Secret (N bytes; only if cap(Secret) > 0), Material
 //	Random     N → Secret
 //	Sign       Key, Algorithm, Digest, In → Out (DER or PKCS#1/PSS signature)
@@ -90,7 +94,8 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	VerifyMAC  Key, Algorithm, In, In2 → ErrMismatch or nil
 //	Generate   Spec, Usage, Key (Identity only) → Out (token), Public (asymmetric), Material
 //	GeneratePool Spec, Usage → Out (pool token), Public: a key without identity yet, for Adopt
-//	Adopt      Key (pool token), Target (Identity, Spec, Usage) → Out (key token), Public, Material
+//	Adopt      Key (pool token), Target (Identity, Spec, Usage) → Out (key token), Public, Material;
+//	           the spec and usage must be the pool token's
 //	Rewrap     Key → Out: the same key under the newest domain key
 type Op uint8
 
