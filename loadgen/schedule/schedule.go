@@ -1,0 +1,129 @@
+// Package schedule says when the hits of a load test are due.
+//
+// A schedule is a pure description; its iterators give absolute due times from the start of the run, in ascending order, and
+// two iterators of one schedule give the same times. Nothing here sleeps, reads a clock or knows what a hit does: executing a
+// schedule is the engine's part. Schedules are immutable and safe for concurrent use; an iterator belongs to one goroutine
+// and none is started here.
+//
+// Every schedule is a cumulative curve N(t), the number of hits asked for by time t. A deterministic schedule puts hit n
+// (n = 0, 1, …) where N(t) = n, for all n < N(duration), so that it has exactly ⌈N(duration)⌉ hits. A Poisson schedule puts hit
+// n where N(t) = E₀ + … + Eₙ, with independent unit exponentials E, as far as that lies before the end: the time change of a
+// unit-rate Poisson process, which is a Poisson process of rate N′(t).
+//
+// A rate is in hits a second. A due time is correct to 1 ns in the first day of a schedule (float64 arithmetic).
+package schedule
+
+import (
+	"math"
+	"strconv"
+	"time"
+)
+
+// MaxRate is the highest rate Parse accepts, in hits a second.
+const MaxRate = 10_000_000
+
+// MaxDuration is the longest schedule Parse accepts.
+const MaxDuration = 30 * 24 * time.Hour
+
+// Schedule is when the hits of a run are due.
+type Schedule interface {
+	// Iterator starts again at the first hit.
+	Iterator() Iterator
+	// String is the canonical specification: Parse(s.String(), seed) gives an equal schedule. The seed is not part of it.
+	String() string
+	// Duration is the length of the run. Every hit is due before it.
+	Duration() time.Duration
+	// MeanRate is the asked-for mean rate over the duration, in hits a second (the expectation for a Poisson schedule).
+	MeanRate() float64
+}
+
+// Iterator gives due times in order, without allocation.
+type Iterator interface {
+	// Next returns when the next hit is due since the start of the run; ok is false after the last hit.
+	Next() (due time.Duration, ok bool)
+}
+
+// Count returns how many hits of s are due in [from, to), by its own realisation.
+func Count(s Schedule, from, to time.Duration) uint64 {
+	var n uint64
+	for it := s.Iterator(); ; {
+		due, ok := it.Next()
+		if !ok || due >= to {
+			return n
+		}
+		if due >= from {
+			n++
+		}
+	}
+}
+
+// shape is a non-decreasing cumulative curve N(t).
+type shape interface {
+	total() float64           // N(duration)
+	at(n float64) float64     // seconds at which N(t) reaches n, for 0 ≤ n < total
+	duration() time.Duration  //
+	appendSpec([]byte) []byte // without the trailing duration
+	specHasDuration() bool    // the spec says the duration itself
+}
+
+// even is a deterministic schedule over a shape.
+type even struct{ shape shape }
+
+func (e even) Duration() time.Duration { return e.shape.duration() }
+func (e even) MeanRate() float64       { return meanRate(e.shape) }
+func (e even) String() string          { return specOf("", e.shape) }
+
+func (e even) Iterator() Iterator {
+	// The slack absorbs the rounding of rate × duration, so that 0.1/s for 10 s is one hit, not two.
+	hits := math.Ceil(e.shape.total() - 1e-9)
+	return &evenIterator{shape: e.shape, hits: uint64(max(hits, 0)), last: e.shape.duration() - 1}
+}
+
+type evenIterator struct {
+	shape shape
+	next  uint64
+	hits  uint64
+	last  time.Duration // latest due time allowed
+}
+
+func (i *evenIterator) Next() (time.Duration, bool) {
+	if i.next >= i.hits {
+		return 0, false
+	}
+	due := seconds(i.shape.at(float64(i.next)))
+	i.next++
+	return min(due, i.last), true
+}
+
+func meanRate(s shape) float64 {
+	d := s.duration().Seconds()
+	if d <= 0 {
+		return 0
+	}
+	return s.total() / d
+}
+
+func specOf(prefix string, s shape) string {
+	spec := s.appendSpec([]byte(prefix))
+	if !s.specHasDuration() {
+		spec = append(spec, ' ')
+		spec = append(spec, s.duration().String()...)
+	}
+	return string(spec)
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(math.Round(s * float64(time.Second)))
+}
+
+// sane makes a rate of a caller usable: what is no positive number asks for no hits.
+func sane(rate float64) float64 {
+	if !(rate > 0) || math.IsInf(rate, 0) {
+		return 0
+	}
+	return rate
+}
+
+func appendRate(dst []byte, rate float64) []byte {
+	return strconv.AppendFloat(dst, rate, 'f', -1, 64)
+}
