@@ -1,0 +1,148 @@
+package wire
+
+import (
+	"encoding/base64"
+	"strconv"
+	"unicode/utf8"
+)
+
+// plainByte marks the bytes that stand in a JSON string as they are; bytes of non-ASCII characters are
+// looked at one by one.
+var plainByte = func() (t [256]bool) {
+	for b := ' '; b < utf8.RuneSelf; b++ {
+		t[b] = b != '"' && b != '\\'
+	}
+	return t
+}()
+
+const lowerHex = "0123456789abcdef"
+
+// appendString appends s as a JSON string (RFC 8259 section 7): quotes, backslashes and control characters
+// are escaped, everything else stands as it is; bytes that are not UTF-8 become U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if plainByte[c] {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(append(dst, s[start:i]...), "\ufffd"...)
+				start = i + 1
+			}
+			i += n
+			continue
+		}
+		dst = appendEscape(append(dst, s[start:i]...), c)
+		i++
+		start = i
+	}
+	return append(append(dst, s[start:]...), '"')
+}
+
+// appendEscape appends the escape of a quote, backslash or control character.
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, `\n`...)
+	case '\r':
+		return append(dst, `\r`...)
+	case '\t':
+		return append(dst, `\t`...)
+	}
+	return append(dst, '\\', 'u', '0', '0', lowerHex[c>>4], lowerHex[c&15])
+}
+
+// appendBlob appends a blob as a JSON string of padded base64.
+func appendBlob(dst, b []byte) []byte {
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, b)
+	return append(dst, '"')
+}
+
+// appendTimestamp appends seconds since the epoch with one to three decimals, as the service does:
+// 1568565290.0, 1593622000.191.
+func appendTimestamp(dst []byte, t Timestamp) []byte {
+	if t < 0 {
+		dst = append(dst, '-')
+		t = -t
+	}
+	dst = strconv.AppendInt(dst, int64(t/1000), 10)
+	ms := int(t % 1000)
+	dst = append(dst, '.', byte('0'+ms/100))
+	if ms%100 != 0 {
+		dst = append(dst, byte('0'+ms/10%10))
+	}
+	if ms%10 != 0 {
+		dst = append(dst, byte('0'+ms%10))
+	}
+	return dst
+}
+
+// appendInt appends a 32-bit integer.
+func appendInt(dst []byte, n int32) []byte { return strconv.AppendInt(dst, int64(n), 10) }
+
+// closeObject ends an object whose members were appended from start, each after a comma.
+func closeObject(dst []byte, start int) []byte {
+	if len(dst) == start {
+		return append(dst, "{}"...)
+	}
+	dst[start] = '{'
+	return append(dst, '}')
+}
+
+// closeList is closeObject for lists.
+func closeList(dst []byte, start int) []byte {
+	if len(dst) == start {
+		return append(dst, "[]"...)
+	}
+	dst[start] = '['
+	return append(dst, ']')
+}
+
+// appendStrings appends a list of strings.
+func appendStrings(dst []byte, list []string) []byte {
+	start := len(dst)
+	for _, s := range list {
+		dst = appendString(append(dst, ','), s)
+	}
+	return closeList(dst, start)
+}
+
+// appendEnums appends a list of enum values.
+func appendEnums[E interface{ String() string }](dst []byte, list []E) []byte {
+	start := len(dst)
+	for _, v := range list {
+		dst = append(dst, ',', '"')
+		dst = append(append(dst, v.String()...), '"')
+	}
+	return closeList(dst, start)
+}
+
+// appendStructures appends a list of structures.
+func appendStructures[S any, P interface {
+	*S
+	Response
+}](dst []byte, list []S) []byte {
+	start := len(dst)
+	for i := range list {
+		dst = P(&list[i]).AppendJSON(append(dst, ','))
+	}
+	return closeList(dst, start)
+}
+
+// appendPairs appends a map.
+func appendPairs(dst []byte, pairs []ResponsePair) []byte {
+	start := len(dst)
+	for _, p := range pairs {
+		dst = appendString(append(dst, ','), p.Key)
+		dst = appendString(append(dst, ':'), p.Value)
+	}
+	return closeObject(dst, start)
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"trent/fastpath/model"
+)
+
+// requestType is the Go type of a member of a request.
+func requestType(s *model.Shape) string {
+	switch s.Kind {
+	case model.KindString:
+		if len(s.Enum) > 0 {
+			return s.Name
+		}
+		return "[]byte"
+	case model.KindBlob:
+		return "[]byte"
+	case model.KindInteger:
+		return "int32"
+	case model.KindBoolean:
+		return "bool"
+	case model.KindTimestamp:
+		return "Timestamp"
+	case model.KindList:
+		return "[]" + requestType(model.ShapeOf(s.Element))
+	case model.KindMap:
+		return "[]Pair"
+	}
+	return s.Name
+}
+
+// isScalar tells whether presence of a member is kept in a bit.
+func isScalar(s *model.Shape) bool {
+	return s.Kind == model.KindInteger || s.Kind == model.KindBoolean || s.Kind == model.KindTimestamp
+}
+
+// isEnum tells whether a shape is an enumeration.
+func isEnum(s *model.Shape) bool { return len(s.Enum) > 0 }
+
+// element is the element shape of a list.
+func element(s *model.Shape) *model.Shape { return model.ShapeOf(s.Element) }
+
+// emitRequests writes the request types, their presence methods and Reset.
+func emitRequests(p *plan, out *printer) error {
+	for _, s := range p.parts {
+		out.f("// %s is the structure of that name in requests.\n", s.goType)
+		emitRequestType(s, out)
+	}
+	for _, s := range p.requests {
+		out.f("// %s is the input of %s.\n", s.goType, s.operation)
+		emitRequestType(s, out)
+		out.f("// Operation implements Request.\nfunc (*%s) Operation() Operation { return Operation%s }\n\n", s.goType, s.operation)
+		emitReset(s, out)
+	}
+	return nil
+}
+
+// emitRequestType writes a struct: the model's members, then storage that Reset keeps.
+func emitRequestType(s *structure, out *printer) {
+	out.f("type %s struct {\n", s.goType)
+	for _, f := range s.fields {
+		out.f("%s %s\n", f.name, fieldType(f.shape))
+	}
+	var hidden printer
+	scalars := 0
+	for _, f := range s.fields {
+		switch {
+		case isScalar(f.shape):
+			scalars++
+		case isEnum(f.shape):
+			hidden.f("raw%s []byte // the text of an unknown value\n", f.name)
+		case f.shape.Kind == model.KindStructure:
+			hidden.f("store%s %s\n", f.name, f.shape.Name)
+		case f.shape.Kind == model.KindList:
+			hidden.f("store%s %s\n", f.name, requestType(f.shape))
+			if isEnum(element(f.shape)) {
+				hidden.f("raw%s [][]byte // the texts of all elements\n", f.name)
+			}
+		case f.shape.Kind == model.KindMap:
+			hidden.f("store%s []Pair\n", f.name)
+		}
+	}
+	if s.operation == "" {
+		hidden.f("null bool // this list element was null\n")
+	}
+	if scalars > 0 {
+		out.f("\nhas uint8 // presence of the scalars, by bit\n")
+	}
+	if hidden.Len() > 0 {
+		out.f("%s%s", strings.Repeat("\n", min(1, 1-min(1, scalars))), hidden.String())
+	}
+	out.f("}\n\n")
+	bit := 0
+	for _, f := range s.fields {
+		if isScalar(f.shape) {
+			out.f("// Has%s tells whether %s was given.\nfunc (r *%s) Has%s() bool { return r.has&(1<<%d) != 0 }\n\n", f.name, f.name, s.goType, f.name, bit)
+			bit++
+		}
+	}
+}
+
+// fieldType is requestType, with a pointer for structures.
+func fieldType(s *model.Shape) string {
+	if s.Kind == model.KindStructure {
+		return "*" + s.Name
+	}
+	return requestType(s)
+}
+
+// emitReset writes Reset, which drops every view and keeps the storage of lists and maps.
+func emitReset(s *structure, out *printer) {
+	out.f("// Reset implements Request.\nfunc (r *%s) Reset() {\n*r = %s{", s.goType, s.goType)
+	kept := keptStorage(s, "")
+	if len(kept) == 0 {
+		out.f("}\n}\n\n")
+		return
+	}
+	out.f("\n")
+	groups := make(map[string][]string)
+	var order []string
+	for _, k := range kept {
+		if !slices.Contains(order, k.part) {
+			order = append(order, k.part)
+		}
+		groups[k.part] = append(groups[k.part], k.name)
+	}
+	for _, part := range order {
+		if part == "" {
+			for _, n := range groups[part] {
+				out.f("%s: recycle(r.%s),\n", n, n)
+			}
+			continue
+		}
+		name, typ, _ := strings.Cut(part, ":")
+		out.f("%s: %s{\n", name, typ)
+		for _, n := range groups[part] {
+			out.f("%s: recycle(r.%s.%s),\n", n, name, n)
+		}
+		out.f("},\n")
+	}
+	out.f("}\n}\n\n")
+}
+
+// kept is storage that Reset keeps; part is "store:Type" for storage inside a structure.
+type kept struct{ part, name string }
+
+// keptStorage lists the slices to keep of a structure and, one level down, of its structures.
+func keptStorage(s *structure, part string) []kept {
+	var list []kept
+	for _, f := range s.fields {
+		switch f.shape.Kind {
+		case model.KindMap:
+			list = append(list, kept{part, "store" + f.name})
+		case model.KindList:
+			list = append(list, kept{part, "store" + f.name})
+			if isEnum(element(f.shape)) {
+				list = append(list, kept{part, "raw" + f.name})
+			}
+		case model.KindStructure:
+			if part != "" {
+				continue
+			}
+			inner := &structure{shape: f.shape}
+			for _, m := range f.shape.Members {
+				inner.fields = append(inner.fields, &field{name: m.Name, shape: model.ShapeOf(m.Shape)})
+			}
+			list = append(list, keptStorage(inner, fmt.Sprintf("store%s:%s", f.name, f.shape.Name))...)
+		}
+	}
+	return list
+}
