@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/pflag"
+
+	"trent/fastpath/identity"
+)
+
+// settings are what `trent serve` can be told, by flag or by config file. Every flag has a key of the same
+// name in the file, with underscores for dashes; credentials stand in the file only.
+type settings struct {
+	Listen       string   `yaml:"listen"`
+	AdminListen  string   `yaml:"admin_listen"`
+	DataDir      string   `yaml:"data_dir"`
+	Names        []string `yaml:"names"`
+	Regions      []string `yaml:"regions"`
+	Account      string   `yaml:"account"`
+	AllowBuiltIn bool     `yaml:"allow_built_in_credential"`
+
+	SealKey          string `yaml:"seal_key"`
+	SealPassphrase   bool   `yaml:"seal_passphrase"`
+	SealPassphraseFD int    `yaml:"seal_passphrase_fd"`
+	SealCredential   string `yaml:"seal_credential"`
+
+	ArenaBytes        int           `yaml:"arena_bytes"`
+	RequireLocked     bool          `yaml:"require_locked"`
+	Workers           int           `yaml:"workers"`
+	Slots             int           `yaml:"slots"`
+	SlotIdle          time.Duration `yaml:"slot_idle"`
+	AsymmetricEngines int           `yaml:"asymmetric_engines"`
+	Kernel            string        `yaml:"kernel"`
+
+	CacheKeys       int           `yaml:"cache_keys"`
+	StoreCacheBytes int64         `yaml:"store_cache_bytes"`
+	MaxBodyBytes    int           `yaml:"max_body_bytes"`
+	IdleTimeout     time.Duration `yaml:"idle_timeout"`
+	DrainTimeout    time.Duration `yaml:"drain_timeout"`
+	PlaintextListen string        `yaml:"plaintext_listen"`
+	ReadyFile       string        `yaml:"ready_file"`
+
+	Credentials []credentialSettings `yaml:"credentials"`
+}
+
+// credentialSettings is one access key of the config file.
+type credentialSettings struct {
+	AccessKeyID     string `yaml:"access_key_id"`
+	SecretAccessKey string `yaml:"secret_access_key"`
+	Account         string `yaml:"account"`
+	Partition       string `yaml:"partition"`
+	ARN             string `yaml:"arn"`
+}
+
+// defaultSettings are the settings of a server that is told nothing.
+func defaultSettings(getenv func(string) string) settings {
+	return settings{
+		Listen:           "127.0.0.1:8443",
+		AdminListen:      "127.0.0.1:8444",
+		DataDir:          defaultDataDir(getenv),
+		Account:          identity.DefaultAccount,
+		SealPassphraseFD: -1,
+		SlotIdle:         time.Second,
+		CacheKeys:        1 << 20,
+		StoreCacheBytes:  64 << 20,
+		MaxBodyBytes:     1 << 20,
+		IdleTimeout:      5 * time.Minute,
+		DrainTimeout:     10 * time.Second,
+	}
+}
+
+// defaultDataDir follows the XDG base directory specification.
+func defaultDataDir(getenv func(string) string) string {
+	if d := getenv("TRENT_DATA_DIR"); d != "" {
+		return d
+	}
+	if d := getenv("XDG_DATA_HOME"); d != "" {
+		return filepath.Join(d, "trent")
+	}
+	return filepath.Join(getenv("HOME"), ".local", "share", "trent")
+}
+
+// bind declares the flags of s on fs, with the present values as defaults.
+func (s *settings) bind(fs *pflag.FlagSet) {
+	fs.StringVar(&s.Listen, "listen", s.Listen, "address of the KMS endpoint (TLS)")
+	fs.StringVar(&s.AdminListen, "admin-listen", s.AdminListen, "address of /healthz and /metrics (plain HTTP, reads only); empty: none")
+	fs.StringVar(&s.DataDir, "data-dir", s.DataDir, "directory of the store, the sealed domain and the local CA")
+	fs.StringSliceVar(&s.Names, "names", s.Names, "further DNS names or addresses for the server certificate")
+	fs.StringSliceVar(&s.Regions, "regions", s.Regions, "Regions that are served (default: all known ones)")
+	fs.StringVar(&s.Account, "account", s.Account, "account of the built-in credential, 12 digits")
+	fs.BoolVar(&s.AllowBuiltIn, "allow-built-in-credential", s.AllowBuiltIn, "keep the well-known credential test/test even where --listen is not loopback")
+
+	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")
+	fs.BoolVar(&s.SealPassphrase, "seal-passphrase", s.SealPassphrase, "open the sealed domain by a passphrase asked for on the terminal")
+	fs.IntVar(&s.SealPassphraseFD, "seal-passphrase-fd", s.SealPassphraseFD, "open the sealed domain by a passphrase read from this file descriptor")
+	fs.StringVar(&s.SealCredential, "seal-credential", s.SealCredential, "open the sealed domain by this file in $CREDENTIALS_DIRECTORY")
+
+	fs.IntVar(&s.ArenaBytes, "arena-bytes", s.ArenaBytes, "locked memory for keys in bytes (0: as the limit allows)")
+	fs.BoolVar(&s.RequireLocked, "require-locked", s.RequireLocked, "refuse to start where memory for keys cannot be locked")
+	fs.IntVar(&s.Workers, "workers", s.Workers, "HSM workers (0: eight a core, at least 64)")
+	fs.IntVar(&s.Slots, "slots", s.Slots, "ready key states a worker keeps (0: default, -1: none)")
+	fs.DurationVar(&s.SlotIdle, "slot-idle", s.SlotIdle, "wipe ready key states that were idle this long (negative: never)")
+	fs.IntVar(&s.AsymmetricEngines, "asymmetric-engines", s.AsymmetricEngines, "RSA operations and key generations at a time (0: one a core)")
+	fs.StringVar(&s.Kernel, "kernel", s.Kernel, "AES-GCM kernel (default: the best that this CPU has)")
+
+	fs.IntVar(&s.CacheKeys, "cache-keys", s.CacheKeys, "keys kept in the read cache at the most (about 1 KiB each)")
+	fs.Int64Var(&s.StoreCacheBytes, "store-cache-bytes", s.StoreCacheBytes, "block cache of the store in bytes")
+	fs.IntVar(&s.MaxBodyBytes, "max-body-bytes", s.MaxBodyBytes, "largest request body in bytes")
+	fs.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "close connections that were idle this long")
+	fs.DurationVar(&s.DrainTimeout, "drain-timeout", s.DrainTimeout, "how long requests in progress may take after SIGTERM")
+	fs.StringVar(&s.PlaintextListen, "plaintext-listen", s.PlaintextListen, "also serve without TLS on this loopback address, for comparisons")
+	fs.StringVar(&s.ReadyFile, "ready-file", s.ReadyFile, "write the server's addresses to this file (JSON) once it accepts requests")
+}
+
+// loadSettings reads the config file, where one is given, over the defaults, then the flags that were set
+// over both.
+func loadSettings(flags *pflag.FlagSet, configFile string, getenv func(string) string) (settings, error) {
+	s := defaultSettings(getenv)
+	if configFile != "" {
+		text, err := os.ReadFile(configFile)
+		if err != nil {
+			return s, usageError(fmt.Errorf("config file: %w", err), "give --config the path of a YAML file, or leave it out")
+		}
+		if err := parseConfig(text, &s); err != nil {
+			return s, usageError(fmt.Errorf("config file %s: %w", configFile, err),
+				"every key is a flag's name with underscores for dashes; see 'trent serve --help'")
+		}
+	}
+	over := pflag.NewFlagSet("", pflag.ContinueOnError)
+	s.bind(over)
+	var errs error
+	flags.Visit(func(f *pflag.Flag) {
+		target := over.Lookup(f.Name)
+		if target == nil || errs != nil {
+			return
+		}
+		if from, ok := f.Value.(pflag.SliceValue); ok {
+			errs = target.Value.(pflag.SliceValue).Replace(from.GetSlice())
+			return
+		}
+		errs = target.Value.Set(f.Value.String())
+	})
+	return s, errs
+}
+
+// parseConfig decodes YAML over s. Unknown keys, wrong types and duplicate keys are errors that name line
+// and column; the text never quotes the file, which may hold secrets.
+func parseConfig(text []byte, s *settings) error {
+	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
+		return fmt.Errorf("%s", yaml.FormatError(err, false, false))
+	}
+	return nil
+}

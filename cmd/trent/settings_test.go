@@ -1,0 +1,110 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+func noEnv(string) string { return "" }
+
+func load(t *testing.T, yaml string, args ...string) (settings, error) {
+	t.Helper()
+	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	d := defaultSettings(noEnv)
+	d.bind(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	file := ""
+	if yaml != "" {
+		file = filepath.Join(t.TempDir(), "trent.yaml")
+		if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return loadSettings(fs, file, noEnv)
+}
+
+func TestFlagsWinOverTheFile(t *testing.T) {
+	t.Parallel()
+	s, err := load(t, "listen: 127.0.0.1:1\nworkers: 7\nregions: [eu-west-1, us-east-1]\nidle_timeout: 90s\nnames: [a.test]\n",
+		"--listen", "127.0.0.1:2", "--names", "b.test,c.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Listen != "127.0.0.1:2" || s.Workers != 7 || s.IdleTimeout != 90*time.Second {
+		t.Errorf("got %+v", s)
+	}
+	if !slices.Equal(s.Regions, []string{"eu-west-1", "us-east-1"}) || !slices.Equal(s.Names, []string{"b.test", "c.test"}) {
+		t.Errorf("lists: %v %v", s.Regions, s.Names)
+	}
+	if d := defaultSettings(noEnv); s.CacheKeys != d.CacheKeys {
+		t.Errorf("a default was lost: %d", s.CacheKeys)
+	}
+}
+
+func TestConfigErrorsNameThePlace(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown key":        {"listen: 127.0.0.1:1\nlisten_on: x\n", "[2:1]"},
+		"unknown nested key": {"credentials:\n  - access_key_id: A\n    secret: hidden-value\n", "[3:5]"},
+		"wrong type":         {"workers: many\n", "[1:10]"},
+		"twice":              {"workers: 1\nworkers: 2\n", "[2:1]"},
+		"broken":             {"listen: [\n", "[1:"},
+	} {
+		_, err := load(t, c.text)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want the place %s", name, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hidden-value") {
+			t.Errorf("%s: the text quotes a secret: %v", name, err)
+		}
+		if exitCode(err) != exitUsage {
+			t.Errorf("%s: exit code %d", name, exitCode(err))
+		}
+	}
+	if _, err := load(t, "# nothing but a comment\n"); err != nil {
+		t.Errorf("a file without settings: %v", err)
+	}
+}
+
+// Every flag of serve has a key in the file, and every key but the credentials is a flag.
+func TestFlagsAndKeysMatch(t *testing.T) {
+	t.Parallel()
+	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	d := defaultSettings(noEnv)
+	d.bind(fs)
+	keys := map[string]bool{}
+	typ := reflect.TypeFor[settings]()
+	for i := range typ.NumField() {
+		keys[typ.Field(i).Tag.Get("yaml")] = true
+	}
+	fs.VisitAll(func(f *pflag.Flag) {
+		key := strings.ReplaceAll(f.Name, "-", "_")
+		if !keys[key] {
+			t.Errorf("flag --%s has no key %s", f.Name, key)
+		}
+		delete(keys, key)
+	})
+	delete(keys, "credentials")
+	for key := range keys {
+		t.Errorf("key %s has no flag", key)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	for _, seed := range []string{"", "listen: x\n", "credentials:\n- access_key_id: a\n", "names: [a, b]\n", "a: &a [*a]\n", "workers: 1e9\n", "\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := defaultSettings(noEnv)
+		_ = parseConfig([]byte(text), &s)
+	})
+}
