@@ -1,0 +1,100 @@
+// Package gcm is AES-256-GCM (NIST SP 800-38D) with 96-bit nonces and 128-bit tags, as interchangeable
+// kernels behind one interface and one table.
+//
+// A kernel takes the raw key with every call, because every ciphertext of the module has a key of its own:
+// there is no cipher object to keep. The kernels are
+//
+//	std       the standard library's AES-GCM with the caller's nonce
+//	std-fips  the standard library's approved mode for a FIPS 140-3 module, which draws its nonce itself
+//
+// and the table has room for kernels that need processor features; a row whose features this machine lacks
+// is not listed and cannot be picked.
+//
+// What this package is not: it does not derive keys, choose nonces (std-fips apart) or know about the formats
+// that carry nonce and ciphertext. The std kernels copy the key into a cipher object on the Go heap, which
+// cannot be wiped (at most two allocations a call); kernels that keep the key in place must say so here.
+//
+// Nothing in this package has a goroutine; every kernel is safe for concurrent use.
+package gcm
+
+import (
+	"crypto/fips140"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// Sizes in bytes.
+const (
+	KeySize   = 32
+	NonceSize = 12
+	TagSize   = 16
+)
+
+// Kernel is one implementation of AES-256-GCM. All kernels open what any of them sealed.
+type Kernel interface {
+	// Name is the kernel's name in the table, as Pick takes it.
+	Name() string
+
+	// MakesNonce says which way nonce goes in Seal. False: the caller fills it before the call and the
+	// kernel reads it. True: the kernel draws a random nonce and writes it there, so whatever the caller
+	// put in is lost, and an encoder puts the nonce into its format after sealing.
+	MakesNonce() bool
+
+	// Seal appends ciphertext ‖ tag of plaintext under key and nonce to dst. It stays in dst's array where
+	// the capacity holds len(plaintext) + TagSize more bytes; otherwise the result moves, as with append.
+	// plaintext may be that very place (dst[len(dst):]) or must not overlap it; aad must not overlap it.
+	// Overlaps and plaintexts over 2³⁶ - 32 bytes (SP 800-38D §5.2.1.1) panic: no input reaches that.
+	Seal(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte
+
+	// Open checks ciphertextAndTag and aad and appends the plaintext to dst, under the same rules of
+	// capacity and overlap; nonce is only read. If anything is wrong it returns dst as it was and false, and
+	// the bytes behind it where the plaintext would have been are zero.
+	Open(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool)
+}
+
+// ErrUnknown is Pick's error for a name that is not in the table or not usable here.
+var ErrUnknown = errors.New("gcm: no such kernel here")
+
+// row is a kernel and what it needs to run.
+type row struct {
+	kernel   Kernel
+	approved bool              // may run when only approved cryptography is allowed (GODEBUG=fips140=only)
+	needs    []cpuid.FeatureID // processor features, all of them
+}
+
+// table has the best kernel first.
+var table = []row{
+	{kernel: std{}},
+	{kernel: stdFIPS{}, approved: true},
+}
+
+// Kernels lists the kernels that this machine and this process's FIPS mode can run, best first.
+func Kernels() []Kernel {
+	return usable(table, cpuid.CPU.Supports, fips140.Enforced())
+}
+
+// Pick returns the kernel called name; "" is the best one. The error wraps ErrUnknown.
+func Pick(name string) (Kernel, error) {
+	return pick(Kernels(), name)
+}
+
+func usable(rows []row, supports func(...cpuid.FeatureID) bool, approvedOnly bool) []Kernel {
+	var list []Kernel
+	for _, r := range rows {
+		if (!approvedOnly || r.approved) && supports(r.needs...) {
+			list = append(list, r.kernel)
+		}
+	}
+	return list
+}
+
+func pick(list []Kernel, name string) (Kernel, error) {
+	for _, k := range list {
+		if name == "" || k.Name() == name {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("picking kernel %q: %w", name, ErrUnknown)
+}
