@@ -1,0 +1,152 @@
+package algorithm
+
+import (
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"hash"
+	"io"
+	"math/big"
+)
+
+// pssOptions: the salt is as long as the digest, in signatures made and in those accepted (AWS KMS Developer
+// Guide, "Key spec reference").
+var pssOptions = rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+
+// rsaKey is a Private of 2,048, 3,072 or 4,096 bits.
+type rsaKey struct {
+	spec Spec
+	key  *rsa.PrivateKey
+	spki []byte
+}
+
+// rsaBits is the modulus's length of an RSA spec.
+func rsaBits(spec Spec) int { return 2048 + 1024*int(spec-RSA2048) }
+
+func newRSA(spec Spec, key *rsa.PrivateKey) (*rsaKey, error) {
+	if key.N.BitLen() != rsaBits(spec) {
+		return nil, ErrMaterial
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("encoding RSA public key: %w", err)
+	}
+	return &rsaKey{spec: spec, key: key, spki: spki}, nil
+}
+
+func (k *rsaKey) Spec() Spec { return k.spec }
+
+func (k *rsaKey) Public() []byte { return k.spki }
+
+// Wipe leaves the standard library's own precomputed form of the key.
+func (k *rsaKey) Wipe() {
+	wipeInt(k.key.D)
+	for _, p := range k.key.Primes {
+		wipeInt(p)
+	}
+	wipeInt(k.key.Precomputed.Dp)
+	wipeInt(k.key.Precomputed.Dq)
+	wipeInt(k.key.Precomputed.Qinv)
+}
+
+// wipeInt overwrites the words of x, those behind its length too.
+func wipeInt(x *big.Int) {
+	if x == nil {
+		return
+	}
+	words := x.Bits()
+	clear(words[:cap(words)])
+}
+
+func (k *rsaKey) sign(alg Alg, digest, dst []byte, rand io.Reader) ([]byte, error) {
+	var sig []byte
+	var err error
+	if h := signatureHash(alg); isPSS(alg) {
+		sig, err = rsa.SignPSS(rand, k.key, h, digest, &pssOptions)
+	} else {
+		sig, err = rsa.SignPKCS1v15(nil, k.key, h, digest)
+	}
+	if err != nil {
+		return dst, fmt.Errorf("signing by RSA: %w", err)
+	}
+	return append(dst, sig...), nil
+}
+
+func (k *rsaKey) verify(alg Alg, digest, sig []byte) error {
+	var err error
+	if h := signatureHash(alg); isPSS(alg) {
+		err = rsa.VerifyPSS(&k.key.PublicKey, h, digest, sig, &pssOptions)
+	} else {
+		err = rsa.VerifyPKCS1v15(&k.key.PublicKey, h, digest, sig)
+	}
+	if err != nil {
+		return ErrMismatch
+	}
+	return nil
+}
+
+func isPSS(alg Alg) bool { return alg == PSSSHA256 || alg == PSSSHA384 || alg == PSSSHA512 }
+
+// Encrypt appends plaintext, encrypted to p by alg (RSAES-OAEP, RFC 8017 §7.1, MGF1 with the same hash, empty
+// label), to dst: as many bytes as the modulus has. Errors: ErrUnsupported; ErrTooLong over the modulus's size
+// less twice the hash's less 2 bytes; or the standard library's.
+func Encrypt(p Private, alg Alg, plaintext, dst []byte, rand io.Reader) ([]byte, error) {
+	k, ok := p.(*rsaKey)
+	h := oaepHash(alg)
+	if !ok || h == nil {
+		return dst, ErrUnsupported
+	}
+	if len(plaintext) > k.key.Size()-2*h.Size()-2 {
+		return dst, ErrTooLong
+	}
+	c, err := rsa.EncryptOAEP(h, rand, &k.key.PublicKey, plaintext, nil)
+	if err != nil {
+		return dst, fmt.Errorf("encrypting by RSA-OAEP: %w", err)
+	}
+	return append(dst, c...), nil
+}
+
+// Decrypt appends the plaintext of a ciphertext that Encrypt made for p by alg to dst. Errors: ErrUnsupported,
+// and ErrDecrypt for everything else, whatever the cause.
+func Decrypt(p Private, alg Alg, ciphertext, dst []byte) ([]byte, error) {
+	k, ok := p.(*rsaKey)
+	h := oaepHash(alg)
+	if !ok || h == nil {
+		return dst, ErrUnsupported
+	}
+	plaintext, err := rsa.DecryptOAEP(h, nil, k.key, ciphertext, nil)
+	if err != nil {
+		return dst, ErrDecrypt
+	}
+	dst = append(dst, plaintext...)
+	clear(plaintext[:cap(plaintext)])
+	return dst, nil
+}
+
+// PlaintextLimit is the longest plaintext in bytes that Encrypt takes for a key of spec by alg, 0 where the two do
+// not go together.
+func PlaintextLimit(spec Spec, alg Alg) int {
+	h := oaepHash(alg)
+	if h == nil || !Compatible(spec, EncryptDecrypt, alg) {
+		return 0
+	}
+	return rsaBits(spec)/8 - 2*h.Size() - 2
+}
+
+// oaepHash is a new hash for an OAEP algorithm, nil for others.
+func oaepHash(alg Alg) hash.Hash {
+	switch alg {
+	case OAEPSHA1:
+		return sha1.New()
+	case OAEPSHA256:
+		return sha256.New()
+	}
+	return nil
+}
+
+var (
+	_ signer = (*rsaKey)(nil)
+	_ signer = (*ecdsaKey)(nil)
+)
