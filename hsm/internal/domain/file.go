@@ -1,0 +1,184 @@
+package domain
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"trent/hsm/internal/gcm"
+)
+
+// FileName is the sealed file's name in the data directory.
+const FileName = "domain.sealed"
+
+const (
+	magic         = "trentdom"
+	formatVersion = 1
+	saltSize      = 32
+	idSize        = 16
+	maxName       = 64
+	fixedHeader   = 69 // up to the name
+	entrySize     = 4 + 32
+	sumSize       = sha256.Size
+)
+
+// header is the part of the sealed file that is not secret.
+type header struct {
+	method method
+	argon  Argon2Params
+	salt   [saltSize]byte
+	id     [idSize]byte
+	name   string
+}
+
+// append writes offsets 0 to 72+l; n is the length of what is sealed.
+func (h *header) append(dst []byte, n int) []byte {
+	dst = append(dst, magic...)
+	dst = binary.BigEndian.AppendUint16(dst, formatVersion)
+	dst = append(dst, byte(h.method), h.argon.Parallelism)
+	dst = binary.BigEndian.AppendUint32(dst, h.argon.Passes)
+	dst = binary.BigEndian.AppendUint32(dst, h.argon.MemoryKiB)
+	dst = append(dst, h.salt[:]...)
+	dst = append(dst, h.id[:]...)
+	dst = append(dst, byte(len(h.name)))
+	dst = append(dst, h.name...)
+	return binary.BigEndian.AppendUint32(dst, uint32(n))
+}
+
+// sealedFile is a file taken apart; aad, nonce and sealed are views.
+type sealedFile struct {
+	header
+	aad, nonce, sealed []byte
+}
+
+// parse takes a file apart. Errors: errNotOurs and errNewer, for the caller to explain.
+func parse(file []byte) (*sealedFile, error) {
+	if len(file) < fixedHeader+sumSize || string(file[:len(magic)]) != magic {
+		return nil, errNotOurs
+	}
+	body, sum := file[:len(file)-sumSize], file[len(file)-sumSize:]
+	if want := sha256.Sum256(body); !bytes.Equal(want[:], sum) {
+		return nil, errNotOurs
+	}
+	switch v := binary.BigEndian.Uint16(body[8:]); {
+	case v > formatVersion:
+		return nil, errNewer
+	case v < formatVersion:
+		return nil, errNotOurs
+	}
+	f := &sealedFile{header: header{
+		method: method(body[10]),
+		argon: Argon2Params{
+			Parallelism: body[11],
+			Passes:      binary.BigEndian.Uint32(body[12:]),
+			MemoryKiB:   binary.BigEndian.Uint32(body[16:]),
+		},
+		salt: [saltSize]byte(body[20:]),
+		id:   [idSize]byte(body[52:]),
+	}}
+	nameEnd := fixedHeader + int(body[68])
+	if len(body) < nameEnd+4+gcm.NonceSize {
+		return nil, errNotOurs
+	}
+	f.name = string(body[fixedHeader:nameEnd])
+	n := binary.BigEndian.Uint32(body[nameEnd:])
+	f.aad = body[:nameEnd+4]
+	f.nonce = body[nameEnd+4:][:gcm.NonceSize]
+	f.sealed = body[nameEnd+4+gcm.NonceSize:]
+	if uint64(n) != uint64(len(f.sealed)) || !f.valid() || !sealedLength(len(f.sealed)) {
+		return nil, errNotOurs
+	}
+	return f, nil
+}
+
+var (
+	errNotOurs = errors.New("domain: not a sealed file")
+	errNewer   = errors.New("domain: a newer format")
+)
+
+// valid checks the fields that no writer of this version would write otherwise.
+func (h *header) valid() bool {
+	switch h.method {
+	case byKey:
+		return h.argon == Argon2Params{} && validName(h.name)
+	case byPassphrase:
+		return h.argon.valid() && validName(h.name)
+	}
+	return false
+}
+
+func validName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return len(name) >= 1 && len(name) <= maxName
+}
+
+// sealedLength checks for 1 to MaxKeys keys and a tag.
+func sealedLength(n int) bool {
+	n -= gcm.TagSize + 4
+	return n >= entrySize && n%entrySize == 0 && n/entrySize <= MaxKeys
+}
+
+// writeFile puts a file in place, durably; replace says whether one is there already, and without it an
+// existing file is an error and stays.
+func writeFile(path string, content []byte, replace bool) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return fmt.Errorf("making a file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreNotExist(os.Remove(f.Name())))
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", f.Name(), err)
+	}
+	if replace {
+		err = os.Rename(f.Name(), path)
+	} else if err = os.Link(f.Name(), path); err == nil { // unlike rename, link never replaces
+		err = os.Remove(f.Name())
+	}
+	if err != nil {
+		return fmt.Errorf("putting %s in place: %w", path, err)
+	}
+	return syncDir(dir)
+}
+
+func ignoreNotExist(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("syncing a directory: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("syncing %s: %w", dir, err)
+	}
+	return nil
+}
+
+// assemble joins the parts of a file and its checksum.
+func assemble(aad, nonce, sealed []byte) []byte {
+	file := append(append(append([]byte(nil), aad...), nonce...), sealed...)
+	sum := sha256.Sum256(file)
+	return append(file, sum[:]...)
+}
