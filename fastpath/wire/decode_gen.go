@@ -3,341 +3,2778 @@
 package wire
 
 // Decode implements Request.
-func (r *CancelKeyDeletionRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *CancelKeyDeletionRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ConnectCustomKeyStoreRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ConnectCustomKeyStoreRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *CreateAliasRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *CreateAliasRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *CreateCustomKeyStoreRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *CreateCustomKeyStoreRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *CreateGrantRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *CreateGrantRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *CreateKeyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *CreateKeyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DecapsulateRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DecapsulateRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DecryptRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DecryptRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DeleteAliasRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DeleteAliasRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DeleteCustomKeyStoreRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DeleteCustomKeyStoreRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DeleteImportedKeyMaterialRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DeleteImportedKeyMaterialRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DeriveSharedSecretRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DeriveSharedSecretRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DescribeCustomKeyStoresRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DescribeCustomKeyStoresRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DescribeKeyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DescribeKeyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DisableKeyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DisableKeyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DisableKeyRotationRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DisableKeyRotationRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *DisconnectCustomKeyStoreRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *DisconnectCustomKeyStoreRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *EnableKeyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *EnableKeyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *EnableKeyRotationRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *EnableKeyRotationRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *EncapsulateRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *EncapsulateRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *EncryptRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *EncryptRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *GenerateDataKeyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GenerateDataKeyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *GenerateDataKeyPairRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GenerateDataKeyPairRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *GenerateDataKeyPairWithoutPlaintextRequest) Decode([]byte) *Error {
-	return Bare(CodeInternalFailure)
+func (r *CancelKeyDeletionRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
 }
 
-// Validate implements Request.
-func (r *GenerateDataKeyPairWithoutPlaintextRequest) Validate() *Error { return nil }
-
 // Decode implements Request.
-func (r *GenerateDataKeyWithoutPlaintextRequest) Decode([]byte) *Error {
-	return Bare(CodeInternalFailure)
+func (r *ConnectCustomKeyStoreRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
 }
 
-// Validate implements Request.
-func (r *GenerateDataKeyWithoutPlaintextRequest) Validate() *Error { return nil }
+// Decode implements Request.
+func (r *CreateAliasRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *GenerateMacRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GenerateMacRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *GenerateRandomRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GenerateRandomRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *GetKeyLastUsageRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GetKeyLastUsageRequest) Validate() *Error { return nil }
+func (r *CreateCustomKeyStoreRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *GetKeyPolicyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GetKeyPolicyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *GetKeyRotationStatusRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GetKeyRotationStatusRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *GetParametersForImportRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GetParametersForImportRequest) Validate() *Error { return nil }
+func (r *CreateGrantRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *GetPublicKeyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *GetPublicKeyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ImportKeyMaterialRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ImportKeyMaterialRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ListAliasesRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ListAliasesRequest) Validate() *Error { return nil }
+func (r *CreateKeyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *ListGrantsRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ListGrantsRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ListKeyPoliciesRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ListKeyPoliciesRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ListKeyRotationsRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ListKeyRotationsRequest) Validate() *Error { return nil }
+func (r *DecapsulateRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *ListKeysRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ListKeysRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ListResourceTagsRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ListResourceTagsRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ListRetirableGrantsRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ListRetirableGrantsRequest) Validate() *Error { return nil }
+func (r *DecryptRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *PutKeyPolicyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *PutKeyPolicyRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ReEncryptRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ReEncryptRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *ReplicateKeyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ReplicateKeyRequest) Validate() *Error { return nil }
+func (r *DeleteAliasRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *RetireGrantRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *RetireGrantRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *RevokeGrantRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *RevokeGrantRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *RotateKeyOnDemandRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *RotateKeyOnDemandRequest) Validate() *Error { return nil }
+func (r *DeleteCustomKeyStoreRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *ScheduleKeyDeletionRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *ScheduleKeyDeletionRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *SignRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *SignRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *TagResourceRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *TagResourceRequest) Validate() *Error { return nil }
+func (r *DeleteImportedKeyMaterialRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *UntagResourceRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *UntagResourceRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *UpdateAliasRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *UpdateAliasRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *UpdateCustomKeyStoreRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *UpdateCustomKeyStoreRequest) Validate() *Error { return nil }
+func (r *DeriveSharedSecretRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *UpdateKeyDescriptionRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *UpdateKeyDescriptionRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *UpdatePrimaryRegionRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *UpdatePrimaryRegionRequest) Validate() *Error { return nil }
-
-// Decode implements Request.
-func (r *VerifyRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
-
-// Validate implements Request.
-func (r *VerifyRequest) Validate() *Error { return nil }
+func (r *DescribeCustomKeyStoresRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
 // Decode implements Request.
-func (r *VerifyMacRequest) Decode([]byte) *Error { return Bare(CodeInternalFailure) }
+func (r *DescribeKeyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
 
-// Validate implements Request.
-func (r *VerifyMacRequest) Validate() *Error { return nil }
+// Decode implements Request.
+func (r *DisableKeyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *DisableKeyRotationRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *DisconnectCustomKeyStoreRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *EnableKeyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *EnableKeyRotationRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *EncapsulateRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *EncryptRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GenerateDataKeyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GenerateDataKeyPairRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GenerateDataKeyPairWithoutPlaintextRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GenerateDataKeyWithoutPlaintextRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GenerateMacRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GenerateRandomRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GetKeyLastUsageRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GetKeyPolicyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GetKeyRotationStatusRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GetParametersForImportRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *GetPublicKeyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ImportKeyMaterialRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ListAliasesRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ListGrantsRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ListKeyPoliciesRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ListKeyRotationsRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ListKeysRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ListResourceTagsRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ListRetirableGrantsRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *PutKeyPolicyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ReEncryptRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ReplicateKeyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *RetireGrantRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *RevokeGrantRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *RotateKeyOnDemandRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *ScheduleKeyDeletionRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *SignRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *TagResourceRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *UntagResourceRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *UpdateAliasRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *UpdateCustomKeyStoreRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *UpdateKeyDescriptionRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *UpdatePrimaryRegionRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *VerifyRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+// Decode implements Request.
+func (r *VerifyMacRequest) Decode(body []byte) *Error {
+	r.Reset()
+	l := lexer{b: body}
+	if l.begin() {
+		r.decode(&l)
+		l.end()
+	}
+	if l.err != nil {
+		r.Reset()
+	}
+	return l.err
+}
+
+func (r *CancelKeyDeletionRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ConnectCustomKeyStoreRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 16:
+			if string(name) == "CustomKeyStoreId" {
+				r.CustomKeyStoreId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *CreateAliasRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 9:
+			if string(name) == "AliasName" {
+				r.AliasName = l.text()
+				continue
+			}
+		case 11:
+			if string(name) == "TargetKeyId" {
+				r.TargetKeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *CreateCustomKeyStoreRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 15:
+			if string(name) == "XksProxyUriPath" {
+				r.XksProxyUriPath = l.text()
+				continue
+			}
+		case 16:
+			if string(name) == "KeyStorePassword" {
+				r.KeyStorePassword = l.text()
+				continue
+			}
+		case 17:
+			if string(name) == "CloudHsmClusterId" {
+				r.CloudHsmClusterId = l.text()
+				continue
+			}
+		case 18:
+			if string(name) == "CustomKeyStoreName" {
+				r.CustomKeyStoreName = l.text()
+				continue
+			}
+			if string(name) == "CustomKeyStoreType" {
+				r.CustomKeyStoreType = 0
+				if text := l.text(); text != nil {
+					if r.CustomKeyStoreType = parseCustomKeyStoreType(text); r.CustomKeyStoreType == unknownValue {
+						r.rawCustomKeyStoreType = text
+					}
+				}
+				continue
+			}
+		case 19:
+			if string(name) == "XksProxyUriEndpoint" {
+				r.XksProxyUriEndpoint = l.text()
+				continue
+			}
+		case 20:
+			if string(name) == "XksProxyConnectivity" {
+				r.XksProxyConnectivity = 0
+				if text := l.text(); text != nil {
+					if r.XksProxyConnectivity = parseXksProxyConnectivityType(text); r.XksProxyConnectivity == unknownValue {
+						r.rawXksProxyConnectivity = text
+					}
+				}
+				continue
+			}
+		case 22:
+			if string(name) == "TrustAnchorCertificate" {
+				r.TrustAnchorCertificate = l.text()
+				continue
+			}
+		case 30:
+			if string(name) == "XksProxyVpcEndpointServiceName" {
+				r.XksProxyVpcEndpointServiceName = l.text()
+				continue
+			}
+		case 31:
+			if string(name) == "XksProxyVpcEndpointServiceOwner" {
+				r.XksProxyVpcEndpointServiceOwner = l.text()
+				continue
+			}
+		case 32:
+			if string(name) == "XksProxyAuthenticationCredential" {
+				r.XksProxyAuthenticationCredential = nil
+				if !l.null() {
+					r.storeXksProxyAuthenticationCredential.reset()
+					r.XksProxyAuthenticationCredential = &r.storeXksProxyAuthenticationCredential
+					r.XksProxyAuthenticationCredential.decode(l)
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *CreateGrantRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 4:
+			if string(name) == "Name" {
+				r.Name = l.text()
+				continue
+			}
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 10:
+			if string(name) == "Operations" {
+				r.Operations = enums(l, &r.storeOperations, &r.rawOperations, parseGrantOperation)
+				continue
+			}
+		case 11:
+			if string(name) == "Constraints" {
+				r.Constraints = nil
+				if !l.null() {
+					r.storeConstraints.reset()
+					r.Constraints = &r.storeConstraints
+					r.Constraints.decode(l)
+				}
+				continue
+			}
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 16:
+			if string(name) == "GranteePrincipal" {
+				r.GranteePrincipal = l.text()
+				continue
+			}
+		case 17:
+			if string(name) == "RetiringPrincipal" {
+				r.RetiringPrincipal = l.text()
+				continue
+			}
+		case 23:
+			if string(name) == "GranteeServicePrincipal" {
+				r.GranteeServicePrincipal = l.text()
+				continue
+			}
+		case 24:
+			if string(name) == "RetiringServicePrincipal" {
+				r.RetiringServicePrincipal = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *CreateKeyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 4:
+			if string(name) == "Tags" {
+				r.Tags = nil
+				if !l.null() {
+					list := listIn(r.storeTags)
+					for more := l.enter(wantList); more; more = l.more(']') {
+						list = append(list, Tag{})
+						if v := &list[len(list)-1]; l.null() {
+							v.null = true
+						} else {
+							v.decode(l)
+						}
+					}
+					r.Tags, r.storeTags = list, list
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Policy" {
+				r.Policy = l.text()
+				continue
+			}
+			if string(name) == "Origin" {
+				r.Origin = 0
+				if text := l.text(); text != nil {
+					if r.Origin = parseOriginType(text); r.Origin == unknownValue {
+						r.rawOrigin = text
+					}
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "KeySpec" {
+				r.KeySpec = 0
+				if text := l.text(); text != nil {
+					if r.KeySpec = parseKeySpec(text); r.KeySpec == unknownValue {
+						r.rawKeySpec = text
+					}
+				}
+				continue
+			}
+		case 8:
+			if string(name) == "KeyUsage" {
+				r.KeyUsage = 0
+				if text := l.text(); text != nil {
+					if r.KeyUsage = parseKeyUsageType(text); r.KeyUsage == unknownValue {
+						r.rawKeyUsage = text
+					}
+				}
+				continue
+			}
+			if string(name) == "XksKeyId" {
+				r.XksKeyId = l.text()
+				continue
+			}
+		case 11:
+			if string(name) == "Description" {
+				r.Description = l.text()
+				continue
+			}
+			if string(name) == "MultiRegion" {
+				v, ok := l.boolean()
+				r.MultiRegion, r.has = v, r.has&^(1<<1)
+				if ok {
+					r.has |= 1 << 1
+				}
+				continue
+			}
+		case 16:
+			if string(name) == "CustomKeyStoreId" {
+				r.CustomKeyStoreId = l.text()
+				continue
+			}
+		case 21:
+			if string(name) == "CustomerMasterKeySpec" {
+				r.CustomerMasterKeySpec = 0
+				if text := l.text(); text != nil {
+					if r.CustomerMasterKeySpec = parseCustomerMasterKeySpec(text); r.CustomerMasterKeySpec == unknownValue {
+						r.rawCustomerMasterKeySpec = text
+					}
+				}
+				continue
+			}
+		case 30:
+			if string(name) == "BypassPolicyLockoutSafetyCheck" {
+				v, ok := l.boolean()
+				r.BypassPolicyLockoutSafetyCheck, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DecapsulateRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 22:
+			if string(name) == "EncapsulationAlgorithm" {
+				r.EncapsulationAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.EncapsulationAlgorithm = parseEncapsulationAlgorithmSpec(text); r.EncapsulationAlgorithm == unknownValue {
+						r.rawEncapsulationAlgorithm = text
+					}
+				}
+				continue
+			}
+		case 26:
+			if string(name) == "SharedSecretCiphertextBlob" {
+				r.SharedSecretCiphertextBlob = l.blob()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DecryptRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 9:
+			if string(name) == "Recipient" {
+				r.Recipient = nil
+				if !l.null() {
+					r.storeRecipient.reset()
+					r.Recipient = &r.storeRecipient
+					r.Recipient.decode(l)
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 14:
+			if string(name) == "CiphertextBlob" {
+				r.CiphertextBlob = l.blob()
+				continue
+			}
+		case 15:
+			if string(name) == "DryRunModifiers" {
+				r.DryRunModifiers = enums(l, &r.storeDryRunModifiers, &r.rawDryRunModifiers, parseDryRunModifierType)
+				continue
+			}
+		case 17:
+			if string(name) == "EncryptionContext" {
+				r.EncryptionContext = l.pairs(&r.storeEncryptionContext)
+				continue
+			}
+		case 19:
+			if string(name) == "EncryptionAlgorithm" {
+				r.EncryptionAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.EncryptionAlgorithm = parseEncryptionAlgorithmSpec(text); r.EncryptionAlgorithm == unknownValue {
+						r.rawEncryptionAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DeleteAliasRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 9:
+			if string(name) == "AliasName" {
+				r.AliasName = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DeleteCustomKeyStoreRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 16:
+			if string(name) == "CustomKeyStoreId" {
+				r.CustomKeyStoreId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DeleteImportedKeyMaterialRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 13:
+			if string(name) == "KeyMaterialId" {
+				r.KeyMaterialId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DeriveSharedSecretRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 9:
+			if string(name) == "PublicKey" {
+				r.PublicKey = l.blob()
+				continue
+			}
+			if string(name) == "Recipient" {
+				r.Recipient = nil
+				if !l.null() {
+					r.storeRecipient.reset()
+					r.Recipient = &r.storeRecipient
+					r.Recipient.decode(l)
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 21:
+			if string(name) == "KeyAgreementAlgorithm" {
+				r.KeyAgreementAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.KeyAgreementAlgorithm = parseKeyAgreementAlgorithmSpec(text); r.KeyAgreementAlgorithm == unknownValue {
+						r.rawKeyAgreementAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DescribeCustomKeyStoresRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		case 16:
+			if string(name) == "CustomKeyStoreId" {
+				r.CustomKeyStoreId = l.text()
+				continue
+			}
+		case 18:
+			if string(name) == "CustomKeyStoreName" {
+				r.CustomKeyStoreName = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DescribeKeyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DisableKeyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DisableKeyRotationRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *DisconnectCustomKeyStoreRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 16:
+			if string(name) == "CustomKeyStoreId" {
+				r.CustomKeyStoreId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *EnableKeyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *EnableKeyRotationRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 20:
+			if string(name) == "RotationPeriodInDays" {
+				v, ok := l.integer()
+				r.RotationPeriodInDays, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *EncapsulateRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 22:
+			if string(name) == "EncapsulationAlgorithm" {
+				r.EncapsulationAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.EncapsulationAlgorithm = parseEncapsulationAlgorithmSpec(text); r.EncapsulationAlgorithm == unknownValue {
+						r.rawEncapsulationAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *EncryptRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 9:
+			if string(name) == "Plaintext" {
+				r.Plaintext = l.blob()
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 17:
+			if string(name) == "EncryptionContext" {
+				r.EncryptionContext = l.pairs(&r.storeEncryptionContext)
+				continue
+			}
+		case 19:
+			if string(name) == "EncryptionAlgorithm" {
+				r.EncryptionAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.EncryptionAlgorithm = parseEncryptionAlgorithmSpec(text); r.EncryptionAlgorithm == unknownValue {
+						r.rawEncryptionAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GenerateDataKeyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<1)
+				if ok {
+					r.has |= 1 << 1
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "KeySpec" {
+				r.KeySpec = 0
+				if text := l.text(); text != nil {
+					if r.KeySpec = parseDataKeySpec(text); r.KeySpec == unknownValue {
+						r.rawKeySpec = text
+					}
+				}
+				continue
+			}
+		case 9:
+			if string(name) == "Recipient" {
+				r.Recipient = nil
+				if !l.null() {
+					r.storeRecipient.reset()
+					r.Recipient = &r.storeRecipient
+					r.Recipient.decode(l)
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 13:
+			if string(name) == "NumberOfBytes" {
+				v, ok := l.integer()
+				r.NumberOfBytes, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 17:
+			if string(name) == "EncryptionContext" {
+				r.EncryptionContext = l.pairs(&r.storeEncryptionContext)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GenerateDataKeyPairRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 9:
+			if string(name) == "Recipient" {
+				r.Recipient = nil
+				if !l.null() {
+					r.storeRecipient.reset()
+					r.Recipient = &r.storeRecipient
+					r.Recipient.decode(l)
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "KeyPairSpec" {
+				r.KeyPairSpec = 0
+				if text := l.text(); text != nil {
+					if r.KeyPairSpec = parseDataKeyPairSpec(text); r.KeyPairSpec == unknownValue {
+						r.rawKeyPairSpec = text
+					}
+				}
+				continue
+			}
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 17:
+			if string(name) == "EncryptionContext" {
+				r.EncryptionContext = l.pairs(&r.storeEncryptionContext)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GenerateDataKeyPairWithoutPlaintextRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "KeyPairSpec" {
+				r.KeyPairSpec = 0
+				if text := l.text(); text != nil {
+					if r.KeyPairSpec = parseDataKeyPairSpec(text); r.KeyPairSpec == unknownValue {
+						r.rawKeyPairSpec = text
+					}
+				}
+				continue
+			}
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 17:
+			if string(name) == "EncryptionContext" {
+				r.EncryptionContext = l.pairs(&r.storeEncryptionContext)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GenerateDataKeyWithoutPlaintextRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<1)
+				if ok {
+					r.has |= 1 << 1
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "KeySpec" {
+				r.KeySpec = 0
+				if text := l.text(); text != nil {
+					if r.KeySpec = parseDataKeySpec(text); r.KeySpec == unknownValue {
+						r.rawKeySpec = text
+					}
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 13:
+			if string(name) == "NumberOfBytes" {
+				v, ok := l.integer()
+				r.NumberOfBytes, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 17:
+			if string(name) == "EncryptionContext" {
+				r.EncryptionContext = l.pairs(&r.storeEncryptionContext)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GenerateMacRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "Message" {
+				r.Message = l.blob()
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 12:
+			if string(name) == "MacAlgorithm" {
+				r.MacAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.MacAlgorithm = parseMacAlgorithmSpec(text); r.MacAlgorithm == unknownValue {
+						r.rawMacAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GenerateRandomRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 9:
+			if string(name) == "Recipient" {
+				r.Recipient = nil
+				if !l.null() {
+					r.storeRecipient.reset()
+					r.Recipient = &r.storeRecipient
+					r.Recipient.decode(l)
+				}
+				continue
+			}
+		case 13:
+			if string(name) == "NumberOfBytes" {
+				v, ok := l.integer()
+				r.NumberOfBytes, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 16:
+			if string(name) == "CustomKeyStoreId" {
+				r.CustomKeyStoreId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GetKeyLastUsageRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GetKeyPolicyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 10:
+			if string(name) == "PolicyName" {
+				r.PolicyName = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GetKeyRotationStatusRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GetParametersForImportRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 15:
+			if string(name) == "WrappingKeySpec" {
+				r.WrappingKeySpec = 0
+				if text := l.text(); text != nil {
+					if r.WrappingKeySpec = parseWrappingKeySpec(text); r.WrappingKeySpec == unknownValue {
+						r.rawWrappingKeySpec = text
+					}
+				}
+				continue
+			}
+		case 17:
+			if string(name) == "WrappingAlgorithm" {
+				r.WrappingAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.WrappingAlgorithm = parseAlgorithmSpec(text); r.WrappingAlgorithm == unknownValue {
+						r.rawWrappingAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GetPublicKeyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ImportKeyMaterialRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 7:
+			if string(name) == "ValidTo" {
+				v, ok := l.timestamp()
+				r.ValidTo, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 10:
+			if string(name) == "ImportType" {
+				r.ImportType = 0
+				if text := l.text(); text != nil {
+					if r.ImportType = parseImportType(text); r.ImportType == unknownValue {
+						r.rawImportType = text
+					}
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "ImportToken" {
+				r.ImportToken = l.blob()
+				continue
+			}
+		case 13:
+			if string(name) == "KeyMaterialId" {
+				r.KeyMaterialId = l.text()
+				continue
+			}
+		case 15:
+			if string(name) == "ExpirationModel" {
+				r.ExpirationModel = 0
+				if text := l.text(); text != nil {
+					if r.ExpirationModel = parseExpirationModelType(text); r.ExpirationModel == unknownValue {
+						r.rawExpirationModel = text
+					}
+				}
+				continue
+			}
+		case 20:
+			if string(name) == "EncryptedKeyMaterial" {
+				r.EncryptedKeyMaterial = l.blob()
+				continue
+			}
+		case 22:
+			if string(name) == "KeyMaterialDescription" {
+				r.KeyMaterialDescription = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ListAliasesRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ListGrantsRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		case 7:
+			if string(name) == "GrantId" {
+				r.GrantId = l.text()
+				continue
+			}
+		case 16:
+			if string(name) == "GranteePrincipal" {
+				r.GranteePrincipal = l.text()
+				continue
+			}
+		case 23:
+			if string(name) == "GranteeServicePrincipal" {
+				r.GranteeServicePrincipal = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ListKeyPoliciesRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ListKeyRotationsRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		case 18:
+			if string(name) == "IncludeKeyMaterial" {
+				r.IncludeKeyMaterial = 0
+				if text := l.text(); text != nil {
+					if r.IncludeKeyMaterial = parseIncludeKeyMaterial(text); r.IncludeKeyMaterial == unknownValue {
+						r.rawIncludeKeyMaterial = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ListKeysRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ListResourceTagsRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ListRetirableGrantsRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "Limit" {
+				v, ok := l.integer()
+				r.Limit, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 6:
+			if string(name) == "Marker" {
+				r.Marker = l.text()
+				continue
+			}
+		case 17:
+			if string(name) == "RetiringPrincipal" {
+				r.RetiringPrincipal = l.text()
+				continue
+			}
+		case 24:
+			if string(name) == "RetiringServicePrincipal" {
+				r.RetiringServicePrincipal = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *PutKeyPolicyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "Policy" {
+				r.Policy = l.text()
+				continue
+			}
+		case 10:
+			if string(name) == "PolicyName" {
+				r.PolicyName = l.text()
+				continue
+			}
+		case 30:
+			if string(name) == "BypassPolicyLockoutSafetyCheck" {
+				v, ok := l.boolean()
+				r.BypassPolicyLockoutSafetyCheck, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ReEncryptRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 11:
+			if string(name) == "SourceKeyId" {
+				r.SourceKeyId = l.text()
+				continue
+			}
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 14:
+			if string(name) == "CiphertextBlob" {
+				r.CiphertextBlob = l.blob()
+				continue
+			}
+		case 15:
+			if string(name) == "DryRunModifiers" {
+				r.DryRunModifiers = enums(l, &r.storeDryRunModifiers, &r.rawDryRunModifiers, parseDryRunModifierType)
+				continue
+			}
+		case 16:
+			if string(name) == "DestinationKeyId" {
+				r.DestinationKeyId = l.text()
+				continue
+			}
+		case 23:
+			if string(name) == "SourceEncryptionContext" {
+				r.SourceEncryptionContext = l.pairs(&r.storeSourceEncryptionContext)
+				continue
+			}
+		case 25:
+			if string(name) == "SourceEncryptionAlgorithm" {
+				r.SourceEncryptionAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.SourceEncryptionAlgorithm = parseEncryptionAlgorithmSpec(text); r.SourceEncryptionAlgorithm == unknownValue {
+						r.rawSourceEncryptionAlgorithm = text
+					}
+				}
+				continue
+			}
+		case 28:
+			if string(name) == "DestinationEncryptionContext" {
+				r.DestinationEncryptionContext = l.pairs(&r.storeDestinationEncryptionContext)
+				continue
+			}
+		case 30:
+			if string(name) == "DestinationEncryptionAlgorithm" {
+				r.DestinationEncryptionAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.DestinationEncryptionAlgorithm = parseEncryptionAlgorithmSpec(text); r.DestinationEncryptionAlgorithm == unknownValue {
+						r.rawDestinationEncryptionAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ReplicateKeyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 4:
+			if string(name) == "Tags" {
+				r.Tags = nil
+				if !l.null() {
+					list := listIn(r.storeTags)
+					for more := l.enter(wantList); more; more = l.more(']') {
+						list = append(list, Tag{})
+						if v := &list[len(list)-1]; l.null() {
+							v.null = true
+						} else {
+							v.decode(l)
+						}
+					}
+					r.Tags, r.storeTags = list, list
+				}
+				continue
+			}
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "Policy" {
+				r.Policy = l.text()
+				continue
+			}
+		case 11:
+			if string(name) == "Description" {
+				r.Description = l.text()
+				continue
+			}
+		case 13:
+			if string(name) == "ReplicaRegion" {
+				r.ReplicaRegion = l.text()
+				continue
+			}
+		case 30:
+			if string(name) == "BypassPolicyLockoutSafetyCheck" {
+				v, ok := l.boolean()
+				r.BypassPolicyLockoutSafetyCheck, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *RetireGrantRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "GrantId" {
+				r.GrantId = l.text()
+				continue
+			}
+		case 10:
+			if string(name) == "GrantToken" {
+				r.GrantToken = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *RevokeGrantRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "GrantId" {
+				r.GrantId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *RotateKeyOnDemandRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *ScheduleKeyDeletionRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 19:
+			if string(name) == "PendingWindowInDays" {
+				v, ok := l.integer()
+				r.PendingWindowInDays, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *SignRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "Message" {
+				r.Message = l.blob()
+				continue
+			}
+		case 11:
+			if string(name) == "MessageType" {
+				r.MessageType = 0
+				if text := l.text(); text != nil {
+					if r.MessageType = parseMessageType(text); r.MessageType == unknownValue {
+						r.rawMessageType = text
+					}
+				}
+				continue
+			}
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 16:
+			if string(name) == "SigningAlgorithm" {
+				r.SigningAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.SigningAlgorithm = parseSigningAlgorithmSpec(text); r.SigningAlgorithm == unknownValue {
+						r.rawSigningAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *TagResourceRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 4:
+			if string(name) == "Tags" {
+				r.Tags = nil
+				if !l.null() {
+					list := listIn(r.storeTags)
+					for more := l.enter(wantList); more; more = l.more(']') {
+						list = append(list, Tag{})
+						if v := &list[len(list)-1]; l.null() {
+							v.null = true
+						} else {
+							v.decode(l)
+						}
+					}
+					r.Tags, r.storeTags = list, list
+				}
+				continue
+			}
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *UntagResourceRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 7:
+			if string(name) == "TagKeys" {
+				r.TagKeys = l.texts(&r.storeTagKeys)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *UpdateAliasRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 9:
+			if string(name) == "AliasName" {
+				r.AliasName = l.text()
+				continue
+			}
+		case 11:
+			if string(name) == "TargetKeyId" {
+				r.TargetKeyId = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *UpdateCustomKeyStoreRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 15:
+			if string(name) == "XksProxyUriPath" {
+				r.XksProxyUriPath = l.text()
+				continue
+			}
+		case 16:
+			if string(name) == "CustomKeyStoreId" {
+				r.CustomKeyStoreId = l.text()
+				continue
+			}
+			if string(name) == "KeyStorePassword" {
+				r.KeyStorePassword = l.text()
+				continue
+			}
+		case 17:
+			if string(name) == "CloudHsmClusterId" {
+				r.CloudHsmClusterId = l.text()
+				continue
+			}
+		case 19:
+			if string(name) == "XksProxyUriEndpoint" {
+				r.XksProxyUriEndpoint = l.text()
+				continue
+			}
+		case 20:
+			if string(name) == "XksProxyConnectivity" {
+				r.XksProxyConnectivity = 0
+				if text := l.text(); text != nil {
+					if r.XksProxyConnectivity = parseXksProxyConnectivityType(text); r.XksProxyConnectivity == unknownValue {
+						r.rawXksProxyConnectivity = text
+					}
+				}
+				continue
+			}
+		case 21:
+			if string(name) == "NewCustomKeyStoreName" {
+				r.NewCustomKeyStoreName = l.text()
+				continue
+			}
+		case 30:
+			if string(name) == "XksProxyVpcEndpointServiceName" {
+				r.XksProxyVpcEndpointServiceName = l.text()
+				continue
+			}
+		case 31:
+			if string(name) == "XksProxyVpcEndpointServiceOwner" {
+				r.XksProxyVpcEndpointServiceOwner = l.text()
+				continue
+			}
+		case 32:
+			if string(name) == "XksProxyAuthenticationCredential" {
+				r.XksProxyAuthenticationCredential = nil
+				if !l.null() {
+					r.storeXksProxyAuthenticationCredential.reset()
+					r.XksProxyAuthenticationCredential = &r.storeXksProxyAuthenticationCredential
+					r.XksProxyAuthenticationCredential.decode(l)
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *UpdateKeyDescriptionRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 11:
+			if string(name) == "Description" {
+				r.Description = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *UpdatePrimaryRegionRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 13:
+			if string(name) == "PrimaryRegion" {
+				r.PrimaryRegion = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *VerifyRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "Message" {
+				r.Message = l.blob()
+				continue
+			}
+		case 9:
+			if string(name) == "Signature" {
+				r.Signature = l.blob()
+				continue
+			}
+		case 11:
+			if string(name) == "MessageType" {
+				r.MessageType = 0
+				if text := l.text(); text != nil {
+					if r.MessageType = parseMessageType(text); r.MessageType == unknownValue {
+						r.rawMessageType = text
+					}
+				}
+				continue
+			}
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 16:
+			if string(name) == "SigningAlgorithm" {
+				r.SigningAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.SigningAlgorithm = parseSigningAlgorithmSpec(text); r.SigningAlgorithm == unknownValue {
+						r.rawSigningAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *VerifyMacRequest) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 3:
+			if string(name) == "Mac" {
+				r.Mac = l.blob()
+				continue
+			}
+		case 5:
+			if string(name) == "KeyId" {
+				r.KeyId = l.text()
+				continue
+			}
+		case 6:
+			if string(name) == "DryRun" {
+				v, ok := l.boolean()
+				r.DryRun, r.has = v, r.has&^(1<<0)
+				if ok {
+					r.has |= 1 << 0
+				}
+				continue
+			}
+		case 7:
+			if string(name) == "Message" {
+				r.Message = l.blob()
+				continue
+			}
+		case 11:
+			if string(name) == "GrantTokens" {
+				r.GrantTokens = l.texts(&r.storeGrantTokens)
+				continue
+			}
+		case 12:
+			if string(name) == "MacAlgorithm" {
+				r.MacAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.MacAlgorithm = parseMacAlgorithmSpec(text); r.MacAlgorithm == unknownValue {
+						r.rawMacAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *XksProxyAuthenticationCredentialType) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 11:
+			if string(name) == "AccessKeyId" {
+				r.AccessKeyId = l.text()
+				continue
+			}
+		case 18:
+			if string(name) == "RawSecretAccessKey" {
+				r.RawSecretAccessKey = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *GrantConstraints) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 9:
+			if string(name) == "SourceArn" {
+				r.SourceArn = l.text()
+				continue
+			}
+		case 23:
+			if string(name) == "EncryptionContextSubset" {
+				r.EncryptionContextSubset = l.pairs(&r.storeEncryptionContextSubset)
+				continue
+			}
+			if string(name) == "EncryptionContextEquals" {
+				r.EncryptionContextEquals = l.pairs(&r.storeEncryptionContextEquals)
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *Tag) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 6:
+			if string(name) == "TagKey" {
+				r.TagKey = l.text()
+				continue
+			}
+		case 8:
+			if string(name) == "TagValue" {
+				r.TagValue = l.text()
+				continue
+			}
+		}
+		l.skip()
+	}
+}
+
+func (r *RecipientInfo) decode(l *lexer) {
+	for more := l.enter(wantStructure); more; more = l.more('}') {
+		switch name := l.name(); len(name) {
+		case 19:
+			if string(name) == "AttestationDocument" {
+				r.AttestationDocument = l.blob()
+				continue
+			}
+		case 22:
+			if string(name) == "KeyEncryptionAlgorithm" {
+				r.KeyEncryptionAlgorithm = 0
+				if text := l.text(); text != nil {
+					if r.KeyEncryptionAlgorithm = parseKeyEncryptionMechanism(text); r.KeyEncryptionAlgorithm == unknownValue {
+						r.rawKeyEncryptionAlgorithm = text
+					}
+				}
+				continue
+			}
+		}
+		l.skip()
+	}
+}

@@ -10,6 +10,11 @@ type XksProxyAuthenticationCredentialType struct {
 	null bool // this list element was null
 }
 
+// reset drops every view and keeps storage.
+func (r *XksProxyAuthenticationCredentialType) reset() {
+	*r = XksProxyAuthenticationCredentialType{}
+}
+
 // GrantConstraints is the structure of that name in requests.
 type GrantConstraints struct {
 	EncryptionContextSubset []Pair
@@ -21,12 +26,25 @@ type GrantConstraints struct {
 	null                         bool // this list element was null
 }
 
+// reset drops every view and keeps storage.
+func (r *GrantConstraints) reset() {
+	*r = GrantConstraints{
+		storeEncryptionContextSubset: recycle(r.storeEncryptionContextSubset),
+		storeEncryptionContextEquals: recycle(r.storeEncryptionContextEquals),
+	}
+}
+
 // Tag is the structure of that name in requests.
 type Tag struct {
 	TagKey   []byte
 	TagValue []byte
 
 	null bool // this list element was null
+}
+
+// reset drops every view and keeps storage.
+func (r *Tag) reset() {
+	*r = Tag{}
 }
 
 // RecipientInfo is the structure of that name in requests.
@@ -38,6 +56,11 @@ type RecipientInfo struct {
 	null                      bool   // this list element was null
 }
 
+// reset drops every view and keeps storage.
+func (r *RecipientInfo) reset() {
+	*r = RecipientInfo{}
+}
+
 // CancelKeyDeletionRequest is the input of CancelKeyDeletion.
 type CancelKeyDeletionRequest struct {
 	KeyId []byte
@@ -46,7 +69,7 @@ type CancelKeyDeletionRequest struct {
 // Operation implements Request.
 func (*CancelKeyDeletionRequest) Operation() Operation { return OperationCancelKeyDeletion }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *CancelKeyDeletionRequest) Reset() {
 	*r = CancelKeyDeletionRequest{}
 }
@@ -59,7 +82,7 @@ type ConnectCustomKeyStoreRequest struct {
 // Operation implements Request.
 func (*ConnectCustomKeyStoreRequest) Operation() Operation { return OperationConnectCustomKeyStore }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ConnectCustomKeyStoreRequest) Reset() {
 	*r = ConnectCustomKeyStoreRequest{}
 }
@@ -73,7 +96,7 @@ type CreateAliasRequest struct {
 // Operation implements Request.
 func (*CreateAliasRequest) Operation() Operation { return OperationCreateAlias }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *CreateAliasRequest) Reset() {
 	*r = CreateAliasRequest{}
 }
@@ -100,9 +123,12 @@ type CreateCustomKeyStoreRequest struct {
 // Operation implements Request.
 func (*CreateCustomKeyStoreRequest) Operation() Operation { return OperationCreateCustomKeyStore }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *CreateCustomKeyStoreRequest) Reset() {
-	*r = CreateCustomKeyStoreRequest{}
+	r.storeXksProxyAuthenticationCredential.reset()
+	*r = CreateCustomKeyStoreRequest{
+		storeXksProxyAuthenticationCredential: r.storeXksProxyAuthenticationCredential,
+	}
 }
 
 // CreateGrantRequest is the input of CreateGrant.
@@ -131,16 +157,14 @@ func (r *CreateGrantRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*CreateGrantRequest) Operation() Operation { return OperationCreateGrant }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *CreateGrantRequest) Reset() {
+	r.storeConstraints.reset()
 	*r = CreateGrantRequest{
 		storeOperations:  recycle(r.storeOperations),
 		rawOperations:    recycle(r.rawOperations),
+		storeConstraints: r.storeConstraints,
 		storeGrantTokens: recycle(r.storeGrantTokens),
-		storeConstraints: GrantConstraints{
-			storeEncryptionContextSubset: recycle(r.storeConstraints.storeEncryptionContextSubset),
-			storeEncryptionContextEquals: recycle(r.storeConstraints.storeEncryptionContextEquals),
-		},
 	}
 }
 
@@ -175,7 +199,7 @@ func (r *CreateKeyRequest) HasMultiRegion() bool { return r.has&(1<<1) != 0 }
 // Operation implements Request.
 func (*CreateKeyRequest) Operation() Operation { return OperationCreateKey }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *CreateKeyRequest) Reset() {
 	*r = CreateKeyRequest{
 		storeTags: recycle(r.storeTags),
@@ -201,7 +225,7 @@ func (r *DecapsulateRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*DecapsulateRequest) Operation() Operation { return OperationDecapsulate }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DecapsulateRequest) Reset() {
 	*r = DecapsulateRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
@@ -234,11 +258,13 @@ func (r *DecryptRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*DecryptRequest) Operation() Operation { return OperationDecrypt }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DecryptRequest) Reset() {
+	r.storeRecipient.reset()
 	*r = DecryptRequest{
 		storeEncryptionContext: recycle(r.storeEncryptionContext),
 		storeGrantTokens:       recycle(r.storeGrantTokens),
+		storeRecipient:         r.storeRecipient,
 		storeDryRunModifiers:   recycle(r.storeDryRunModifiers),
 		rawDryRunModifiers:     recycle(r.rawDryRunModifiers),
 	}
@@ -252,7 +278,7 @@ type DeleteAliasRequest struct {
 // Operation implements Request.
 func (*DeleteAliasRequest) Operation() Operation { return OperationDeleteAlias }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DeleteAliasRequest) Reset() {
 	*r = DeleteAliasRequest{}
 }
@@ -265,7 +291,7 @@ type DeleteCustomKeyStoreRequest struct {
 // Operation implements Request.
 func (*DeleteCustomKeyStoreRequest) Operation() Operation { return OperationDeleteCustomKeyStore }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DeleteCustomKeyStoreRequest) Reset() {
 	*r = DeleteCustomKeyStoreRequest{}
 }
@@ -281,7 +307,7 @@ func (*DeleteImportedKeyMaterialRequest) Operation() Operation {
 	return OperationDeleteImportedKeyMaterial
 }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DeleteImportedKeyMaterialRequest) Reset() {
 	*r = DeleteImportedKeyMaterialRequest{}
 }
@@ -307,10 +333,12 @@ func (r *DeriveSharedSecretRequest) HasDryRun() bool { return r.has&(1<<0) != 0 
 // Operation implements Request.
 func (*DeriveSharedSecretRequest) Operation() Operation { return OperationDeriveSharedSecret }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DeriveSharedSecretRequest) Reset() {
+	r.storeRecipient.reset()
 	*r = DeriveSharedSecretRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
+		storeRecipient:   r.storeRecipient,
 	}
 }
 
@@ -330,7 +358,7 @@ func (r *DescribeCustomKeyStoresRequest) HasLimit() bool { return r.has&(1<<0) !
 // Operation implements Request.
 func (*DescribeCustomKeyStoresRequest) Operation() Operation { return OperationDescribeCustomKeyStores }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DescribeCustomKeyStoresRequest) Reset() {
 	*r = DescribeCustomKeyStoresRequest{}
 }
@@ -346,7 +374,7 @@ type DescribeKeyRequest struct {
 // Operation implements Request.
 func (*DescribeKeyRequest) Operation() Operation { return OperationDescribeKey }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DescribeKeyRequest) Reset() {
 	*r = DescribeKeyRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
@@ -361,7 +389,7 @@ type DisableKeyRequest struct {
 // Operation implements Request.
 func (*DisableKeyRequest) Operation() Operation { return OperationDisableKey }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DisableKeyRequest) Reset() {
 	*r = DisableKeyRequest{}
 }
@@ -374,7 +402,7 @@ type DisableKeyRotationRequest struct {
 // Operation implements Request.
 func (*DisableKeyRotationRequest) Operation() Operation { return OperationDisableKeyRotation }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DisableKeyRotationRequest) Reset() {
 	*r = DisableKeyRotationRequest{}
 }
@@ -389,7 +417,7 @@ func (*DisconnectCustomKeyStoreRequest) Operation() Operation {
 	return OperationDisconnectCustomKeyStore
 }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *DisconnectCustomKeyStoreRequest) Reset() {
 	*r = DisconnectCustomKeyStoreRequest{}
 }
@@ -402,7 +430,7 @@ type EnableKeyRequest struct {
 // Operation implements Request.
 func (*EnableKeyRequest) Operation() Operation { return OperationEnableKey }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *EnableKeyRequest) Reset() {
 	*r = EnableKeyRequest{}
 }
@@ -421,7 +449,7 @@ func (r *EnableKeyRotationRequest) HasRotationPeriodInDays() bool { return r.has
 // Operation implements Request.
 func (*EnableKeyRotationRequest) Operation() Operation { return OperationEnableKeyRotation }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *EnableKeyRotationRequest) Reset() {
 	*r = EnableKeyRotationRequest{}
 }
@@ -444,7 +472,7 @@ func (r *EncapsulateRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*EncapsulateRequest) Operation() Operation { return OperationEncapsulate }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *EncapsulateRequest) Reset() {
 	*r = EncapsulateRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
@@ -472,7 +500,7 @@ func (r *EncryptRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*EncryptRequest) Operation() Operation { return OperationEncrypt }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *EncryptRequest) Reset() {
 	*r = EncryptRequest{
 		storeEncryptionContext: recycle(r.storeEncryptionContext),
@@ -506,11 +534,13 @@ func (r *GenerateDataKeyRequest) HasDryRun() bool { return r.has&(1<<1) != 0 }
 // Operation implements Request.
 func (*GenerateDataKeyRequest) Operation() Operation { return OperationGenerateDataKey }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GenerateDataKeyRequest) Reset() {
+	r.storeRecipient.reset()
 	*r = GenerateDataKeyRequest{
 		storeEncryptionContext: recycle(r.storeEncryptionContext),
 		storeGrantTokens:       recycle(r.storeGrantTokens),
+		storeRecipient:         r.storeRecipient,
 	}
 }
 
@@ -536,11 +566,13 @@ func (r *GenerateDataKeyPairRequest) HasDryRun() bool { return r.has&(1<<0) != 0
 // Operation implements Request.
 func (*GenerateDataKeyPairRequest) Operation() Operation { return OperationGenerateDataKeyPair }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GenerateDataKeyPairRequest) Reset() {
+	r.storeRecipient.reset()
 	*r = GenerateDataKeyPairRequest{
 		storeEncryptionContext: recycle(r.storeEncryptionContext),
 		storeGrantTokens:       recycle(r.storeGrantTokens),
+		storeRecipient:         r.storeRecipient,
 	}
 }
 
@@ -566,7 +598,7 @@ func (*GenerateDataKeyPairWithoutPlaintextRequest) Operation() Operation {
 	return OperationGenerateDataKeyPairWithoutPlaintext
 }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GenerateDataKeyPairWithoutPlaintextRequest) Reset() {
 	*r = GenerateDataKeyPairWithoutPlaintextRequest{
 		storeEncryptionContext: recycle(r.storeEncryptionContext),
@@ -600,7 +632,7 @@ func (*GenerateDataKeyWithoutPlaintextRequest) Operation() Operation {
 	return OperationGenerateDataKeyWithoutPlaintext
 }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GenerateDataKeyWithoutPlaintextRequest) Reset() {
 	*r = GenerateDataKeyWithoutPlaintextRequest{
 		storeEncryptionContext: recycle(r.storeEncryptionContext),
@@ -627,7 +659,7 @@ func (r *GenerateMacRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*GenerateMacRequest) Operation() Operation { return OperationGenerateMac }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GenerateMacRequest) Reset() {
 	*r = GenerateMacRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
@@ -650,9 +682,12 @@ func (r *GenerateRandomRequest) HasNumberOfBytes() bool { return r.has&(1<<0) !=
 // Operation implements Request.
 func (*GenerateRandomRequest) Operation() Operation { return OperationGenerateRandom }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GenerateRandomRequest) Reset() {
-	*r = GenerateRandomRequest{}
+	r.storeRecipient.reset()
+	*r = GenerateRandomRequest{
+		storeRecipient: r.storeRecipient,
+	}
 }
 
 // GetKeyLastUsageRequest is the input of GetKeyLastUsage.
@@ -663,7 +698,7 @@ type GetKeyLastUsageRequest struct {
 // Operation implements Request.
 func (*GetKeyLastUsageRequest) Operation() Operation { return OperationGetKeyLastUsage }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GetKeyLastUsageRequest) Reset() {
 	*r = GetKeyLastUsageRequest{}
 }
@@ -677,7 +712,7 @@ type GetKeyPolicyRequest struct {
 // Operation implements Request.
 func (*GetKeyPolicyRequest) Operation() Operation { return OperationGetKeyPolicy }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GetKeyPolicyRequest) Reset() {
 	*r = GetKeyPolicyRequest{}
 }
@@ -690,7 +725,7 @@ type GetKeyRotationStatusRequest struct {
 // Operation implements Request.
 func (*GetKeyRotationStatusRequest) Operation() Operation { return OperationGetKeyRotationStatus }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GetKeyRotationStatusRequest) Reset() {
 	*r = GetKeyRotationStatusRequest{}
 }
@@ -708,7 +743,7 @@ type GetParametersForImportRequest struct {
 // Operation implements Request.
 func (*GetParametersForImportRequest) Operation() Operation { return OperationGetParametersForImport }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GetParametersForImportRequest) Reset() {
 	*r = GetParametersForImportRequest{}
 }
@@ -724,7 +759,7 @@ type GetPublicKeyRequest struct {
 // Operation implements Request.
 func (*GetPublicKeyRequest) Operation() Operation { return OperationGetPublicKey }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *GetPublicKeyRequest) Reset() {
 	*r = GetPublicKeyRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
@@ -753,7 +788,7 @@ func (r *ImportKeyMaterialRequest) HasValidTo() bool { return r.has&(1<<0) != 0 
 // Operation implements Request.
 func (*ImportKeyMaterialRequest) Operation() Operation { return OperationImportKeyMaterial }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ImportKeyMaterialRequest) Reset() {
 	*r = ImportKeyMaterialRequest{}
 }
@@ -773,7 +808,7 @@ func (r *ListAliasesRequest) HasLimit() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*ListAliasesRequest) Operation() Operation { return OperationListAliases }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ListAliasesRequest) Reset() {
 	*r = ListAliasesRequest{}
 }
@@ -796,7 +831,7 @@ func (r *ListGrantsRequest) HasLimit() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*ListGrantsRequest) Operation() Operation { return OperationListGrants }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ListGrantsRequest) Reset() {
 	*r = ListGrantsRequest{}
 }
@@ -816,7 +851,7 @@ func (r *ListKeyPoliciesRequest) HasLimit() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*ListKeyPoliciesRequest) Operation() Operation { return OperationListKeyPolicies }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ListKeyPoliciesRequest) Reset() {
 	*r = ListKeyPoliciesRequest{}
 }
@@ -838,7 +873,7 @@ func (r *ListKeyRotationsRequest) HasLimit() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*ListKeyRotationsRequest) Operation() Operation { return OperationListKeyRotations }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ListKeyRotationsRequest) Reset() {
 	*r = ListKeyRotationsRequest{}
 }
@@ -857,7 +892,7 @@ func (r *ListKeysRequest) HasLimit() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*ListKeysRequest) Operation() Operation { return OperationListKeys }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ListKeysRequest) Reset() {
 	*r = ListKeysRequest{}
 }
@@ -877,7 +912,7 @@ func (r *ListResourceTagsRequest) HasLimit() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*ListResourceTagsRequest) Operation() Operation { return OperationListResourceTags }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ListResourceTagsRequest) Reset() {
 	*r = ListResourceTagsRequest{}
 }
@@ -898,7 +933,7 @@ func (r *ListRetirableGrantsRequest) HasLimit() bool { return r.has&(1<<0) != 0 
 // Operation implements Request.
 func (*ListRetirableGrantsRequest) Operation() Operation { return OperationListRetirableGrants }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ListRetirableGrantsRequest) Reset() {
 	*r = ListRetirableGrantsRequest{}
 }
@@ -919,7 +954,7 @@ func (r *PutKeyPolicyRequest) HasBypassPolicyLockoutSafetyCheck() bool { return 
 // Operation implements Request.
 func (*PutKeyPolicyRequest) Operation() Operation { return OperationPutKeyPolicy }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *PutKeyPolicyRequest) Reset() {
 	*r = PutKeyPolicyRequest{}
 }
@@ -953,7 +988,7 @@ func (r *ReEncryptRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*ReEncryptRequest) Operation() Operation { return OperationReEncrypt }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ReEncryptRequest) Reset() {
 	*r = ReEncryptRequest{
 		storeSourceEncryptionContext:      recycle(r.storeSourceEncryptionContext),
@@ -983,7 +1018,7 @@ func (r *ReplicateKeyRequest) HasBypassPolicyLockoutSafetyCheck() bool { return 
 // Operation implements Request.
 func (*ReplicateKeyRequest) Operation() Operation { return OperationReplicateKey }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ReplicateKeyRequest) Reset() {
 	*r = ReplicateKeyRequest{
 		storeTags: recycle(r.storeTags),
@@ -1006,7 +1041,7 @@ func (r *RetireGrantRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*RetireGrantRequest) Operation() Operation { return OperationRetireGrant }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *RetireGrantRequest) Reset() {
 	*r = RetireGrantRequest{}
 }
@@ -1026,7 +1061,7 @@ func (r *RevokeGrantRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*RevokeGrantRequest) Operation() Operation { return OperationRevokeGrant }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *RevokeGrantRequest) Reset() {
 	*r = RevokeGrantRequest{}
 }
@@ -1039,7 +1074,7 @@ type RotateKeyOnDemandRequest struct {
 // Operation implements Request.
 func (*RotateKeyOnDemandRequest) Operation() Operation { return OperationRotateKeyOnDemand }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *RotateKeyOnDemandRequest) Reset() {
 	*r = RotateKeyOnDemandRequest{}
 }
@@ -1058,7 +1093,7 @@ func (r *ScheduleKeyDeletionRequest) HasPendingWindowInDays() bool { return r.ha
 // Operation implements Request.
 func (*ScheduleKeyDeletionRequest) Operation() Operation { return OperationScheduleKeyDeletion }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *ScheduleKeyDeletionRequest) Reset() {
 	*r = ScheduleKeyDeletionRequest{}
 }
@@ -1084,7 +1119,7 @@ func (r *SignRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*SignRequest) Operation() Operation { return OperationSign }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *SignRequest) Reset() {
 	*r = SignRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
@@ -1102,7 +1137,7 @@ type TagResourceRequest struct {
 // Operation implements Request.
 func (*TagResourceRequest) Operation() Operation { return OperationTagResource }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *TagResourceRequest) Reset() {
 	*r = TagResourceRequest{
 		storeTags: recycle(r.storeTags),
@@ -1120,7 +1155,7 @@ type UntagResourceRequest struct {
 // Operation implements Request.
 func (*UntagResourceRequest) Operation() Operation { return OperationUntagResource }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *UntagResourceRequest) Reset() {
 	*r = UntagResourceRequest{
 		storeTagKeys: recycle(r.storeTagKeys),
@@ -1136,7 +1171,7 @@ type UpdateAliasRequest struct {
 // Operation implements Request.
 func (*UpdateAliasRequest) Operation() Operation { return OperationUpdateAlias }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *UpdateAliasRequest) Reset() {
 	*r = UpdateAliasRequest{}
 }
@@ -1161,9 +1196,12 @@ type UpdateCustomKeyStoreRequest struct {
 // Operation implements Request.
 func (*UpdateCustomKeyStoreRequest) Operation() Operation { return OperationUpdateCustomKeyStore }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *UpdateCustomKeyStoreRequest) Reset() {
-	*r = UpdateCustomKeyStoreRequest{}
+	r.storeXksProxyAuthenticationCredential.reset()
+	*r = UpdateCustomKeyStoreRequest{
+		storeXksProxyAuthenticationCredential: r.storeXksProxyAuthenticationCredential,
+	}
 }
 
 // UpdateKeyDescriptionRequest is the input of UpdateKeyDescription.
@@ -1175,7 +1213,7 @@ type UpdateKeyDescriptionRequest struct {
 // Operation implements Request.
 func (*UpdateKeyDescriptionRequest) Operation() Operation { return OperationUpdateKeyDescription }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *UpdateKeyDescriptionRequest) Reset() {
 	*r = UpdateKeyDescriptionRequest{}
 }
@@ -1189,7 +1227,7 @@ type UpdatePrimaryRegionRequest struct {
 // Operation implements Request.
 func (*UpdatePrimaryRegionRequest) Operation() Operation { return OperationUpdatePrimaryRegion }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *UpdatePrimaryRegionRequest) Reset() {
 	*r = UpdatePrimaryRegionRequest{}
 }
@@ -1216,7 +1254,7 @@ func (r *VerifyRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*VerifyRequest) Operation() Operation { return OperationVerify }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *VerifyRequest) Reset() {
 	*r = VerifyRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),
@@ -1243,7 +1281,7 @@ func (r *VerifyMacRequest) HasDryRun() bool { return r.has&(1<<0) != 0 }
 // Operation implements Request.
 func (*VerifyMacRequest) Operation() Operation { return OperationVerifyMac }
 
-// Reset implements Request.
+// Reset drops every view and keeps storage.
 func (r *VerifyMacRequest) Reset() {
 	*r = VerifyMacRequest{
 		storeGrantTokens: recycle(r.storeGrantTokens),

@@ -20,7 +20,7 @@ type plan struct {
 	parts      []*structure // structures inside requests
 	responses  []*structure // operations' outputs and the structures inside them
 	enums      []*model.Shape
-	patterns   []string // of request members, in order of first use
+	patterns   []*model.Shape // the first shape of each pattern in requests, in order of first use
 }
 
 // structure is a structure shape with its Go type.

@@ -1,9 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
-	"slices"
-	"strings"
 
 	"trent/fastpath/model"
 )
@@ -47,11 +46,16 @@ func element(s *model.Shape) *model.Shape { return model.ShapeOf(s.Element) }
 func emitRequests(p *plan, out *printer) error {
 	for _, s := range p.parts {
 		out.f("// %s is the structure of that name in requests.\n", s.goType)
-		emitRequestType(s, out)
+		if err := emitRequestType(s, out); err != nil {
+			return err
+		}
+		emitReset(s, out)
 	}
 	for _, s := range p.requests {
 		out.f("// %s is the input of %s.\n", s.goType, s.operation)
-		emitRequestType(s, out)
+		if err := emitRequestType(s, out); err != nil {
+			return err
+		}
 		out.f("// Operation implements Request.\nfunc (*%s) Operation() Operation { return Operation%s }\n\n", s.goType, s.operation)
 		emitReset(s, out)
 	}
@@ -59,7 +63,7 @@ func emitRequests(p *plan, out *printer) error {
 }
 
 // emitRequestType writes a struct: the model's members, then storage that Reset keeps.
-func emitRequestType(s *structure, out *printer) {
+func emitRequestType(s *structure, out *printer) error {
 	out.f("type %s struct {\n", s.goType)
 	for _, f := range s.fields {
 		out.f("%s %s\n", f.name, fieldType(f.shape))
@@ -86,11 +90,17 @@ func emitRequestType(s *structure, out *printer) {
 	if s.operation == "" {
 		hidden.f("null bool // this list element was null\n")
 	}
+	if scalars > 8 {
+		return fmt.Errorf("%s: more than 8 scalars", s.goType)
+	}
 	if scalars > 0 {
 		out.f("\nhas uint8 // presence of the scalars, by bit\n")
 	}
 	if hidden.Len() > 0 {
-		out.f("%s%s", strings.Repeat("\n", min(1, 1-min(1, scalars))), hidden.String())
+		if scalars == 0 {
+			out.f("\n")
+		}
+		out.f("%s", hidden.String())
 	}
 	out.f("}\n\n")
 	bit := 0
@@ -100,6 +110,7 @@ func emitRequestType(s *structure, out *printer) {
 			bit++
 		}
 	}
+	return nil
 }
 
 // fieldType is requestType, with a pointer for structures.
@@ -110,65 +121,32 @@ func fieldType(s *model.Shape) string {
 	return requestType(s)
 }
 
-// emitReset writes Reset, which drops every view and keeps the storage of lists and maps.
+// emitReset writes Reset, which drops every view and keeps the storage of lists, maps and structures.
 func emitReset(s *structure, out *printer) {
-	out.f("// Reset implements Request.\nfunc (r *%s) Reset() {\n*r = %s{", s.goType, s.goType)
-	kept := keptStorage(s, "")
-	if len(kept) == 0 {
-		out.f("}\n}\n\n")
-		return
+	name := "Reset"
+	if s.operation == "" {
+		name = "reset"
 	}
-	out.f("\n")
-	groups := make(map[string][]string)
-	var order []string
-	for _, k := range kept {
-		if !slices.Contains(order, k.part) {
-			order = append(order, k.part)
+	out.f("// %s drops every view and keeps storage.\nfunc (r *%s) %s() {\n", name, s.goType, name)
+	for _, f := range s.fields {
+		if f.shape.Kind == model.KindStructure {
+			out.f("r.store%s.reset()\n", f.name)
 		}
-		groups[k.part] = append(groups[k.part], k.name)
 	}
-	for _, part := range order {
-		if part == "" {
-			for _, n := range groups[part] {
-				out.f("%s: recycle(r.%s),\n", n, n)
-			}
-			continue
-		}
-		name, typ, _ := strings.Cut(part, ":")
-		out.f("%s: %s{\n", name, typ)
-		for _, n := range groups[part] {
-			out.f("%s: recycle(r.%s.%s),\n", n, name, n)
-		}
-		out.f("},\n")
-	}
-	out.f("}\n}\n\n")
-}
-
-// kept is storage that Reset keeps; part is "store:Type" for storage inside a structure.
-type kept struct{ part, name string }
-
-// keptStorage lists the slices to keep of a structure and, one level down, of its structures.
-func keptStorage(s *structure, part string) []kept {
-	var list []kept
+	out.f("*r = %s{", s.goType)
 	for _, f := range s.fields {
 		switch f.shape.Kind {
-		case model.KindMap:
-			list = append(list, kept{part, "store" + f.name})
-		case model.KindList:
-			list = append(list, kept{part, "store" + f.name})
-			if isEnum(element(f.shape)) {
-				list = append(list, kept{part, "raw" + f.name})
+		case model.KindMap, model.KindList:
+			out.f("\nstore%s: recycle(r.store%s),", f.name, f.name)
+			if f.shape.Kind == model.KindList && isEnum(element(f.shape)) {
+				out.f("\nraw%s: recycle(r.raw%s),", f.name, f.name)
 			}
 		case model.KindStructure:
-			if part != "" {
-				continue
-			}
-			inner := &structure{shape: f.shape}
-			for _, m := range f.shape.Members {
-				inner.fields = append(inner.fields, &field{name: m.Name, shape: model.ShapeOf(m.Shape)})
-			}
-			list = append(list, keptStorage(inner, fmt.Sprintf("store%s:%s", f.name, f.shape.Name))...)
+			out.f("\nstore%s: r.store%s,", f.name, f.name)
 		}
 	}
-	return list
+	if bytes.HasSuffix(out.Bytes(), []byte(",")) {
+		out.f("\n")
+	}
+	out.f("}\n}\n\n")
 }
