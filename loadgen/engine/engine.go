@@ -1,0 +1,182 @@
+// Package engine sends the hits of a load test: it executes a schedule against a target and records what became of each hit.
+//
+// Two engines share one way of sending (own TLS connections, HTTP/1.1 with keep-alive, requests signed per send, answers parsed
+// in place) and one recorder. "native" hands hits to one goroutine a connection; "vegeta" is driven by vegeta's attack loop and
+// workers, which cost more a request. Both are open loop: a hit is due when the schedule says so whatever the server does, a late
+// hit goes out at once and keeps its due time.
+//
+// The package also makes the keys, ciphertexts and signatures a workload needs (Provision) and sends single calls (Client). Its
+// signer and its decoder are its own, sharing nothing with any server. It judges no result.
+//
+// An Engine is safe for concurrent use; each Run owns the goroutines it starts and has ended them when it returns.
+package engine
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"trent/loadgen/measure"
+	"trent/loadgen/schedule"
+	"trent/loadgen/workload"
+)
+
+// Credentials sign requests.
+type Credentials struct {
+	AccessKeyID  string
+	Secret       string
+	SessionToken string // empty for long-term credentials
+}
+
+// String shows the access key ID only.
+func (c Credentials) String() string { return "credentials of " + c.AccessKeyID }
+
+// GoString shows the access key ID only.
+func (c Credentials) GoString() string { return c.String() }
+
+// Target is where requests go.
+type Target struct {
+	URL         string // https://host[:port]
+	Region      string
+	Credentials Credentials
+	RootCAs     *x509.CertPool // nil: the system's
+	// AllowRemote permits a host that is not loopback; it also needs MaxRequests.
+	AllowRemote bool
+	// MaxRequests is a hard cap on the requests sent by one Provisioned with all its runs, by one run without keys, or by one
+	// Client. 0: no cap.
+	MaxRequests uint64
+	// AllowPlaintext permits an http URL, for comparisons.
+	AllowPlaintext bool
+}
+
+// Plan is one run.
+type Plan struct {
+	Target      Target
+	Workload    *workload.Workload
+	Keys        *Provisioned
+	Schedule    schedule.Schedule
+	Seed        uint64        // of the sequence of hits
+	Connections int           // 0: 64
+	Timeout     time.Duration // of one request, and the longest wait of a hit for a connection; 0: 10 s
+	Recorder    *measure.Recorder
+	// Progress is called about once a second, never concurrently; may be nil.
+	Progress func(Progress)
+}
+
+// Progress is the state of a run.
+type Progress struct {
+	Elapsed time.Duration // since the origin
+	Due     uint64        // hits handed over so far
+	measure.Counts
+}
+
+// Report is what an engine knows beyond the samples.
+type Report struct {
+	Engine      string
+	Start       time.Time     // the origin that due times count from
+	Elapsed     time.Duration // from the origin to the last hit's end
+	Due         uint64        // hits due by the schedule's own realisation, up to the interruption if there was one
+	Sent        uint64        // hits whose request was written
+	Done        uint64        // hits recorded with any outcome; equals Due
+	Connections int           // connections made at the start
+	Reconnects  uint64        // connections made after that
+	MaxBacklog  int           // most hits that waited for a connection at one time
+	Capped      uint64        // hits not sent because MaxRequests was reached
+	CapHits     uint64        // vegeta: hits that found all workers busy
+	ClientCPU   time.Duration // CPU time of this process over the run, whatever it did beside
+	Interrupted bool          // the context ended before the schedule
+}
+
+// Engine executes plans.
+type Engine interface {
+	Name() string
+	// Run sends the plan's hits and waits for their answers. When ctx ends it stops at once: hits due and not sent count as
+	// never sent, those under way have a second to finish, the report says Interrupted and the error is nil. Errors: a target
+	// that is refused (*TargetError), a plan without what it needs, no connection to the target.
+	Run(ctx context.Context, p *Plan) (Report, error)
+}
+
+// Names lists the engines, the default first.
+func Names() []string { return []string{"vegeta", "native"} }
+
+// New returns an engine by name.
+func New(name string) (Engine, error) {
+	switch name {
+	case "vegeta":
+		return vegetaEngine{}, nil
+	case "native":
+		return nativeEngine{}, nil
+	}
+	return nil, fmt.Errorf("unknown engine %q: expected one of %s", name, strings.Join(Names(), ", "))
+}
+
+// Refusals of a target; a *TargetError wraps one of them.
+var (
+	// ErrURL: the URL is not of the form https://host[:port].
+	ErrURL = errors.New("not a usable endpoint URL")
+	// ErrPlaintext: http without AllowPlaintext.
+	ErrPlaintext = errors.New("plaintext endpoint needs to be allowed explicitly")
+	// ErrRemote: an address that is not loopback without AllowRemote.
+	ErrRemote = errors.New("endpoint is not on this machine, which needs to be allowed explicitly")
+	// ErrUncapped: a remote target without MaxRequests.
+	ErrUncapped = errors.New("endpoint is not on this machine, which needs a cap on requests")
+	// ErrResolve: the host has no address.
+	ErrResolve = errors.New("endpoint's host has no address")
+)
+
+// TargetError is a target that the rules refuse. Nothing was sent to it.
+type TargetError struct {
+	URL    string
+	Reason error // one of the refusals above, perhaps wrapped
+}
+
+func (e *TargetError) Error() string { return fmt.Sprintf("target %s: %v", e.URL, e.Reason) }
+
+// Unwrap returns the reason.
+func (e *TargetError) Unwrap() error { return e.Reason }
+
+// ErrRequestCap is a request not sent because MaxRequests was reached.
+var ErrRequestCap = errors.New("cap on requests reached")
+
+// ProvisionOptions say how Provision works.
+type ProvisionOptions struct {
+	Concurrency int  // requests at a time; 0: 8
+	Keep        bool // Release does not schedule the keys' deletion
+	// MaxArtifacts bounds the ciphertexts, signatures and MACs made, as far as one for each key and entry allows. 0: 4,096.
+	MaxArtifacts int
+	// Progress is called after each request with the requests done and expected, never concurrently; may be nil.
+	Progress func(done, total int)
+}
+
+func (p *Plan) connections() int {
+	if p.Connections <= 0 {
+		return 64
+	}
+	return p.Connections
+}
+
+func (p *Plan) timeout() time.Duration {
+	if p.Timeout <= 0 {
+		return 10 * time.Second
+	}
+	return p.Timeout
+}
+
+func (p *Plan) validate() error {
+	switch {
+	case p.Workload == nil:
+		return errors.New("engine: plan without a workload")
+	case p.Keys == nil:
+		return errors.New("engine: plan without provisioned keys")
+	case p.Keys.workload != p.Workload:
+		return errors.New("engine: keys were provisioned for another workload")
+	case p.Schedule == nil:
+		return errors.New("engine: plan without a schedule")
+	case p.Recorder == nil:
+		return errors.New("engine: plan without a recorder")
+	}
+	return nil
+}

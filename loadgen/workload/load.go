@@ -1,0 +1,101 @@
+package workload
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
+)
+
+//go:embed builtin/*.yaml
+var builtin embed.FS
+
+// Default is the name of the workload used where none is named.
+const Default = "mixed"
+
+// Builtin lists the built-in workloads.
+func Builtin() []string {
+	return []string{"mixed", "envelope", "s3-bucket-keys", "secrets-reads", "token-signing"}
+}
+
+// maxFile bounds a workload file.
+const maxFile = 1 << 20
+
+// Load returns a built-in workload by its name, or reads a file.
+func Load(nameOrFile string) (*Workload, error) {
+	if data, err := builtin.ReadFile("builtin/" + nameOrFile + ".yaml"); err == nil {
+		return Parse(nameOrFile, data)
+	}
+	data, err := os.ReadFile(nameOrFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("workload %q is neither a file nor built in (%s)", nameOrFile, strings.Join(Builtin(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading workload: %w", err)
+	}
+	return Parse(nameOrFile, data)
+}
+
+// Error is what is wrong with a workload file, and where.
+type Error struct {
+	File         string
+	Line, Column int // from 1; 0 where the file as a whole is wrong
+	Message      string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %s", e.File, e.Message)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+}
+
+// Parse reads and checks a workload; file names it in errors, which are of type *Error.
+func Parse(file string, data []byte) (*Workload, error) {
+	if len(data) > maxFile {
+		return nil, &Error{File: file, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
+	}
+	w := &Workload{}
+	if err := yaml.UnmarshalWithOptions(data, w, yaml.Strict()); err != nil {
+		return nil, syntaxError(file, err)
+	}
+	if path, message := w.complete(); message != "" {
+		line, column := position(data, path)
+		return nil, &Error{File: file, Line: line, Column: column, Message: message}
+	}
+	return w, nil
+}
+
+func syntaxError(file string, err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) {
+		return &Error{File: file, Message: err.Error()}
+	}
+	e := &Error{File: file, Message: at.GetMessage()}
+	if token := at.GetToken(); token != nil && token.Position != nil {
+		e.Line, e.Column = token.Position.Line, token.Position.Column
+	}
+	return e
+}
+
+// position finds a path such as "$.mix[2].weight" in the file, or the nearest part above it that is there.
+func position(data []byte, path string) (line, column int) {
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return 0, 0
+	}
+	for path != "" && path != "$" {
+		if p, err := yaml.PathString(path); err == nil {
+			if node, err := p.FilterFile(file); err == nil && node != nil && node.GetToken() != nil {
+				at := node.GetToken().Position
+				return at.Line, at.Column
+			}
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return 1, 1
+}
