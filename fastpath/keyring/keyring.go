@@ -1,63 +1,140 @@
-// Package keyring owns what is kept of keys: key, token, alias, tag and policy records in the store, and
-// the bounded, lock-free read cache over them.
 package keyring
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"hash/maphash"
+	"math"
 	"time"
 
 	"trent/hsm"
 	"trent/store"
 )
 
+// Defaults of Options.
+const (
+	DefaultCacheBytes    = 256 << 20
+	DefaultAliasesPerKey = 50 // AWS KMS Developer Guide, "Resource quotas"
+)
+
 // Options of a Keyring. The zero value is usable.
 type Options struct {
-	CacheBytes    int64            // bound of the cache; 0: 256 MiB
-	AliasesPerKey int              // 0: 50, the service's default quota
-	Clock         func() time.Time // scheduled deletion and dates of aliases; nil: time.Now
+	CacheBytes    int64            // bound of the cache; 0: DefaultCacheBytes
+	AliasesPerKey int              // 0: DefaultAliasesPerKey
+	Clock         func() time.Time // decides what is due and dates aliases; nil: time.Now
 }
 
-// Keyring finds keys. Safe for concurrent use.
-type Keyring struct{}
+// Keyring finds and keeps keys. Safe for concurrent use.
+type Keyring struct {
+	store         store.Store
+	module        hsm.Module
+	clock         func() time.Time
+	aliasesPerKey int
 
-var errStub = errors.New("keyring: being written")
+	seed      hashSeed
+	nameSeed  maphash.Seed
+	keys      *table[Snapshot]
+	aliases   *table[aliasEntry]
+	materials *table[materialEntry]
 
-func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error)   { return nil, errStub }
-func (k *Keyring) Close() error                                       { return errStub }
-func (k *Keyring) ByID(ctx context.Context, id ID) (*Snapshot, error) { return nil, errStub }
-func (k *Keyring) Resolve(ctx context.Context, caller Scope, name []byte) (Resolved, error) {
-	return Resolved{}, errStub
+	writers writerLocks
+	stop    context.CancelFunc // of the watch
+	stopped chan struct{}
 }
-func Classify(name []byte) Form { return 0 }
-func (k *Keyring) ByMaterial(ctx context.Context, scope Scope, m hsm.MaterialID) (*Snapshot, *hsm.Key, error) {
-	return nil, nil, errStub
+
+// Open starts a keyring over s, which stays the caller's to close (after the keyring). m is told to forget keys that
+// may no longer be used. Errors: store.ErrUnavailable.
+func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = DefaultCacheBytes
+	}
+	if o.AliasesPerKey <= 0 {
+		o.AliasesPerKey = DefaultAliasesPerKey
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	k := &Keyring{
+		store:         s,
+		module:        m,
+		clock:         o.Clock,
+		aliasesPerKey: o.AliasesPerKey,
+		seed:          newHashSeed(),
+		nameSeed:      maphash.MakeSeed(),
+		stopped:       make(chan struct{}),
+	}
+	// A key used by Encrypt and Decrypt has one entry of about 650 bytes and one of 170.
+	k.keys = newTable[Snapshot](o.CacheBytes/16*12, k.seed)
+	k.materials = newTable[materialEntry](o.CacheBytes/16*3, k.seed)
+	k.aliases = newTable[aliasEntry](o.CacheBytes/16, k.seed)
+	k.writers.init()
+
+	ctx, stop := context.WithCancel(context.Background())
+	head, err := s.Head(ctx)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("opening the keyring: %w", err)
+	}
+	k.stop = stop
+	k.openCaches()
+	go k.watch(ctx, head)
+	return k, nil
 }
-func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) { return nil, errStub }
-func (k *Keyring) Update(ctx context.Context, id ID, f func(r *Record) error) (*Snapshot, error) {
-	return nil, errStub
+
+// Close stops the watch and returns when it has ended. The keyring must not be used afterwards.
+func (k *Keyring) Close() error {
+	k.stop()
+	<-k.stopped
+	return nil
 }
-func (k *Keyring) Record(ctx context.Context, id ID) (Record, error)         { return Record{}, errStub }
-func (k *Keyring) Policy(ctx context.Context, id ID) ([]byte, error)         { return nil, errStub }
-func (k *Keyring) PutPolicy(ctx context.Context, id ID, policy []byte) error { return errStub }
-func (k *Keyring) Tags(ctx context.Context, id ID) ([]Tag, error)            { return nil, errStub }
-func (k *Keyring) EditTags(ctx context.Context, id ID, f func([]Tag) ([]Tag, error)) error {
-	return errStub
+
+// Stats are the caches' figures.
+type Stats struct {
+	Entries int    // in all caches, absences included
+	Bytes   int64  // estimated, of the entries and what they point to
+	Evicted uint64 // to make room, since Open
 }
-func (k *Keyring) CreateAlias(ctx context.Context, scope Scope, name string, target ID) error {
-	return errStub
+
+// Stats takes each shard's lock for a moment.
+func (k *Keyring) Stats() Stats {
+	var st Stats
+	k.keys.add(&st)
+	k.aliases.add(&st)
+	k.materials.add(&st)
+	return st
 }
-func (k *Keyring) UpdateAlias(ctx context.Context, scope Scope, name string, target ID) error {
-	return errStub
+
+func (k *Keyring) openCaches() {
+	k.keys.open()
+	k.aliases.open()
+	k.materials.open()
 }
-func (k *Keyring) DeleteAlias(ctx context.Context, scope Scope, name string) error { return errStub }
-func (k *Keyring) ListKeys(ctx context.Context, scope Scope, after string, limit int) ([]string, bool, error) {
-	return nil, false, errStub
+
+func (k *Keyring) closeCaches() {
+	k.keys.close()
+	k.aliases.close()
+	k.materials.close()
 }
-func (k *Keyring) ListAliases(ctx context.Context, scope Scope, keyID, after string, limit int) ([]Alias, bool, error) {
-	return nil, false, errStub
-}
-func (k *Keyring) Delete(ctx context.Context, id ID) error { return errStub }
-func (k *Keyring) Due(ctx context.Context, now time.Time, limit int) ([]ID, error) {
-	return nil, errStub
+
+// anyRevision invalidates whatever the entry's revision.
+const anyRevision = store.Revision(math.MaxInt64)
+
+// invalidate drops what the caches hold of a store key that was written at revision.
+func (k *Keyring) invalidate(storeKey []byte, revision store.Revision) {
+	var c cacheKey
+	switch d := dissect(storeKey); d.kind {
+	case kindKey:
+		if _, ok := setKey(&c, d.id.Key); ok && setPlace(&c, d.id.Partition, d.id.Account, d.id.Region) {
+			k.keys.invalidate(&c, revision)
+		}
+	case kindAlias:
+		if setPlace(&c, d.scope.Partition, d.scope.Account, d.scope.Region) {
+			setAlias(&c, k.nameSeed, []byte(d.alias))
+			k.aliases.invalidate(&c, revision)
+		}
+	case kindMaterial:
+		if setMaterial(&c, d.part, &d.material) {
+			k.materials.invalidate(&c, revision)
+		}
+	}
 }

@@ -1,0 +1,136 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"trent/store"
+)
+
+const duePrefix = kindDue + separator
+
+// Due returns up to limit keys whose scheduled deletion is due at now, the longest due first; among them those whose
+// deletion was begun and cut short. Errors: store.ErrUnavailable, ErrRecord.
+func (k *Keyring) Due(ctx context.Context, now time.Time, limit int) ([]ID, error) {
+	records, _, err := k.store.List(ctx, []byte(duePrefix), nil, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing due keys: %w", err)
+	}
+	var ids []ID
+	for i := range records {
+		at, id, ok := parseDueKey(records[i].Key)
+		if !ok {
+			return nil, fmt.Errorf("reading the due index: %w", ErrRecord)
+		}
+		if at.After(now) {
+			break
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// Delete removes a key that is pending deletion and due, for ever; what it encrypted cannot be decrypted any more. In
+// the first transaction it ceases to exist for all readers; the module forgets it; its aliases, tokens, tags and
+// policy go in further, bounded ones, the entry in the due index with the last. Cut short anywhere, it is
+// continued by calling it again. A key that does not exist is deleted: no error. Errors: ErrNotDue, the module's of
+// Forget, store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
+func (k *Keyring) Delete(ctx context.Context, id ID) error {
+	_, err := k.write(ctx, id, func() (txn store.Txn, err error) { return k.markDying(ctx, id) })
+	if errors.Is(err, ErrKeyMissing) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, errAlreadyDying) {
+		return err
+	}
+	if err := k.forget(ctx, id); err != nil {
+		return err
+	}
+	if err := k.sweep(ctx, id.prefix(kindReverse), func(rest []byte) []byte {
+		return aliasKey(id.scope(), string(rest))
+	}); err != nil {
+		return err
+	}
+	if err := k.sweep(ctx, id.prefix(kindToken), nil); err != nil {
+		return err
+	}
+	_, err = k.write(ctx, id, func() (txn store.Txn, err error) {
+		r, _, err := k.record(ctx, id)
+		if err != nil {
+			return txn, err
+		}
+		return store.Txn{
+			Require: []store.Condition{{Key: id.storeKey(kindKey), Revision: r.Revision}},
+			Delete: [][]byte{
+				id.storeKey(kindTags), id.storeKey(kindPolicy), dueKey(r.Deletion, id), id.storeKey(kindKey),
+			},
+		}, nil
+	})
+	if errors.Is(err, ErrKeyMissing) { // another process was faster
+		return nil
+	}
+	return err
+}
+
+var errAlreadyDying = errors.New("keyring: deletion has begun")
+
+// markDying is the transaction that ends a key's life.
+func (k *Keyring) markDying(ctx context.Context, id ID) (txn store.Txn, err error) {
+	r, dying, err := k.record(ctx, id)
+	switch {
+	case err != nil:
+		return txn, err
+	case dying:
+		return txn, errAlreadyDying
+	case r.State != PendingDeletion || r.Deletion.After(k.clock()):
+		return txn, ErrNotDue
+	}
+	_, counted, err := k.children(ctx, id)
+	if err != nil {
+		return txn, err
+	}
+	return store.Txn{
+		Require: []store.Condition{
+			{Key: id.storeKey(kindKey), Revision: r.Revision},
+			{Key: id.storeKey(kindChildren), Revision: counted},
+		},
+		Put:    []store.Record{{Key: id.storeKey(kindKey), Value: encodeKey(&r, true)}},
+		Delete: [][]byte{id.storeKey(kindChildren)},
+	}, nil
+}
+
+// sweep deletes all records of a prefix in bounded transactions, each with its twin, whose key is made from what follows
+// the prefix. Nothing is added below the prefix any more; requiring each record keeps a second sweeper from
+// deleting a twin that somebody has meanwhile made anew.
+func (k *Keyring) sweep(ctx context.Context, prefix []byte, twin func(rest []byte) []byte) error {
+	const perRecord = 3 // condition, record, twin
+	for conflicts := 0; conflicts < maxAttempts; {
+		records, _, err := k.store.List(ctx, prefix, nil, store.MaxTxnEntries/perRecord)
+		if err != nil {
+			return fmt.Errorf("listing what a key leaves behind: %w", err)
+		}
+		if len(records) == 0 {
+			return nil
+		}
+		var txn store.Txn
+		for i := range records {
+			key := records[i].Key
+			txn.Require = append(txn.Require, store.Condition{Key: key, Revision: records[i].Revision})
+			txn.Delete = append(txn.Delete, key)
+			if twin != nil {
+				txn.Delete = append(txn.Delete, twin(key[len(prefix):]))
+			}
+		}
+		_, err = k.commit(ctx, txn)
+		if errors.Is(err, store.ErrConflict) {
+			conflicts++
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("sweeping what a key leaves behind: %w", store.ErrConflict)
+}

@@ -1,0 +1,81 @@
+// Package keyring owns what is kept of keys (key, token, alias, tag and policy records in the store) and
+// the bounded read cache over it. It turns a name (key id, key ARN, alias name, alias ARN) or the material
+// named in a ciphertext into an immutable Snapshot, and it is the only writer of these records.
+//
+// It is not authorization and not the API: it knows no errors of the service, and it lets any caller change
+// any key. It never sees key material: tokens pass through it as opaque bytes.
+//
+// # Reading
+//
+// ByID, Resolve and ByMaterial take no lock and allocate nothing when the cache has the answer. A name that
+// leads to no key gives a Snapshot with Missing set, not an error, because callers must be authorized before
+// they may learn it. Absence is cached too, within a bound of its own, so that a flood of unknown names
+// cannot evict keys. Record, Policy, Tags and the lists read the store.
+//
+// # Coherence
+//
+// A reader that starts after a write was answered sees that write or a later one: the writer drops the
+// entry after its commit and before it returns. A load that began before an entry was dropped is not cached:
+// each fill takes the epoch of the key's stripe before it reads the store, and enters only if the epoch is
+// the same under the shard's lock; each invalidation moves the epoch under that lock. Commits of other
+// processes arrive through the store's watch. When the watch breaks, falls silent or reports that its
+// revision is compacted, the caches are dropped and nothing enters them until it runs again from the head.
+//
+// # Concurrency
+//
+// A Keyring is safe for concurrent use. It owns one goroutine, the watch, which Close stops. Writers of
+// one key in this process wait for each other; across processes a lost race is a conflict and is tried again.
+//
+// # Store keys
+//
+// Components are text without NUL, separated by one NUL byte (alias names contain '/'); S stands for
+// partition NUL account NUL Region. Lists come in byte order of these keys.
+//
+//	key   NUL S NUL key-id                       key record
+//	cnt   NUL S NUL key-id                       children counts; exists exactly while the key lives
+//	tok   NUL S NUL key-id NUL material (32)     token record, one per material of this copy
+//	mat   NUL partition NUL material (32)        whose material this is; stays when the key is deleted
+//	ali   NUL S NUL alias-name                   alias record
+//	rev   NUL S NUL key-id NUL alias-name        alias record again, by key
+//	tag   NUL S NUL key-id                       tags; absent: none
+//	pol   NUL S NUL key-id                       policy; absent: the account's default policy
+//	due   NUL time (8, ms) NUL S NUL key-id      empty: what is to be deleted, by time
+//
+// # Values
+//
+// Integers are big-endian; times are milliseconds since the epoch, 0 for none. Every value begins with a
+// version byte, 1. A reader refuses a version or a field tag that it does not know, with ErrRecord: it would
+// lose what a newer version wrote. str16 and bytes32 are a length of 16 or 32 bits and that many bytes.
+//
+// Key record:
+//
+//	offset  size  what
+//	0       1     version
+//	1       1     0 live, 1 being deleted: to all readers the key is gone, its remains are being removed
+//	2       1     State
+//	3       1     hsm.KeySpec
+//	4       1     hsm.Usage
+//	5       1     Origin
+//	6       1     Manager
+//	7       1     flags: 1 multi-Region; the others must be 0
+//	8       8     creation time
+//	16      8     scheduled deletion, 0 none
+//	24      2     waiting period in days
+//	26      32    current material, zero: none
+//	58      …     fields, in order of their tags: tag (1), bytes32. Tag 1: description. Tags are for what
+//	              only some keys have, so that what later versions add does not touch the layout.
+//
+// Token record: version, flags (1, must be 0), bytes32 token, bytes32 public key (may be empty).
+// Material record: version, str16 account, str16 key id. The copy in a Region is found by the key id.
+// Alias record: version, str16 target key id, creation time (8), last update (8).
+// Children counts: version, aliases (4).
+// Tags: version, count (2), then str16 key and str16 value each, sorted by key.
+// Policy: version, then the document as it was given.
+//
+// # Limits held by conditions
+//
+// Every write that adds or removes an alias of a key requires and rewrites the key's children counts, so
+// the quota holds exactly under any concurrency. Deletion removes the counts together with marking the key
+// record, in one transaction: from then on no alias can be added. The rest goes in bounded transactions, the
+// key record and the due entry last, so that a deletion that was cut short is found again in the due index.
+package keyring

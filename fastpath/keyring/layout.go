@@ -1,0 +1,112 @@
+package keyring
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"trent/hsm"
+)
+
+// Kinds of store keys.
+const (
+	kindKey      = "key"
+	kindChildren = "cnt"
+	kindToken    = "tok"
+	kindMaterial = "mat"
+	kindAlias    = "ali"
+	kindReverse  = "rev"
+	kindTags     = "tag"
+	kindPolicy   = "pol"
+	kindDue      = "due"
+)
+
+const separator = "\x00"
+
+func (s Scope) prefix(kind string) string {
+	return kind + separator + s.Partition + separator + s.Account + separator + s.Region + separator
+}
+
+func (id ID) scope() Scope {
+	return Scope{Partition: id.Partition, Account: id.Account, Region: id.Region}
+}
+
+// storeKey is the key of a record that a key has one of.
+func (id ID) storeKey(kind string) []byte { return []byte(id.scope().prefix(kind) + id.Key) }
+
+// prefix is what the keys of all records of one kind under this key begin with.
+func (id ID) prefix(kind string) []byte { return []byte(id.scope().prefix(kind) + id.Key + separator) }
+
+func tokenKey(id ID, m hsm.MaterialID) []byte { return append(id.prefix(kindToken), m[:]...) }
+
+func materialKey(partition string, m hsm.MaterialID) []byte {
+	return append([]byte(kindMaterial+separator+partition+separator), m[:]...)
+}
+
+func aliasKey(s Scope, name string) []byte { return []byte(s.prefix(kindAlias) + name) }
+
+func reverseKey(id ID, name string) []byte { return append(id.prefix(kindReverse), name...) }
+
+func dueKey(at time.Time, id ID) []byte {
+	b := append([]byte(kindDue), 0)
+	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
+	return append(append(b, 0), strings.Join([]string{id.Partition, id.Account, id.Region, id.Key}, separator)...)
+}
+
+// parseDueKey takes a key of the due index apart.
+func parseDueKey(key []byte) (at time.Time, id ID, ok bool) {
+	rest, ok := bytes.CutPrefix(key, []byte(kindDue+separator))
+	if !ok || len(rest) < 9 || rest[8] != 0 {
+		return time.Time{}, ID{}, false
+	}
+	at = time.UnixMilli(int64(binary.BigEndian.Uint64(rest))).UTC()
+	parts := strings.Split(string(rest[9:]), separator)
+	if len(parts) != 4 {
+		return time.Time{}, ID{}, false
+	}
+	return at, ID{parts[0], parts[1], parts[2], parts[3]}, true
+}
+
+// changed is what a store key means to the caches.
+type changed struct {
+	kind     string // kindKey (also for tokens), kindAlias, kindMaterial; empty: nothing cached depends on it
+	id       ID     // kindKey
+	scope    Scope  // kindAlias
+	alias    string
+	material hsm.MaterialID
+	part     string // kindMaterial: the partition
+}
+
+// dissect reads a store key for invalidation.
+func dissect(key []byte) changed {
+	if len(key) < 4 || key[3] != 0 {
+		return changed{}
+	}
+	rest := key[4:]
+	switch kind := string(key[:3]); kind {
+	case kindKey, kindToken:
+		if kind == kindToken && len(rest) > len(hsm.MaterialID{}) { // the material may contain NUL
+			rest = rest[:len(rest)-len(hsm.MaterialID{})-1]
+		}
+		p := strings.SplitN(string(rest), separator, 4)
+		if len(p) != 4 {
+			return changed{}
+		}
+		return changed{kind: kindKey, id: ID{p[0], p[1], p[2], p[3]}}
+	case kindAlias:
+		p := strings.SplitN(string(rest), separator, 4)
+		if len(p) != 4 {
+			return changed{}
+		}
+		return changed{kind: kindAlias, scope: Scope{p[0], p[1], p[2]}, alias: p[3]}
+	case kindMaterial:
+		n := len(rest) - len(hsm.MaterialID{}) - 1
+		if n < 0 {
+			return changed{}
+		}
+		return changed{kind: kindMaterial, part: string(rest[:n]), material: hsm.MaterialID(rest[n+1:])}
+	default:
+		return changed{}
+	}
+}

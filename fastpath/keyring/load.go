@@ -1,0 +1,113 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"trent/hsm"
+	"trent/store"
+)
+
+// load reads a key from the store and offers it to the cache.
+func (k *Keyring) load(ctx context.Context, c cacheKey, hash uint64) (*Snapshot, error) {
+	epoch := k.keys.epoch(hash)
+	n := &node[Snapshot]{key: c}
+	if err := k.read(ctx, c.ID(), &n.value); err != nil {
+		return nil, fmt.Errorf("loading a key: %w", err)
+	}
+	n.absent, n.revision = n.value.Missing, n.value.Revision
+	k.keys.fill(n, epoch, n.value.bytes())
+	return &n.value, nil
+}
+
+// read fills s from the store: first the key record, whose revision thereby bounds the age of the whole. A token that
+// is gone means that the key changed in between; then all is read again.
+func (k *Keyring) read(ctx context.Context, id ID, s *Snapshot) error {
+	for attempt := 0; ; attempt++ {
+		r, err := k.Record(ctx, id)
+		if errors.Is(err, ErrKeyMissing) {
+			*s = *missing(id)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		key, public, err := k.token(ctx, &r)
+		if errors.Is(err, store.ErrNotFound) && attempt < 3 {
+			continue
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("the token of a key's current material is gone: %w", ErrRecord)
+		}
+		if err != nil {
+			return err
+		}
+		*s = snapshotOf(&r, key, public)
+		return nil
+	}
+}
+
+// Record returns everything durable of a key. It reads the store. Errors: ErrKeyMissing, ErrRecord,
+// store.ErrUnavailable.
+func (k *Keyring) Record(ctx context.Context, id ID) (Record, error) {
+	r, dying, err := k.record(ctx, id)
+	if err == nil && dying {
+		err = ErrKeyMissing
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	return r, nil
+}
+
+func (k *Keyring) record(ctx context.Context, id ID) (r Record, dying bool, err error) {
+	rec, err := k.store.Load(ctx, id.storeKey(kindKey))
+	if errors.Is(err, store.ErrNotFound) {
+		return r, false, ErrKeyMissing
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("loading a key record: %w", err)
+	}
+	r.ID, r.Revision = id, rec.Revision
+	dying, err = decodeKey(rec.Value, &r)
+	return r, dying, err
+}
+
+// token loads the current material's token; both results are nil while the key has none. Errors:
+// store.ErrNotFound.
+func (k *Keyring) token(ctx context.Context, r *Record) (*hsm.Key, []byte, error) {
+	if r.Current == (hsm.MaterialID{}) {
+		return nil, nil, nil
+	}
+	return k.tokenOf(ctx, r.ID, r.MultiRegion, r.Spec, r.Usage, r.Current)
+}
+
+func (k *Keyring) tokenOf(ctx context.Context, id ID, multiRegion bool, spec hsm.KeySpec, usage hsm.Usage, m hsm.MaterialID) (*hsm.Key, []byte, error) {
+	rec, err := k.store.Load(ctx, tokenKey(id, m))
+	if err != nil {
+		return nil, nil, fmt.Errorf("loading a key token: %w", err)
+	}
+	token, public, err := decodeToken(rec.Value)
+	if err != nil {
+		return nil, nil, err
+	}
+	region := id.Region
+	if multiRegion {
+		region = ""
+	}
+	identity := hsm.AppendIdentity(make([]byte, 0, 128), id.Partition, id.Account, id.Key, region)
+	both := append(append(make([]byte, 0, len(identity)+len(token)), identity...), token...) // one allocation, of the exact size
+	key := &hsm.Key{
+		Token:    both[len(identity):],
+		Identity: both[:len(identity):len(identity)],
+		Material: m,
+		Spec:     spec,
+		Usage:    usage,
+	}
+	if len(public) > 0 {
+		return key, slices.Clone(public), nil
+	}
+	return key, nil, nil
+}

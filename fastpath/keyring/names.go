@@ -1,0 +1,157 @@
+package keyring
+
+import "bytes"
+
+// Lengths of names (AWS KMS API Reference, "KeyId" and "AliasName").
+const (
+	keyIDLength    = 36
+	accountLength  = 12
+	maxAliasLength = 256
+	mrkPrefix      = "mrk-"
+	aliasPrefix    = "alias/"
+	arnPrefix      = "arn:"
+)
+
+// Classify tells the form of a name by its prefixes alone; it does not look whether the name is well-formed.
+func Classify(name []byte) Form {
+	switch {
+	case hasPrefix(name, aliasPrefix):
+		return AliasNameForm
+	case !hasPrefix(name, arnPrefix):
+		return KeyIDForm
+	case hasPrefix(resource(name), aliasPrefix):
+		return AliasARNForm
+	default:
+		return KeyARNForm
+	}
+}
+
+func hasPrefix(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix
+}
+
+// resource is what follows the fifth colon of an ARN, nil if there are fewer.
+func resource(arn []byte) []byte {
+	for range 5 {
+		i := bytes.IndexByte(arn, ':')
+		if i < 0 {
+			return nil
+		}
+		arn = arn[i+1:]
+	}
+	return arn
+}
+
+// arnParts are views into an ARN.
+type arnParts struct{ partition, region, account, resource []byte }
+
+// parseARN takes "arn:PARTITION:kms:REGION:ACCOUNT:RESOURCE" apart.
+func parseARN(arn []byte) (p arnParts, ok bool) {
+	rest, service := arn[len(arnPrefix):], []byte(nil)
+	for _, part := range [...]*[]byte{&p.partition, &service, &p.region, &p.account} {
+		i := bytes.IndexByte(rest, ':')
+		if i < 0 {
+			return arnParts{}, false
+		}
+		*part, rest = rest[:i], rest[i+1:]
+	}
+	p.resource = rest
+	return p, string(service) == "kms" && len(p.region) > 0 && isAccount(p.account)
+}
+
+func isAccount[T ~string | ~[]byte](s T) bool {
+	if len(s) != accountLength {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// Bits of hexValue above the digit's value.
+const (
+	hexUpper = 0x20
+	hexBad   = 0x80
+)
+
+var hexValue = func() (t [256]uint8) {
+	for i := range t {
+		t[i] = hexBad
+	}
+	for i := range uint8(10) {
+		t['0'+i] = i
+	}
+	for i := range uint8(6) {
+		t['a'+i] = 10 + i
+		t['A'+i] = 10 + i | hexUpper
+	}
+	return t
+}()
+
+// Where the 16 bytes of a key id stand in its text.
+var (
+	uuidAt = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+	mrkAt  = [16]uint8{4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34}
+)
+
+// parseKeyID reads a canonical UUID, or "mrk-" and 32 hex digits, of either letter case. lower is false where
+// the text has upper-case digits: well-formed, but the id of no key, since all ids are made in lower case and
+// the service repeats the text as it was given (that it does not fold case is chosen).
+func parseKeyID[T ~string | ~[]byte](s T, id *[16]byte) (multiRegion, lower, ok bool) {
+	if len(s) != keyIDLength {
+		return false, false, false
+	}
+	at := &uuidAt
+	if s[0] == 'm' {
+		if s[1] != 'r' || s[2] != 'k' || s[3] != '-' {
+			return false, false, false
+		}
+		multiRegion, at = true, &mrkAt
+	} else if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return false, false, false
+	}
+	var seen uint8
+	for i := range id {
+		p := at[i] & 63 // no effect but to spare a bounds check of the table's values
+		hi, lo := hexValue[s[p]], hexValue[s[p+1]]
+		seen |= hi | lo
+		id[i] = hi<<4 | lo&0x0f
+	}
+	return multiRegion, seen&hexUpper == 0, seen&hexBad == 0
+}
+
+const hexDigits = "0123456789abcdef"
+
+// formatKeyID is the inverse of parseKeyID.
+func formatKeyID(id *[16]byte, multiRegion bool) string {
+	b := []byte("00000000-0000-0000-0000-000000000000")
+	at := &uuidAt
+	if multiRegion {
+		copy(b, mrkPrefix)
+		at = &mrkAt
+	}
+	for i, p := range at {
+		b[p], b[p+1] = hexDigits[id[i]>>4], hexDigits[id[i]&15]
+	}
+	return string(b)
+}
+
+// storableAlias says whether an alias of this name can exist: the store's keys are separated by NUL and bounded.
+// Which characters the API allows is the API's business.
+func storableAlias[T ~string | ~[]byte](name T) bool {
+	if len(name) <= len(aliasPrefix) || len(name) > maxAliasLength {
+		return false
+	}
+	for i := range len(name) {
+		if name[i] <= ' ' || name[i] > '~' {
+			return false
+		}
+		if i < len(aliasPrefix) && name[i] != aliasPrefix[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,253 @@
+package keyring
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"trent/hsm"
+	"trent/store"
+)
+
+// maxAttempts bounds how often a write that lost a race to another process is tried again.
+const maxAttempts = 32
+
+// writerLocks lets the writers of one key in this process wait for each other instead of colliding. They only
+// save work: the conditions of the transactions are what keeps writes apart.
+type writerLocks [128]chan struct{}
+
+func (l *writerLocks) init() {
+	for i := range l {
+		l[i] = make(chan struct{}, 1)
+	}
+}
+
+// write builds and commits a transaction for the key, again after each conflict. Errors: build's,
+// store.ErrConflict after maxAttempts, store.ErrUnavailable, store.ErrAmbiguous, ctx's while waiting.
+func (k *Keyring) write(ctx context.Context, id ID, build func() (store.Txn, error)) (store.Revision, error) {
+	var c cacheKey
+	if lower, ok := setKey(&c, id.Key); !ok || !lower || !setPlace(&c, id.Partition, id.Account, id.Region) {
+		return 0, ErrKeyMissing
+	}
+	lock := k.writers[k.seed.of(&c)%uint64(len(k.writers))]
+	select {
+	case lock <- struct{}{}:
+		defer func() { <-lock }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	for range maxAttempts {
+		txn, err := build()
+		if err != nil {
+			return 0, err
+		}
+		revision, err := k.commit(ctx, txn)
+		if !errors.Is(err, store.ErrConflict) {
+			return revision, err
+		}
+	}
+	return 0, fmt.Errorf("writing a key's records %d times: %w", maxAttempts, store.ErrConflict)
+}
+
+// commit commits and drops from the caches what the transaction writes, before anyone is answered, whatever the
+// outcome: it may be applied also after an error.
+func (k *Keyring) commit(ctx context.Context, txn store.Txn) (store.Revision, error) {
+	revision, err := k.store.Commit(ctx, txn)
+	upTo := revision
+	if err != nil {
+		upTo = anyRevision
+	}
+	for i := range txn.Put {
+		k.invalidate(txn.Put[i].Key, upTo)
+	}
+	for _, key := range txn.Delete {
+		k.invalidate(key, upTo)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("committing a key's records: %w", err)
+	}
+	return revision, nil
+}
+
+// Create writes a new key, enabled if it has material. The id must be well-formed, lower-case and new, the place
+// one that exists. Errors: ErrKeyExists, store.ErrUnavailable, store.ErrAmbiguous.
+func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
+	var c cacheKey
+	lower, ok := setKey(&c, n.Key)
+	if !ok || !lower || !isAccount(n.Account) || !setPlace(&c, n.Partition, n.Account, n.Region) ||
+		strings.ContainsRune(n.Region, 0) {
+		return nil, fmt.Errorf("creating a key: %q is not the ARN of a key", n.ARN())
+	}
+	r := n.record()
+	txn := store.Txn{
+		Require: []store.Condition{{Key: n.storeKey(kindKey)}},
+		Put: []store.Record{
+			{Key: n.storeKey(kindKey), Value: encodeKey(&r, false)},
+			{Key: n.storeKey(kindChildren), Value: encodeChildren(0)},
+		},
+	}
+	if n.Token != nil {
+		txn.Require = append(txn.Require, store.Condition{Key: materialKey(n.Partition, n.Material)})
+		txn.Put = append(txn.Put,
+			store.Record{Key: tokenKey(n.ID, n.Material), Value: encodeToken(n.Token, n.Public)},
+			store.Record{Key: materialKey(n.Partition, n.Material), Value: encodeMaterial(n.Account, n.Key)})
+	}
+	if n.Policy != nil {
+		txn.Put = append(txn.Put, store.Record{Key: n.storeKey(kindPolicy), Value: encodePolicy(n.Policy)})
+	}
+	if len(n.Tags) > 0 {
+		txn.Put = append(txn.Put, store.Record{Key: n.storeKey(kindTags), Value: encodeTags(sortedTags(n.Tags))})
+	}
+	revision, err := k.commit(ctx, txn)
+	if errors.Is(err, store.ErrConflict) {
+		return nil, ErrKeyExists
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Revision = revision
+	var key *hsm.Key
+	if n.Token != nil {
+		region := n.Region
+		if n.MultiRegion {
+			region = ""
+		}
+		key = &hsm.Key{
+			Token:    slices.Clone(n.Token),
+			Identity: hsm.AppendIdentity(nil, n.Partition, n.Account, n.ID.Key, region),
+			Material: n.Material,
+			Spec:     n.Spec,
+			Usage:    n.Usage,
+		}
+	}
+	s := snapshotOf(&r, key, slices.Clone(n.Public))
+	return &s, nil
+}
+
+func (n *NewKey) record() Record {
+	r := Record{
+		ID:          n.ID,
+		State:       PendingImport,
+		Spec:        n.Spec,
+		Usage:       n.Usage,
+		Origin:      n.Origin,
+		Manager:     n.Manager,
+		MultiRegion: n.MultiRegion,
+		Created:     toMillis(n.Created),
+		Description: n.Description,
+	}
+	if n.Token != nil {
+		r.State, r.Current = Enabled, n.Material
+	}
+	if r.Origin == OriginNone {
+		r.Origin = AWSKMS
+	}
+	if r.Manager == ManagerNone {
+		r.Manager = Customer
+	}
+	return r
+}
+
+// toMillis cuts to what records hold.
+func toMillis(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}
+
+// Update changes a key's record by f, which may be called several times and must not keep r. State, Description,
+// Deletion, WindowDays and Current (to a material that the key has) may change; a deletion date goes with
+// PendingDeletion and with no other state. When the key may not be used any more, the module has forgotten it
+// before Update returns. Errors: f's unchanged, ErrKeyMissing, ErrImmutable, store.ErrConflict after many
+// attempts, store.ErrUnavailable, store.ErrAmbiguous, the module's of Forget (the update is then written).
+func (k *Keyring) Update(ctx context.Context, id ID, f func(r *Record) error) (*Snapshot, error) {
+	var r Record
+	var key *hsm.Key
+	var public []byte
+	revision, err := k.write(ctx, id, func() (txn store.Txn, err error) {
+		old, err := k.Record(ctx, id)
+		if err != nil {
+			return txn, err
+		}
+		r = old
+		if err := f(&r); err != nil {
+			return txn, err
+		}
+		r.Created, r.Deletion = toMillis(r.Created), toMillis(r.Deletion)
+		if err := checkUpdate(&old, &r); err != nil {
+			return txn, err
+		}
+		if key, public, err = k.token(ctx, &r); err != nil {
+			return txn, err
+		}
+		txn.Require = []store.Condition{{Key: id.storeKey(kindKey), Revision: old.Revision}}
+		txn.Put = []store.Record{{Key: id.storeKey(kindKey), Value: encodeKey(&r, false)}}
+		if !old.Deletion.Equal(r.Deletion) {
+			if !old.Deletion.IsZero() {
+				txn.Delete = append(txn.Delete, dueKey(old.Deletion, id))
+			}
+			if !r.Deletion.IsZero() {
+				txn.Put = append(txn.Put, store.Record{Key: dueKey(r.Deletion, id), Value: []byte{recordVersion}})
+			}
+		}
+		return txn, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.State != Enabled {
+		if err := k.forget(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	r.Revision = revision
+	s := snapshotOf(&r, key, public)
+	return &s, nil
+}
+
+func checkUpdate(old, r *Record) error {
+	a, b := *old, *r
+	for _, v := range []*Record{&a, &b} {
+		v.State, v.Description, v.Deletion, v.WindowDays, v.Current = 0, "", time.Time{}, 0, hsm.MaterialID{}
+	}
+	switch {
+	case a != b:
+		return ErrImmutable
+	case r.State == StateNone || r.State >= numStates || r.WindowDays < 0 || r.WindowDays > 1<<16-1:
+		return fmt.Errorf("%w: state %d or window of %d days", ErrImmutable, r.State, r.WindowDays)
+	case (r.State == PendingDeletion) == r.Deletion.IsZero():
+		return fmt.Errorf("%w: a deletion date goes with PendingDeletion only", ErrImmutable)
+	}
+	return nil
+}
+
+// forget makes the module drop the ready state of all materials of a key. The caller's deadline does not cut it
+// short: the write that made it necessary is done.
+func (k *Keyring) forget(ctx context.Context, id ID) error {
+	ctx = context.WithoutCancel(ctx)
+	prefix := id.prefix(kindToken)
+	for after := []byte(nil); ; {
+		records, more, err := k.store.List(ctx, prefix, after, store.MaxTxnEntries)
+		if err != nil {
+			return fmt.Errorf("listing a key's tokens: %w", err)
+		}
+		for i := range records {
+			after = records[i].Key
+			m, ok := bytes.CutPrefix(after, prefix)
+			if !ok || len(m) != len(hsm.MaterialID{}) {
+				return fmt.Errorf("reading the store key of a token: %w", ErrRecord)
+			}
+			if err := k.module.Forget(ctx, hsm.MaterialID(m)); err != nil {
+				return fmt.Errorf("forgetting a key: %w", err)
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}
