@@ -58,7 +58,9 @@ func blockStd(state *[8]uint32, p []byte) {
 	for i, w := range state {
 		binary.BigEndian.PutUint32(s.marshaled[len(stateMagic)+4*i:], w)
 	}
-	s.put()
+	if err := s.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(s.marshaled[:]); err != nil {
+		panic("kdf: SHA-256 state refused: " + err.Error())
+	}
 	for len(p) > 0 {
 		p = p[copy(s.block[:], p):] // a copy, so that p need not escape through the interface
 		s.hash.Write(s.block[:])
@@ -70,14 +72,7 @@ func blockStd(state *[8]uint32, p []byte) {
 		state[i] = binary.BigEndian.Uint32(s.marshaled[len(stateMagic)+4*i:])
 	}
 	clear(s.block[:])
-	clear(s.marshaled[len(stateMagic):])
-	s.put()
+	clear(s.marshaled[:])
+	s.hash.Reset() // whole blocks are hashed where they lie: the library's buffer never held any
 	stdStates.Put(s)
-}
-
-// put makes the marshalled state the hash's.
-func (s *stdState) put() {
-	if err := s.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(s.marshaled[:]); err != nil {
-		panic("kdf: SHA-256 state refused: " + err.Error())
-	}
 }
