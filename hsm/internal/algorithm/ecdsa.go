@@ -26,7 +26,7 @@ type ecdsaKey struct {
 	spki []byte
 }
 
-func newECDSA(spec Spec, key *ecdsa.PrivateKey) (*ecdsaKey, error) {
+func newECDSA(spec Spec, key *ecdsa.PrivateKey) (Private, error) {
 	if key.Curve != curves[spec-P256].curve {
 		return nil, ErrMaterial
 	}

@@ -25,7 +25,7 @@ type rsaKey struct {
 // rsaBits is the modulus's length of an RSA spec.
 func rsaBits(spec Spec) int { return 2048 + 1024*int(spec-RSA2048) }
 
-func newRSA(spec Spec, key *rsa.PrivateKey) (*rsaKey, error) {
+func newRSA(spec Spec, key *rsa.PrivateKey) (Private, error) {
 	if key.N.BitLen() != rsaBits(spec) {
 		return nil, ErrMaterial
 	}
