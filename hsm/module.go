@@ -12,7 +12,7 @@ type Module interface {
 	// Do runs c to its end. It appends to c.Out, c.Secret and c.Public within their capacity; when it
 	// returns, also by ErrDeadline, nothing in the module touches c any more. Errors: ErrAuthentication,
 	// ErrMismatch (Verify*), ErrToken, ErrUnsupported, ErrDomain, ErrDeadline, ErrBusy (never started:
-	// safe to retry), ErrUnavailable (may have run), ErrShort (capacity).
+	// safe to retry), ErrUnavailable (may have run), ErrShort (capacity), ErrInput.
 	Do(c *Call) error
 	// Forget wipes all ready state of a material and returns once no Call can use it.
 	Forget(ctx context.Context, m MaterialID) error
@@ -34,6 +34,9 @@ var (
 	ErrBusy           = errors.New("hsm: busy, not started")
 	ErrUnavailable    = errors.New("hsm: unavailable, may have run")
 	ErrShort          = errors.New("hsm: result does not fit its buffer")
+	// ErrInput is a plaintext too long for its key and algorithm, a digest not of its hash's length, or an N
+	// out of range: what whoever calls a module checks first.
+	ErrInput = errors.New("hsm: input does not fit key and algorithm")
 )
 
 // Call is one command: flat, pooled by the caller, reused without allocation. The zero value of every
@@ -62,6 +65,7 @@ type Call struct {
 	Err      error // DoBatch only
 
 	worker uint32 // where the last call found a free worker; a hint only
+	aad    []byte // room for additional data that is longer than a worker's
 }
 
 // Key names a key to the module. Immutable, shared by snapshots, never copied.
@@ -176,11 +180,18 @@ const (
 // Status is what a module says of itself.
 type Status struct {
 	Healthy       bool
+	Domain        string // its name
 	DomainVersion uint32 // of the newest domain key
 	Workers       int
-	Busy          int      // workers claimed at this moment
-	Parked        uint64   // sweeps that found no free worker, since start
-	Kernels       []string // AES-GCM kernels usable here, the chosen one first
+	Busy          int           // workers claimed at this moment
+	Parked        uint64        // sweeps that found no free worker, since start
+	Slots         int           // ready keys that a worker can hold; 0: off
+	Engines       int           // permits for RSA operations and key generations
+	EnginesBusy   int           // of these, taken at this moment
+	EngineQueue   int           // calls waiting for one at this moment
+	EngineWaits   uint64        // calls that had to wait, since start
+	EngineWaited  time.Duration // how long they waited in all
+	Kernels       []string      // AES-GCM kernels usable here, the chosen one first
 	Kernel        string
 	ArenaKind     string // memfd_secret, mlock, unlocked or heap (race builds)
 	ArenaWhy      string // why not something better; empty for memfd_secret

@@ -1,0 +1,47 @@
+// Package hsm is the boundary inside which key material is plaintext: the Module interface, and Local, the
+// module that runs in this process.
+//
+// A caller names a key by its token (the material, sealed under a domain key) and gets results back. No call
+// returns plaintext key material, except the data keys that the API itself returns. Outside this package and
+// hsm/internal nothing can name the bytes of a key.
+//
+// # How a symmetric call runs
+//
+// A key's identity, purpose and other metadata are authenticated with its token. Each ciphertext has a key of
+// its own, SP 800-108 over a random nonce, and AES-256-GCM under that with header, identity and encryption
+// context as additional data (hsm/internal/blob draws the format). The call runs on the caller's goroutine:
+//
+//  1. claim a worker by compare-and-swap, starting at the shard of the CPU that runs the caller
+//  2. find the key ready in one of the worker's slots, or unwrap its token
+//  3. derive, seal or open in the worker's scratch, copy the result out, wipe, release
+//
+// A worker is held across straight-line code only: no lock, channel, I/O or RSA. What the standard library's
+// AES and HMAC allocate is the one allocation under a worker. A sweep that finds no free worker parks the
+// caller, is counted, and gives ErrBusy after a second.
+//
+// Slots belong to their worker, so there are no shared readers and nothing to reclaim under them; a hot key
+// has a copy in each worker that meets it. A hit needs equality of the whole token and its metadata, byte by
+// byte: otherwise a forged token would bypass its own authentication. Forget visits every worker by claiming
+// it, so that when it returns no call can be using the material; a call that starts later with the token
+// unwraps it anew. A sweep wipes slots that nobody used for Config.SlotIdle.
+//
+// # Where keys lie
+//
+// Domain keys, unwrapped symmetric and HMAC material, derived keys, plaintexts in progress and data keys in
+// the making lie in an arena (hsm/internal/arena): locked, not dumped, wiped. The exceptions, while keys are
+// used in this process:
+//
+//   - the standard library's AES and HMAC copy key bytes to the Go heap, where they stay until collected
+//   - asymmetric keys are parsed on the heap and kept there, bounded, until idle or forgotten; a build with
+//     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers
+//   - a root that attaches to the process or injects code into it is out of reach of any process
+//
+// Harden closes what it can before the first key is read.
+//
+// # Concurrency and goroutines
+//
+// Local is safe for concurrent use; Close waits for calls in progress, and calls after it give
+// ErrUnavailable. It owns one goroutine, the sweep of idle slots, which Close stops.
+//
+// What this package is not: it knows nothing of aliases, policies, key states or the API's messages.
+package hsm

@@ -1,0 +1,225 @@
+package hsm
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"trent/hsm/internal/arena"
+	"trent/hsm/internal/domain"
+	"trent/hsm/internal/gcm"
+)
+
+// Local is the module that runs in this process.
+type Local struct {
+	pool
+	arena  *arena.Arena
+	domain *domain.Domain
+	kernel gcm.Kernel
+	random io.Reader
+	slots  int
+	gate   gate
+	parsed parsedKeys
+
+	epoch atomic.Uint32 // advances twice in Config.SlotIdle
+
+	closing  sync.Once
+	stop     chan struct{}
+	stopped  chan struct{}
+	closeErr error
+}
+
+var (
+	_ Module  = (*Local)(nil)
+	_ Batcher = (*Local)(nil)
+)
+
+// Batcher runs several calls; each gets its own Err.
+type Batcher interface{ DoBatch(cs []*Call) }
+
+// Open opens the domain kept in cfg.Dir, or makes one where there is none, and starts a module. Errors: those
+// listed with ErrSealedByOther, ErrUnlocked, and those of the operating system.
+func Open(cfg Config) (*Local, error) {
+	cfg = cfg.withDefaults()
+	kernel, err := gcm.Pick(cfg.Kernel)
+	if err != nil {
+		return nil, fmt.Errorf("starting the module: %w", err)
+	}
+	l := &Local{
+		kernel:  kernel,
+		random:  cfg.Random,
+		stop:    make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+	if l.random == nil {
+		l.random = rand.Reader
+	}
+	l.gate.permits = cfg.AsymmetricEngines
+	l.parsed.byName = map[string]*parsedKey{}
+	l.parsed.parse = l.parse
+	if l.arena, l.slots, err = newArena(&cfg); err != nil {
+		return nil, err
+	}
+	l.domain, err = domain.Open(domain.Options{Dir: cfg.Dir, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena})
+	if err != nil {
+		return nil, errors.Join(err, l.arena.Close())
+	}
+	l.pool.init(l.arena, cfg.Workers, l.slots)
+	go l.sweepIdle(cfg.SlotIdle)
+	return l, nil
+}
+
+// Do implements Module.
+func (l *Local) Do(c *Call) error {
+	if !c.Deadline.IsZero() && !time.Now().Before(c.Deadline) {
+		return ErrDeadline
+	}
+	if c.Op == OpRandom {
+		return l.randomBytes(c)
+	}
+	if c.Op == OpGeneratePool {
+		return l.generate(c, true)
+	}
+	if c.Key == nil {
+		return ErrToken
+	}
+	switch c.Op {
+	case OpEncrypt:
+		return l.doEncrypt(c)
+	case OpDecrypt:
+		return l.doDecrypt(c)
+	case OpReEncrypt:
+		return l.doReEncrypt(c)
+	case OpDataKey:
+		if !isSymmetric(c.Key, c.Algorithm) {
+			return ErrUnsupported
+		}
+		return l.dataKey(c)
+	case OpSign:
+		return l.sign(c)
+	case OpVerify:
+		return l.verify(c)
+	case OpMAC, OpVerifyMAC:
+		return l.mac(c)
+	case OpGenerate:
+		return l.generate(c, false)
+	case OpAdopt:
+		return l.adopt(c)
+	case OpRewrap:
+		return l.rewrap(c)
+	}
+	return ErrUnsupported
+}
+
+// DoBatch implements Batcher: one call after the other.
+func (l *Local) DoBatch(cs []*Call) {
+	for _, c := range cs {
+		c.Err = l.Do(c)
+	}
+}
+
+// Forget implements Module.
+func (l *Local) Forget(ctx context.Context, m MaterialID) error {
+	err := l.parsed.forget(ctx, m)
+	if !l.visitAll(ctx.Done(), func(s *slot) bool { return s.material == m }) && err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// visitAll wipes the slots that match, at every worker; false: done came first, or Close.
+func (l *Local) visitAll(done <-chan struct{}, match func(*slot) bool) bool {
+	for i := range l.workers {
+		w := &l.workers[i]
+		if !l.visit(w, done) {
+			return false
+		}
+		w.wipeWhere(match)
+		l.release(w)
+	}
+	return true
+}
+
+// sweepIdle wipes what nobody has used for idle, until Close.
+func (l *Local) sweepIdle(idle time.Duration) {
+	defer close(l.stopped)
+	if idle < 0 {
+		<-l.stop
+		return
+	}
+	tick := time.NewTicker(max(idle/2, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-tick.C:
+		}
+		epoch := l.epoch.Add(1)
+		l.visitAll(l.stop, func(s *slot) bool { return epoch-s.epoch >= 2 })
+		l.parsed.idle(epoch)
+	}
+}
+
+// RotateDomainKey makes a new domain key, durably; tokens under the old ones still open, Rewrap moves them.
+func (l *Local) RotateDomainKey() error { return l.domain.Rotate() }
+
+// Status implements Module.
+func (l *Local) Status(context.Context) (Status, error) {
+	version, _ := l.domain.Newest()
+	s := Status{
+		Healthy:       !l.pool.closed.Load(),
+		Domain:        l.domain.Name(),
+		DomainVersion: version,
+		Workers:       len(l.workers),
+		Busy:          l.busy(),
+		Parked:        l.parked.Load(),
+		Slots:         l.slots,
+		Kernel:        l.kernel.Name(),
+		ArenaKind:     l.arena.Kind().String(),
+		ArenaWhy:      l.arena.Why(),
+		ArenaBytes:    l.arena.Bytes(),
+		RuntimeSecret: runtimeSecret,
+	}
+	s.Kernels = append(s.Kernels, s.Kernel)
+	for _, k := range gcm.Kernels() {
+		if k.Name() != s.Kernel {
+			s.Kernels = append(s.Kernels, k.Name())
+		}
+	}
+	l.gate.report(&s)
+	return s, nil
+}
+
+// Close implements Module. A second Close does nothing.
+func (l *Local) Close() error {
+	l.closing.Do(func() {
+		l.wipe()
+		l.closeErr = l.arena.Close()
+	})
+	return l.closeErr
+}
+
+// wipe stops everything and wipes all keys.
+func (l *Local) wipe() {
+	close(l.stop)
+	<-l.stopped
+	l.gate.close()
+	l.parsed.close()
+	l.pool.close()
+	for i := range l.workers {
+		l.workers[i].wipeWhere(func(*slot) bool { return true })
+	}
+	l.arena.Wipe()
+}
+
+// String names the module's domain, never its keys.
+func (l *Local) String() string { return "hsm(" + l.domain.Name() + ")" }
+
+// GoString is String, so that %#v does not walk into the keys.
+func (l *Local) GoString() string { return l.String() }

@@ -1,0 +1,11 @@
+//go:build goexperiment.runtimesecret
+
+package hsm
+
+import "runtime/secret"
+
+const runtimeSecret = true
+
+// secretly runs f so that its stack and registers are cleared afterwards, and what it allocates when it is
+// collected.
+func secretly(f func()) { secret.Do(f) }
