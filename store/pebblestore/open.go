@@ -189,13 +189,17 @@ func (s *Store) create(dir string, found condition) error {
 	if err != nil {
 		return err
 	}
-	if err := db.Set([]byte{spaceState}, state{}.append(nil), pebble.Sync); err != nil {
-		return errors.Join(err, db.Close())
+	err = db.Set([]byte{spaceState}, state{}.append(nil), pebble.Sync)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	// Only a database that is opened again writes logs that say how far they were synced.
+	if s.db, err = s.openPebble(dir, false); err != nil {
+		return err
 	}
 	if err := writeFormat(fs, dir, ready); err != nil {
-		return errors.Join(err, db.Close())
+		return errors.Join(err, s.db.Close())
 	}
-	s.db = db
 	return nil
 }
 

@@ -16,20 +16,22 @@ import (
 //
 //	 0  u32  checksum: masked CRC-32C of everything from the type on
 //	 4  u16  length of the payload
-//	 6  u8   type: walFull (9) to walLast (12)
+//	 6  u8   type: walFull (9) to walLast (12); or 5 to 8, see below
 //	 7  u32  number of the log file
 //	11  u64  offset up to which the file was synced when the chunk was written
 //	19       payload
 //
-// all little-endian. A block's last bytes are zero where no header fits. A log that was closed ends in a trailer of
+// all little-endian. Types 5 to 8 are the same without the offset: Pebble begins the first log of a new database so. A block's last bytes are zero where no header fits. A log that was closed ends in a trailer of
 // walTrailer bytes: checksum and length 0, type walTrailerType, and the number of the log plus one.
 const (
 	walBlock       = 32 << 10
 	walHeader      = 19
+	walShortHeader = 11
+	walShortFull   = 5
 	walFull        = 9
 	walLast        = 12
 	walTrailer     = 11
-	walTrailerType = 5
+	walTrailerType = walShortFull
 )
 
 // checkLogs looks for damage that Pebble's own recovery takes for the torn tail of a crash: it looks for chunks
@@ -89,19 +91,22 @@ func findLogDamage(b []byte, number uint32) (at int, damaged bool) {
 
 // parseChunk returns the size of the valid chunk at offset `at`, and what it says was synced.
 func parseChunk(b []byte, at int, number uint32) (n int, synced uint64, ok bool) {
-	end := min(len(b), at-at%walBlock+walBlock)
-	if at+walHeader > end {
+	h := b[at:min(len(b), at-at%walBlock+walBlock)]
+	if len(h) < walShortHeader || h[6] < walShortFull || h[6] > walLast || binary.LittleEndian.Uint32(h[7:]) != number {
 		return 0, 0, false
 	}
-	h := b[at:end]
-	n = walHeader + int(binary.LittleEndian.Uint16(h[4:]))
-	if h[6] < walFull || h[6] > walLast || binary.LittleEndian.Uint32(h[7:]) != number || n > len(h) {
+	header := walShortHeader
+	if h[6] >= walFull {
+		header = walHeader
+	}
+	n = header + int(binary.LittleEndian.Uint16(h[4:]))
+	if n > len(h) || binary.LittleEndian.Uint32(h) != maskedCRC(h[6:n]) {
 		return 0, 0, false
 	}
-	if binary.LittleEndian.Uint32(h) != maskedCRC(h[6:n]) {
-		return 0, 0, false
+	if header == walHeader {
+		synced = binary.LittleEndian.Uint64(h[walShortHeader:])
 	}
-	return n, binary.LittleEndian.Uint64(h[11:]), true
+	return n, synced, true
 }
 
 func isTrailer(b []byte, number uint32) bool {
