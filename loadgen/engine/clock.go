@@ -1,0 +1,38 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// clock is what the pacer waits by. Its user is one goroutine that has called begin.
+type clock interface {
+	// begin prepares the calling goroutine; it must not be used for anything else afterwards.
+	begin()
+	// now is the time since the origin.
+	now() time.Duration
+	// until waits until the moment, or returns false as soon as ctx has ended. With exact it may spin at the end.
+	until(ctx context.Context, moment time.Duration, exact bool) bool
+}
+
+// timerClock waits by the runtime's timers, which wake an idle process up to 1 ms late. It is the whole clock where the kernel's
+// absolute sleep is not to be had, and in virtual time.
+type timerClock struct{ origin time.Time }
+
+func (c timerClock) begin()             {}
+func (c timerClock) now() time.Duration { return time.Since(c.origin) }
+
+func (c timerClock) until(ctx context.Context, moment time.Duration, _ bool) bool {
+	wait := moment - c.now()
+	if wait <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package engine
+
+import "time"
+
+// newClock makes the best clock of the platform, counting from origin.
+func newClock(origin time.Time) clock { return timerClock{origin} }
+
+// processCPU is unknown here.
+func processCPU() time.Duration { return 0 }

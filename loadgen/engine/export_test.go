@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"trent/loadgen/workload"
+)
+
+// Signer is the signer as tests use it.
+type Signer struct{ s *signer }
+
+func NewSigner(c Credentials, region, host string) *Signer {
+	return &Signer{newSigner(c, region, host)}
+}
+
+func (s *Signer) Append(dst []byte, operation string, body []byte, now time.Time) []byte {
+	return s.s.appendRequest(dst, operation, body, now)
+}
+
+// Answer is a read answer.
+type Answer struct {
+	Status    int
+	RequestID string
+	Body      string
+	Closes    bool
+}
+
+var (
+	ErrMalformed = errMalformed
+	ErrTruncated = errTruncated
+	ErrClosed    = errClosed
+)
+
+// AnswerReader reads answers as a connection does.
+type AnswerReader struct {
+	in inbox
+	a  answer
+}
+
+func NewAnswerReader() *AnswerReader {
+	return &AnswerReader{in: inbox{data: make([]byte, 0, 4096), onRead: func() {}}}
+}
+
+func (r *AnswerReader) Read(source io.Reader) (status int, body []byte, err error) {
+	r.in.source = source
+	err = r.in.read(&r.a)
+	return r.a.status, r.a.body, err
+}
+
+func ReadAnswer(source io.Reader) (Answer, error) {
+	r := NewAnswerReader()
+	_, _, err := r.Read(source)
+	return Answer{r.a.status, string(r.a.requestID), string(r.a.body), r.a.closes}, err
+}
+
+func ErrorType(body []byte) string { return string(errorType(body)) }
+
+// RunVirtually executes a plan over connections that dial makes, with a clock of the runtime's timers, which a synctest bubble fakes.
+func RunVirtually(ctx context.Context, engine string, p *Plan, dial func() (net.Conn, error)) (Report, error) {
+	d := &destination{host: "fake", addresses: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")},
+		dial: func(context.Context, netip.AddrPort) (net.Conn, error) { return dial() }}
+	r, err := prepareAt(ctx, p, d)
+	if err != nil {
+		return Report{}, err
+	}
+	r.newClock = func(origin time.Time) clock { return timerClock{origin} }
+	if engine == "vegeta" {
+		return r.vegeta(), nil
+	}
+	return r.native(), nil
+}
+
+// NoKeys is the material of a workload without keys.
+func NoKeys(w *workload.Workload, limit uint64) *Provisioned {
+	p := &Provisioned{workload: w, budget: &budget{limit: limit}}
+	p.plan()
+	return p
+}
+
+// WorkersFor is the number of vegeta's workers.
+func WorkersFor(rate float64, timeout time.Duration, connections int) int {
+	return workersFor(rate, timeout, connections)
+}
+
+// Queue is the queue as tests use it: hits are their numbers.
+type Queue struct{ q *queue }
+
+func NewQueue(workers int) *Queue { return &Queue{newQueue(workers)} }
+func (q *Queue) Push(n uint64)    { q.q.push(pending{n: n}) }
+func (q *Queue) Close()           { q.q.close() }
+func (q *Queue) Most() int        { return q.q.backlog() }
+
+// Worker returns a pop of one worker.
+func (q *Queue) Worker() func() (n uint64, free, ok bool) {
+	w := newWorker()
+	return func() (uint64, bool, bool) {
+		hit, ok := q.q.pop(w)
+		return hit.n, hit.free, ok
+	}
+}
+
+// FakeKeys is material whose keys and artifacts are made up.
+func FakeKeys(w *workload.Workload) *Provisioned {
+	p := NoKeys(w, 0)
+	for g := range p.keys {
+		for i := range p.keys[g] {
+			p.keys[g][i] = "1234abcd-12ab-34cd-56ef-1234567890ab"
+		}
+	}
+	for e := range p.artifacts {
+		for i := range p.artifacts[e] {
+			p.artifacts[e][i] = artifact{"QUJD", "QUJD"}
+		}
+	}
+	return p
+}

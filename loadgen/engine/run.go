@@ -1,0 +1,303 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"trent/loadgen/measure"
+	"trent/loadgen/workload"
+)
+
+// grace is how long hits under way may take to finish after an interruption.
+const grace = time.Second
+
+// lead is the time between the start of a run's goroutines and its origin, so that the first hit does not come late.
+const lead = 2 * time.Millisecond
+
+// run is what the two engines share while a plan is executed.
+type run struct {
+	plan        *Plan
+	destination *destination
+	sequence    *workload.Sequence
+	bodies      *workload.Bodies
+	budget      *budget
+	timeout     time.Duration
+	origin      time.Time
+	newClock    func(origin time.Time) clock
+	cpu         time.Duration
+	procs       int // GOMAXPROCS to restore, 0 if it was not changed
+	lanes       []*lane
+
+	// soft ends when the plan's context does: nothing is sent any more. hard ends a grace later: what is under way is cut off.
+	soft, hard context.Context
+	cancelHard context.CancelFunc
+
+	interruptedAt time.Duration // when soft ended; read after supervise's stop
+
+	due        atomic.Uint64
+	sent       atomic.Uint64
+	recorded   atomic.Uint64
+	reconnects atomic.Uint64
+	capped     atomic.Uint64
+	connected  int
+}
+
+// prepare checks a plan and opens its connections. The caller must call finish if it returns no error.
+func prepare(ctx context.Context, p *Plan) (*run, error) {
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	d, err := resolve(ctx, &p.Target)
+	if err != nil {
+		return nil, err
+	}
+	return prepareAt(ctx, p, d)
+}
+
+func prepareAt(ctx context.Context, p *Plan, d *destination) (*run, error) {
+	r := &run{
+		plan: p, destination: d, timeout: p.timeout(), newClock: newClock, budget: p.Keys.budget,
+		sequence: p.Workload.Sequence(p.Seed), bodies: p.Workload.Bodies(p.Keys), soft: ctx,
+	}
+	r.hard, r.cancelHard = context.WithCancel(context.WithoutCancel(ctx))
+	for range p.connections() {
+		r.lanes = append(r.lanes, newLane(r))
+	}
+	if err := r.connectAll(); err != nil {
+		r.cancelHard()
+		r.closeAll()
+		return nil, err
+	}
+	// The pacer's thread sleeps in the kernel; with one P it would take the workers' turn.
+	if runtime.GOMAXPROCS(0) == 1 {
+		r.procs = runtime.GOMAXPROCS(2)
+	}
+	r.cpu = processCPU()
+	r.origin = time.Now().Add(lead)
+	return r, nil
+}
+
+// connectAll opens the connections, a few at a time. It fails only where none can be opened: the others are tried again when they
+// get a hit.
+func (r *run) connectAll() error {
+	const atATime = 16
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failure error
+	turns := make(chan struct{}, atATime)
+	for _, l := range r.lanes {
+		wg.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			c, err := r.destination.connect(r.soft, r.timeout)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failure = err
+				return
+			}
+			c.watch(r.hard)
+			l.conn = c
+			r.connected++
+		})
+	}
+	wg.Wait()
+	if r.connected == 0 && r.soft.Err() == nil {
+		return fmt.Errorf("connecting to %s: %w", r.plan.Target.URL, failure)
+	}
+	return nil
+}
+
+// closeAll may be called only when no goroutine uses the lanes.
+func (r *run) closeAll() {
+	for _, l := range r.lanes {
+		l.drop()
+	}
+}
+
+// supervise starts what runs beside the hits: progress, and the grace after an interruption. The returned function ends both.
+func (r *run) supervise() (stop func()) {
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-over:
+			return
+		case <-r.soft.Done():
+		}
+		r.interruptedAt = r.now()
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-over:
+		case <-timer.C:
+			r.cancelHard()
+		}
+	})
+	wg.Go(func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-ticker.C:
+				// Counting drains the shards, which keeps the workers from doing it; with or without a display.
+				counts := r.plan.Recorder.Counts()
+				if r.plan.Progress != nil {
+					r.plan.Progress(Progress{Elapsed: r.now(), Due: r.due.Load(), Counts: counts})
+				}
+			}
+		}
+	})
+	return func() { close(over); wg.Wait() }
+}
+
+func (r *run) now() time.Duration { return time.Since(r.origin) }
+
+// finish closes everything and reports. The lanes must be unused.
+func (r *run) finish(engine string, interrupted bool) Report {
+	elapsed := r.now()
+	cpu := processCPU() - r.cpu
+	r.cancelHard()
+	r.closeAll()
+	if r.procs > 0 {
+		runtime.GOMAXPROCS(r.procs)
+	}
+	return Report{
+		Engine: engine, Start: r.origin, Elapsed: elapsed, ClientCPU: cpu, Interrupted: interrupted,
+		Due: r.due.Load(), Sent: r.sent.Load(), Done: r.recorded.Load(),
+		Connections: r.connected, Reconnects: r.reconnects.Load(), Capped: r.capped.Load(),
+	}
+}
+
+// lane is a connection with all that is needed to send hits over it. It has one user at a time.
+type lane struct {
+	run     *run
+	conn    *conn // nil: to be opened
+	signer  *signer
+	shard   *measure.Shard
+	body    []byte
+	request []byte
+	answer  answer
+	sample  measure.Sample
+	hit     workload.Hit
+}
+
+func newLane(r *run) *lane {
+	return &lane{
+		run: r, shard: r.plan.Recorder.NewShard(),
+		signer: newSigner(r.plan.Target.Credentials, r.plan.Target.Region, r.destination.host),
+		body:   make([]byte, 0, 8<<10), request: make([]byte, 0, 16<<10),
+	}
+}
+
+func (l *lane) drop() {
+	if l.conn != nil {
+		l.conn.close()
+		l.conn = nil
+	}
+}
+
+// send sends a hit, waits for its answer and records it, whatever becomes of it.
+func (l *lane) send(p pending) {
+	r := l.run
+	r.sequence.Hit(p.n, &l.hit)
+	l.sample = measure.Sample{
+		N: p.n, Entry: uint16(l.hit.Entry), Due: p.due, Handed: p.handed,
+		ConnFree: measure.Never, FirstWrite: measure.Never, FirstByte: measure.Never, Done: measure.Never,
+	}
+	outcome, name := l.try(p)
+	l.sample.Outcome = outcome
+	if len(name) > 0 {
+		l.sample.ErrorName = r.plan.Recorder.Intern(name)
+	}
+	r.recorded.Add(1)
+	l.shard.Record(&l.sample)
+}
+
+func (l *lane) try(p pending) (measure.Outcome, []byte) {
+	r, s := l.run, &l.sample
+	now := r.now()
+	if r.soft.Err() != nil {
+		return measure.NeverSent, []byte(nameInterrupted)
+	}
+	if now-p.due > r.timeout {
+		return measure.NeverSent, []byte(nameNoConnection)
+	}
+	if p.free && l.conn != nil {
+		now = p.handed
+	}
+	if l.conn == nil {
+		if err := l.reconnect(); err != nil {
+			s.Done = r.now()
+			if r.hard.Err() != nil {
+				return measure.ConnError, []byte(nameInterrupted)
+			}
+			return measure.ConnError, []byte(connectFault(err))
+		}
+		now = r.now()
+	}
+	s.ConnFree = now
+	if !r.budget.take(1) {
+		r.capped.Add(1)
+		return measure.NeverSent, []byte(nameCap)
+	}
+	l.body = r.bodies.Append(l.body[:0], &l.hit)
+	l.request = l.signer.appendRequest(l.request[:0], r.bodies.Operation(&l.hit), l.body, time.Now())
+	return l.exchange()
+}
+
+func (l *lane) exchange() (measure.Outcome, []byte) {
+	r, s := l.run, &l.sample
+	err := l.conn.exchange(l.request, r.timeout, &l.answer)
+	s.Done = r.now()
+	if at := l.conn.stamped.wrote; !at.IsZero() {
+		s.FirstWrite = at.Sub(r.origin)
+		r.sent.Add(1)
+	}
+	if at := l.conn.read; !at.IsZero() {
+		s.FirstByte = at.Sub(r.origin)
+	}
+	if err != nil {
+		l.drop()
+		if r.hard.Err() != nil {
+			return measure.ConnError, []byte(nameInterrupted)
+		}
+		outcome, name := faultOf(err)
+		return outcome, []byte(name)
+	}
+	s.Status = uint16(l.answer.status)
+	outcome, name := verdictOf(&l.answer)
+	if l.answer.closes {
+		l.drop()
+	}
+	return outcome, name
+}
+
+// unsent records a hit that no lane took.
+func (r *run) unsent(shard *measure.Shard, p pending, name string) {
+	var hit workload.Hit
+	r.sequence.Hit(p.n, &hit)
+	r.recorded.Add(1)
+	shard.Record(&measure.Sample{
+		N: p.n, Entry: uint16(hit.Entry), Due: p.due, Handed: p.handed,
+		ConnFree: measure.Never, FirstWrite: measure.Never, FirstByte: measure.Never, Done: measure.Never,
+		Outcome: measure.NeverSent, ErrorName: r.plan.Recorder.Intern([]byte(name)),
+	})
+}
+
+func (l *lane) reconnect() error {
+	c, err := l.run.destination.connect(l.run.hard, l.run.timeout)
+	if err != nil {
+		return err
+	}
+	c.watch(l.run.hard)
+	l.conn = c
+	l.run.reconnects.Add(1)
+	return nil
+}

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// destination is a target that passed the rules, with the addresses that were checked: nothing else is ever dialled, so that a
+// name that changes its address later cannot lead elsewhere.
+type destination struct {
+	host      string // as the Host header and the signature have it
+	addresses []netip.AddrPort
+	tls       *tls.Config // nil: plaintext
+	preferred atomic.Int32
+	// dial opens a TCP connection; tests replace it.
+	dial func(ctx context.Context, address netip.AddrPort) (net.Conn, error)
+}
+
+// resolve checks a target by its rules, after looking its name up. Errors are *TargetError.
+func resolve(ctx context.Context, t *Target) (*destination, error) {
+	refuse := func(reason error) (*destination, error) { return nil, &TargetError{URL: t.URL, Reason: reason} }
+	u, err := url.Parse(t.URL)
+	if err != nil {
+		// The parser's own text repeats the URL, which may hold a password.
+		return nil, &TargetError{URL: "(unreadable)", Reason: ErrURL}
+	}
+	if u.User != nil {
+		return nil, &TargetError{URL: u.Redacted(), Reason: ErrURL}
+	}
+	switch {
+	case u.Scheme == "http" && !t.AllowPlaintext:
+		return refuse(ErrPlaintext)
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
+		return refuse(ErrURL)
+	}
+	defaultPort := map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	port := u.Port()
+	if port == "" {
+		port = defaultPort
+	}
+	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	if err != nil {
+		return refuse(ErrURL)
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return refuse(fmt.Errorf("%w: %w", ErrResolve, err))
+	}
+	d := &destination{host: u.Host, dial: dialTCP}
+	d.host = strings.TrimSuffix(d.host, ":"+defaultPort)
+	for _, a := range addresses {
+		a = a.Unmap()
+		switch {
+		case a.IsLoopback():
+		case !t.AllowRemote:
+			return refuse(fmt.Errorf("%w (%s)", ErrRemote, a))
+		case t.MaxRequests == 0:
+			return refuse(fmt.Errorf("%w (%s)", ErrUncapped, a))
+		}
+		d.addresses = append(d.addresses, netip.AddrPortFrom(a, uint16(number)))
+	}
+	if len(d.addresses) == 0 {
+		return refuse(ErrResolve)
+	}
+	if u.Scheme == "https" {
+		d.tls = &tls.Config{RootCAs: t.RootCAs, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	}
+	return d, nil
+}
+
+func dialTCP(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address.String())
+}
+
+// connect opens a connection ready for requests. The addresses are tried in turn, beginning with the last good one.
+func (d *destination) connect(ctx context.Context, timeout time.Duration) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var failure error
+	first := int(d.preferred.Load())
+	for i := range d.addresses {
+		at := (first + i) % len(d.addresses)
+		raw, err := d.dial(ctx, d.addresses[at])
+		if err != nil {
+			failure = err
+			continue
+		}
+		d.preferred.Store(int32(at))
+		stamped := &stampedConn{Conn: raw}
+		if d.tls == nil {
+			return newConn(stamped, stamped), nil
+		}
+		secure := tls.Client(stamped, d.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return nil, &handshakeError{err}
+		}
+		return newConn(stamped, secure), nil
+	}
+	return nil, failure
+}
+
+// handshakeError tells a failed handshake from a failed dial.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return "tls handshake: " + e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+// budget is a cap on requests, shared by all that send.
+type budget struct {
+	limit uint64 // 0: none
+	used  atomic.Uint64
+}
+
+// take claims n requests; it claims none where fewer are left.
+func (b *budget) take(n uint64) bool {
+	if b.limit == 0 {
+		b.used.Add(n)
+		return true
+	}
+	for {
+		used := b.used.Load()
+		if n > b.limit || used > b.limit-n {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
