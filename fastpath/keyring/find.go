@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,41 +45,50 @@ func (k *Keyring) byKey(ctx context.Context, partition, region string, account, 
 // Resolve finds the key that a caller's name means. A name that is no name, of another Region or of no alias is a
 // *NameError; a well-formed id without a key is a Missing snapshot. Other errors: store.ErrUnavailable, ErrRecord.
 func (k *Keyring) Resolve(ctx context.Context, caller Scope, name []byte) (Resolved, error) {
-	r := Resolved{Form: Classify(name)}
-	var account [accountLength]byte
-	own := account[:copy(account[:], caller.Account)]
-	switch r.Form {
-	case KeyIDForm:
-		s, ok, err := k.byKey(ctx, caller.Partition, caller.Region, own, name)
-		if !ok && err == nil {
-			err = &NameError{Kind: InvalidID, Text: string(name)}
+	var r Resolved
+	if !hasPrefix(name, arnPrefix) {
+		var account [accountLength]byte
+		own := account[:copy(account[:], caller.Account)]
+		if hasPrefix(name, aliasPrefix) {
+			r.Form = AliasNameForm
+			return k.byAlias(ctx, r, caller, own, name)
 		}
-		r.Snapshot = s
-		return r, err
-	case AliasNameForm:
-		return k.byAlias(ctx, r, caller, own, name)
+		r.Form = KeyIDForm
+		return k.byName(ctx, r, caller, own, name, InvalidID)
 	}
-	p, ok := parseARN(name)
+	account, rest, ok := here(name, &caller)
+	if !ok {
+		return r, notHere(name, &caller)
+	}
 	switch {
-	case !ok:
-		return r, &NameError{Kind: MalformedARN, Text: string(name)}
-	case string(p.region) != caller.Region:
-		return r, &NameError{Kind: OtherRegion, Text: string(p.region)}
-	case string(p.partition) != caller.Partition: // a Region belongs to one partition
-		return r, &NameError{Kind: MalformedARN, Text: string(name)}
-	case r.Form == AliasARNForm:
-		return k.byAlias(ctx, r, caller, p.account, p.resource)
+	case hasPrefix(rest, aliasPrefix):
+		r.Form = AliasARNForm
+		return k.byAlias(ctx, r, caller, account, rest)
+	case hasPrefix(rest, keyPrefix):
+		r.Form = KeyARNForm
+		return k.byName(ctx, r, caller, account, rest[len(keyPrefix):], InvalidARNID)
 	}
-	key, isKey := bytes.CutPrefix(p.resource, []byte("key/"))
-	if !isKey {
-		return r, &NameError{Kind: MalformedARN, Text: string(name)}
-	}
-	s, ok, err := k.byKey(ctx, caller.Partition, caller.Region, p.account, key)
-	if !ok && err == nil {
-		err = &NameError{Kind: InvalidARNID, Text: string(key)}
+	return r, &NameError{Kind: MalformedARN, Text: string(name)}
+}
+
+// byName finishes Resolve for a key id; malformed is the kind of error if it is none.
+func (k *Keyring) byName(ctx context.Context, r Resolved, caller Scope, account, key []byte, malformed NameErrorKind) (Resolved, error) {
+	s, ok, err := k.byKey(ctx, caller.Partition, caller.Region, account, key)
+	if !ok {
+		return r, &NameError{Kind: malformed, Text: string(key)}
 	}
 	r.Snapshot = s
 	return r, err
+}
+
+// notHere is why an ARN is not one of the caller's partition and Region.
+func notHere(name []byte, caller *Scope) error {
+	p, ok := parseARN(name)
+	if ok && string(p.region) != caller.Region {
+		return &NameError{Kind: OtherRegion, Text: string(p.region)}
+	}
+	// Also if only the partition is another one: a Region belongs to one partition.
+	return &NameError{Kind: MalformedARN, Text: string(name)}
 }
 
 // aliasEntry is what a cached alias leads to.

@@ -10,6 +10,8 @@ const (
 	mrkPrefix      = "mrk-"
 	aliasPrefix    = "alias/"
 	arnPrefix      = "arn:"
+	keyPrefix      = "key/"
+	kmsService     = ":kms:"
 )
 
 // Classify tells the form of a name by its prefixes alone; it does not look whether the name is well-formed.
@@ -57,6 +59,23 @@ func parseARN(arn []byte) (p arnParts, ok bool) {
 	}
 	p.resource = rest
 	return p, string(service) == "kms" && len(p.region) > 0 && isAccount(p.account)
+}
+
+// here reads an ARN of the caller's partition and Region by comparing, which is a third of the time that taking it
+// apart would cost. account and rest, the resource, are views.
+func here(arn []byte, caller *Scope) (account, rest []byte, ok bool) {
+	p, r := len(caller.Partition), len(caller.Region)
+	n := len(arnPrefix) + p + len(kmsService) + r + 1
+	if len(arn) < n+accountLength+1 || arn[n-1] != ':' || arn[n+accountLength] != ':' {
+		return nil, nil, false
+	}
+	at := len(arnPrefix)
+	if string(arn[at:at+p]) != caller.Partition || string(arn[at+p:at+p+len(kmsService)]) != kmsService ||
+		string(arn[n-1-r:n-1]) != caller.Region {
+		return nil, nil, false
+	}
+	account = arn[n : n+accountLength]
+	return account, arn[n+accountLength+1:], isAccount(account)
 }
 
 func isAccount[T ~string | ~[]byte](s T) bool {

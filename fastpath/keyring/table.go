@@ -28,6 +28,7 @@ const (
 	minShardBytes = 64 << 10
 	absentShare   = 8
 	firstBuckets  = 8
+	bucketBytes   = 24 // two to four buckets an entry
 )
 
 type shard[V any] struct {
@@ -42,15 +43,17 @@ type shard[V any] struct {
 	_       [32]byte // shards apart by cache lines
 }
 
-// node is one entry; everything but next and used is written before it is linked.
+// node is one entry; everything but next and used is written before it is linked. What a search reads is in the
+// first 64 bytes; a node of a snapshot has 256 bytes, so that the allocator puts these in one cache line.
 type node[V any] struct {
+	key      cacheKey // 48 bytes
 	next     atomic.Pointer[node[V]]
 	used     atomic.Bool
 	absent   bool
 	bytes    uint32
-	revision store.Revision // the value is at least as new as this commit
-	key      cacheKey
 	value    V
+	revision store.Revision // the value is at least as new as this commit
+	_        [8]byte
 }
 
 // newTable makes a closed table for about limit bytes; open lets entries in.
@@ -97,7 +100,7 @@ func (t *table[V]) epoch(hash uint64) uint64 { return t.shard(hash).epoch.Load()
 // fill enters n unless an invalidation in its shard came after epoch was taken.
 // extra is what the value points to, in bytes.
 func (t *table[V]) fill(n *node[V], epoch uint64, extra int) {
-	n.bytes = uint32(int(unsafe.Sizeof(*n)) + int(unsafe.Sizeof(uintptr(0))) + extra)
+	n.bytes = uint32(int(unsafe.Sizeof(*n)) + bucketBytes + extra)
 	hash := t.seed.of(&n.key)
 	s := t.shard(hash)
 	s.mu.Lock()
@@ -108,7 +111,7 @@ func (t *table[V]) fill(n *node[V], epoch uint64, extra int) {
 	}
 	s.unlink(hash, &n.key)
 	s.makeRoom(class, t.limit[class]-int64(n.bytes))
-	if b := *s.buckets.Load(); s.count >= len(b) {
+	if b := *s.buckets.Load(); 2*s.count >= len(b) { // mostly one node a chain: each is a cache miss
 		s.grow(&t.seed)
 	}
 	b := *s.buckets.Load()
