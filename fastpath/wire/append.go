@@ -1,19 +1,10 @@
 package wire
 
 import (
-	"encoding/base64"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
-
-// plainByte marks the bytes that stand in a JSON string as they are; bytes of non-ASCII characters are
-// looked at one by one.
-var plainByte = func() (t [256]bool) {
-	for b := ' '; b < utf8.RuneSelf; b++ {
-		t[b] = b != '"' && b != '\\'
-	}
-	return t
-}()
 
 const lowerHex = "0123456789abcdef"
 
@@ -22,26 +13,41 @@ const lowerHex = "0123456789abcdef"
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plainLength(s); i < len(s); i += plainLength(s[i:]) {
 		c := s[i]
-		if plainByte[c] {
+		if c < utf8.RuneSelf {
+			dst = appendEscape(append(dst, s[start:i]...), c)
 			i++
+			start = i
 			continue
 		}
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(append(dst, s[start:i]...), "\ufffd"...)
-				start = i + 1
-			}
-			i += n
-			continue
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			dst = append(append(dst, s[start:i]...), "\ufffd"...)
+			start = i + 1
 		}
-		dst = appendEscape(append(dst, s[start:i]...), c)
-		i++
-		start = i
+		i += n
 	}
 	return append(append(dst, s[start:]...), '"')
+}
+
+// plainLength is how many bytes at the start of s are ASCII that stands in a JSON string as it is.
+func plainLength(s string) int {
+	i := 0
+	for ; len(s)-i >= 8; i += 8 {
+		// The compiler makes one load of this.
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		if hit := special(w); hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return i
 }
 
 // appendEscape appends the escape of a quote, backslash or control character.
@@ -57,13 +63,6 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, `\t`...)
 	}
 	return append(dst, '\\', 'u', '0', '0', lowerHex[c>>4], lowerHex[c&15])
-}
-
-// appendBlob appends a blob as a JSON string of padded base64.
-func appendBlob(dst, b []byte) []byte {
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, b)
-	return append(dst, '"')
 }
 
 // appendTimestamp appends seconds since the epoch with one to three decimals, as the service does:

@@ -149,23 +149,13 @@ func (l *lexer) text() []byte {
 	return nil
 }
 
-const (
-	lowBits  = 0x0101010101010101
-	highBits = 0x8080808080808080
-)
-
-// quoted reads the string that starts here. Eight bytes at a time are tested for quotes, backslashes,
-// control characters and non-ASCII bytes: subtracting borrows into a byte's high bit where the byte is zero
-// (or below 0x20), and only bytes above the first hit can be marked wrongly.
+// quoted reads the string that starts here.
 func (l *lexer) quoted() []byte {
 	b, i := l.b, l.i+1
 	start := i
 	for {
 		for len(b)-i >= 8 {
-			w := binary.LittleEndian.Uint64(b[i:])
-			quote, slash := w^'"'*lowBits, w^'\\'*lowBits
-			hit := ((quote-lowBits)&^quote | (slash-lowBits)&^slash | (w-' '*lowBits)&^w | w) & highBits
-			if hit != 0 {
+			if hit := special(binary.LittleEndian.Uint64(b[i:])); hit != 0 {
 				i += bits.TrailingZeros64(hit) / 8
 				break
 			}
