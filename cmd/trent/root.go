@@ -23,6 +23,6 @@ the real thing, and ships the harness that measures it.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError(err, "see '"+c.CommandPath()+" --help'")
 	})
-	root.AddCommand(newVersionCommand(e))
+	root.AddCommand(newServeCommand(e), newEnvCommand(e), newStatusCommand(e), newStopCommand(e), newOpsCommand(e), newDoctorCommand(e), newVersionCommand(e))
 	return root
 }

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"trent/fastpath"
+	"trent/fastpath/admin"
+	"trent/fastpath/frontend"
+	"trent/fastpath/identity"
+	"trent/hsm"
+	"trent/store/pebblestore"
+)
+
+func newServeCommand(e *environment) *cobra.Command {
+	s := defaultSettings(e.Getenv)
+	var configFile string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Start the KMS endpoint and its HSM",
+		Long: `Serve starts the KMS endpoint on a data directory and runs until SIGTERM or Ctrl-C, which drain:
+requests in progress are answered, and nothing that was answered is lost. The first start makes the data
+directory, a local CA with a server certificate, and the key file that opens the sealed HSM domain.
+
+Every flag has a key of the same name in the config file, with underscores for dashes. Flags win.`,
+		Example: `  trent serve
+  trent serve --listen 127.0.0.1:9443 --data-dir ./kms
+  trent serve --config trent.yaml --names kms.example.test
+  eval "$(trent env)" && aws kms list-keys     # in another terminal`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := loadSettings(c.Flags(), configFile, e.Getenv)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+			defer stop()
+			return serve(ctx, e, &s)
+		},
+	}
+	s.bind(c.Flags())
+	c.Flags().StringVar(&configFile, "config", "", "YAML file of settings")
+	return c
+}
+
+// running is a started server and what has to be closed with it, in the order of their making.
+type running struct {
+	store  *pebblestore.Store
+	module *hsm.Local
+	server *fastpath.Server
+	admin  *admin.Server
+	ready  readyInfo
+
+	dataDir string
+
+	listener  net.Listener
+	plaintext net.Listener // nil: none
+	summary   summary
+}
+
+// serve runs a server until ctx ends or it is told to stop, then drains it.
+func serve(ctx context.Context, e *environment, s *settings) error {
+	// Before any key is read: no core dumps, no reading of this process's memory by others.
+	heapLocked, why, err := hsm.Harden()
+	if err != nil {
+		return failure(fmt.Errorf("hardening the process: %w", err), "")
+	}
+	r, err := start(e, s)
+	if err != nil {
+		return err
+	}
+	r.summary.heapLocked, r.summary.heapWhy = heapLocked, why
+	r.summary.print(e.Stdout)
+	errs := make(chan error, 2) // both end with the drain below
+	go func() { errs <- r.server.Serve(r.listener) }()
+	if r.plaintext != nil {
+		go func() { errs <- r.server.ServePlaintext(r.plaintext) }()
+	}
+	err = r.announce(s)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case <-r.server.Stopped():
+		case err = <-errs:
+		}
+	}
+	fmt.Fprintln(e.Stderr, "trent: draining")
+	drain, cancel := context.WithTimeout(context.Background(), s.DrainTimeout)
+	defer cancel()
+	if closeErr := r.close(drain); closeErr != nil {
+		return failure(errors.Join(err, closeErr), "")
+	}
+	fmt.Fprintln(e.Stderr, "trent: stopped")
+	return err
+}
+
+// start opens the parts in order. On an error it closes what it had opened.
+func start(e *environment, s *settings) (r *running, err error) {
+	r = &running{dataDir: s.DataDir}
+	defer func() {
+		if err != nil {
+			_ = r.close(context.Background())
+			r = nil
+		}
+	}()
+	directory, err := openDirectory(s)
+	if err != nil {
+		return r, err
+	}
+	if err := checkListen(s, directory); err != nil {
+		return r, err
+	}
+	regions, err := fastpath.NewRegions(s.Regions)
+	if err != nil {
+		return r, usageError(err, "--regions takes names such as us-east-1,eu-west-1")
+	}
+	if err := makeDataDir(s.DataDir); err != nil {
+		return r, err
+	}
+	logger := newLogger(e.Stderr)
+	if r.store, err = pebblestore.Open(filepath.Join(s.DataDir, "store"), pebblestore.Options{CacheBytes: s.StoreCacheBytes, Logger: logger}); err != nil {
+		return r, failure(err, "")
+	}
+	if r.module, err = openModule(e, s); err != nil {
+		return r, err
+	}
+	ca, err := frontend.OpenCA(filepath.Join(s.DataDir, "tls"), s.Names...)
+	if err != nil {
+		return r, failure(err, "")
+	}
+	if err := r.writeCertificates(s.DataDir, ca); err != nil {
+		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
+	}
+	options := fastpath.Options{
+		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
+		Frontend: frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
+	}
+	if r.server, err = fastpath.New(options); err != nil {
+		return r, failure(err, "")
+	}
+	r.ready.PID, r.ready.Account, r.ready.BuiltIn = os.Getpid(), s.Account, directory.HasBuiltIn()
+	r.ready.Region = defaultRegion(regions)
+	if err := r.listen(s); err != nil {
+		return r, err
+	}
+	return r, r.summarise(s)
+}
+
+// openDirectory makes the callers' directory: the config's credentials, else the built-in one.
+func openDirectory(s *settings) (*identity.Directory, error) {
+	var all []identity.Credential
+	for _, c := range s.Credentials {
+		partition, account := c.Partition, c.Account
+		if partition == "" {
+			partition = "aws"
+		}
+		if account == "" {
+			account = s.Account
+		}
+		principal := identity.Root(partition, account)
+		if c.ARN != "" {
+			principal.ARN = c.ARN
+		}
+		all = append(all, identity.Credential{AccessKeyID: c.AccessKeyID, Secret: identity.Secret(c.SecretAccessKey), Principal: principal})
+	}
+	if len(all) == 0 {
+		all = append(all, identity.BuiltIn(s.Account))
+	}
+	d, err := identity.NewDirectory(all)
+	if err != nil {
+		return nil, usageError(err, "correct the credentials of the config file, or --account")
+	}
+	return d, nil
+}
+
+// checkListen refuses to show a well-known password to a network.
+func checkListen(s *settings, d *identity.Directory) error {
+	if s.PlaintextListen != "" && !isLoopback(s.PlaintextListen) {
+		return usageError(fmt.Errorf("--plaintext-listen %s is not a loopback address", s.PlaintextListen), "it is for comparisons on one machine; use 127.0.0.1:PORT")
+	}
+	if isLoopback(s.Listen) || !d.HasBuiltIn() || s.AllowBuiltIn {
+		return nil
+	}
+	return usageError(fmt.Errorf("--listen %s is not loopback, and the built-in credential test/test is active", s.Listen),
+		"give credentials of your own in the config file, or insist with --allow-built-in-credential")
+}
+
+// isLoopback tells whether every address that a listen address can mean is loopback.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// makeDataDir makes the directory, 0700, or checks the one that is there.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return failure(fmt.Errorf("data directory: %w", err), "give a directory that can be written by --data-dir")
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return failure(fmt.Errorf("data directory: %w", err), "")
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return failure(fmt.Errorf("data directory %s can be read by others (mode %v)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+	}
+	return nil
+}
+
+// openModule opens the HSM on its sealed domain.
+func openModule(e *environment, s *settings) (*hsm.Local, error) {
+	seal, err := s.seal(e)
+	if err != nil {
+		return nil, err
+	}
+	m, err := hsm.Open(hsm.Config{
+		Dir: s.DataDir, Seal: seal, Arena: hsm.ArenaOptions{Bytes: s.ArenaBytes, RequireLocked: s.RequireLocked},
+		Workers: s.Workers, Slots: s.Slots, SlotIdle: s.SlotIdle, AsymmetricEngines: s.AsymmetricEngines, Kernel: s.Kernel,
+	})
+	if err != nil {
+		return nil, failure(err, "")
+	}
+	return m, nil
+}
+
+// listen opens all doors; none answers before the server serves.
+func (r *running) listen(s *settings) (err error) {
+	if r.listener, err = net.Listen("tcp", s.Listen); err != nil {
+		return failure(fmt.Errorf("listening: %w", err), "another server may run there; give another address by --listen")
+	}
+	r.ready.Endpoint = "https://" + r.listener.Addr().String()
+	if s.PlaintextListen != "" {
+		if r.plaintext, err = net.Listen("tcp", s.PlaintextListen); err != nil {
+			return failure(fmt.Errorf("listening without TLS: %w", err), "give another address by --plaintext-listen")
+		}
+		r.ready.Plaintext = "http://" + r.plaintext.Addr().String()
+	}
+	r.admin = admin.New(r.server)
+	if err := r.admin.ServeSocket(s.DataDir); err != nil {
+		return failure(err, "a shorter --data-dir helps where the path is too long")
+	}
+	if s.AdminListen != "" {
+		al, err := net.Listen("tcp", s.AdminListen)
+		if err != nil {
+			return failure(fmt.Errorf("listening for health and metrics: %w", err), "give another address by --admin-listen, or none: --admin-listen ''")
+		}
+		r.ready.Metrics = "http://" + al.Addr().String()
+		r.admin.ServeTCP(al)
+	}
+	return nil
+}
+
+// close ends everything, the newest first. Requests in progress have until ctx ends.
+func (r *running) close(ctx context.Context) error {
+	var errs []error
+	if r.server != nil {
+		errs = append(errs, r.server.Shutdown(ctx))
+	}
+	for _, l := range []net.Listener{r.listener, r.plaintext} {
+		if l != nil {
+			_ = l.Close() // the server may have closed it
+		}
+	}
+	if r.admin != nil {
+		errs = append(errs, r.admin.Close(), removeReady(r.dataDir))
+	}
+	if r.module != nil {
+		errs = append(errs, r.module.Close())
+	}
+	if r.store != nil {
+		errs = append(errs, r.store.Close())
+	}
+	return errors.Join(errs...)
+}

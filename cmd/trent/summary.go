@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"strings"
+	"text/tabwriter"
+
+	"trent/hsm"
+)
+
+// summary is what serve says of itself when it starts.
+type summary struct {
+	ready      readyInfo
+	dataDir    string
+	status     hsm.Status
+	heapLocked bool
+	heapWhy    string
+}
+
+func (r *running) summarise(s *settings) error {
+	status, err := r.module.Status(context.Background())
+	if err != nil {
+		return failure(err, "")
+	}
+	r.summary = summary{ready: r.ready, dataDir: s.DataDir, status: status}
+	return nil
+}
+
+func (s *summary) print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("endpoint", "%s  (TLS 1.2 and 1.3, X25519MLKEM768 offered)", s.ready.Endpoint)
+	if s.ready.Metrics != "" {
+		row("health, metrics", "%s/healthz  %s/metrics", s.ready.Metrics, s.ready.Metrics)
+	}
+	if s.ready.Plaintext != "" {
+		row("without TLS", "%s  (for comparisons only)", s.ready.Plaintext)
+	}
+	row("data", "%s  (store: pebble)", s.dataDir)
+	row("key memory", "%s, %d KiB%s", s.status.ArenaKind, s.status.ArenaBytes>>10, because(s.status.ArenaWhy))
+	if s.heapLocked {
+		row("Go heap", "locked")
+	} else {
+		row("Go heap", "not locked, may be swapped%s", because(s.heapWhy))
+	}
+	row("kernels", "%s  (found: %s)", s.status.Kernel, strings.Join(s.status.Kernels, ", "))
+	row("workers", "%d", s.status.Workers)
+	row("domain key", "version %d", s.status.DomainVersion)
+	row("runtime/secret", "%s", yesNo(s.status.RuntimeSecret, "in this build", "not in this build"))
+	if s.ready.BuiltIn {
+		row("credential", "test / test, root of account %s", s.ready.Account)
+	}
+	row("next", `eval "$(trent env%s)"; aws kms list-keys`, dataDirFlag(s.dataDir))
+	_ = t.Flush()
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + why + ")"
+}
+
+func yesNo(b bool, yes, no string) string {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// newLogger prefixes the server's own messages with the time; it is where trouble goes, never customer data.
+func newLogger(w io.Writer) func(string, ...any) {
+	l := log.New(w, "trent: ", log.LstdFlags|log.Lmicroseconds|log.LUTC|log.Lmsgprefix)
+	return l.Printf
+}

@@ -1,0 +1,187 @@
+package fastpath
+
+import (
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"trent/fastpath/frontend"
+	"trent/fastpath/identity"
+	"trent/fastpath/keyring"
+	"trent/fastpath/sigv4"
+	"trent/fastpath/wire"
+)
+
+// contentType of every answer with a body.
+const contentType = "application/x-amz-json-1.1"
+
+// chain is the server as the frontend sees it.
+type chain struct{ *Server }
+
+// Serve passes one request through the chain. The order of its steps is the order in which the
+// service finds faults: HTTP, target, signature, JSON types, constraints, alias forms, key, grant tokens,
+// then the operation's own.
+func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
+	x := s.exchanges.acquire()
+	newRequestID(&w.RequestID)
+	err := s.guarded(x, r, w)
+	w.Status = http.StatusOK
+	if err != nil {
+		s.refuse(x, w, err)
+	} else {
+		s.answer(x, w)
+	}
+	x.event.Operation = uint8(x.call.Operation)
+	x.event.Duration = time.Since(r.Received)
+	x.event.BytesIn, x.event.BytesOut = len(r.Body), len(w.Body)
+	s.metrics.Record(&x.event)
+	s.exchanges.release(x)
+}
+
+// guarded keeps a panic in one request from ending all others. It is a defect all the same, and is logged
+// as one; its text may not show values of the request, so that only the stack is kept.
+func (s *Server) guarded(x *Exchange, r *frontend.Request, w *frontend.Response) (err error) {
+	defer func() {
+		if recover() != nil {
+			s.logf("defect: request %s (%s) panicked:\n%s", w.RequestID[:], x.call.Operation, debug.Stack())
+			err = errPanic
+		}
+	}()
+	return s.handle(x, r)
+}
+
+var errPanic = errors.New("fastpath: a request panicked")
+
+func (s *Server) handle(x *Exchange, r *frontend.Request) error {
+	if string(r.Method) != http.MethodPost || string(r.Path) != "/" {
+		return notAnOperation
+	}
+	if err := x.verified.Scan(r.RawHeaders); err != nil {
+		return signatureError(err)
+	}
+	target, _ := x.verified.Header("x-amz-target")
+	op, ok := wire.LookupTarget(target)
+	if !ok {
+		return wire.Bare(wire.CodeUnknownOperationException)
+	}
+	c := &x.call
+	c.Operation = op
+	if err := s.authenticate(x, r); err != nil {
+		return err
+	}
+	c.Request = x.request(op)
+	if err := c.Request.Decode(r.Body); err != nil {
+		return err
+	}
+	if err := c.Request.Validate(); err != nil {
+		return err
+	}
+	if err := s.operations.Resolve(s.ctx, c); err != nil {
+		return err
+	}
+	return s.operations.Execute(s.ctx, c)
+}
+
+// notAnOperation answers other methods and paths than POST /; the service's own answer is not known (chosen).
+var notAnOperation = &httpError{status: http.StatusNotFound, api: wire.Bare(wire.CodeUnknownOperationException)}
+
+// httpError is an API error with another status than its code's.
+type httpError struct {
+	status int
+	api    *wire.Error
+}
+
+func (e *httpError) Error() string { return e.api.Error() }
+
+// authenticate verifies the signature and sets who calls, and for which Region.
+func (s *Server) authenticate(x *Exchange, r *frontend.Request) error {
+	x.signed = sigv4.Request{Method: r.Method, Path: r.Path, RawQuery: r.RawQuery, RawHeaders: r.RawHeaders, Body: r.Body}
+	if err := s.verifier.Verify(r.Received, &x.signed, &x.verified); err != nil {
+		return signatureError(err)
+	}
+	credential := x.verified.Credential.Principal.(*identity.Credential)
+	region := s.regions.Lookup(x.verified.Region)
+	if region == nil || region.Partition != credential.Principal.Partition {
+		return wire.Errorf(wire.CodeUnrecognizedClientException, "The security token included in the request is invalid.")
+	}
+	x.call.Caller = &credential.Principal
+	x.call.Scope = keyring.Scope{Partition: region.Partition, Account: credential.Principal.Account, Region: region.Name}
+	return nil
+}
+
+// signatureError turns a refusal of sigv4, which knows the API's names but not its table, into an API error.
+func signatureError(err error) error {
+	var refused *sigv4.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	return wire.Errorf(codeNamed(refused.Code), "%s", refused.Message)
+}
+
+// codeNames is the table of the error codes' names, by code; index 0 is success.
+var codeNames = func() []string {
+	names := []string{""}
+	// Past the last code the table answers with the internal failure again.
+	for c := wire.Code(1); c != 0; c++ {
+		if c.String() == wire.CodeInternalFailure.String() && c != wire.CodeInternalFailure {
+			break
+		}
+		names = append(names, c.String())
+	}
+	return names
+}()
+
+// codeNamed finds the code of an exception's name. Refusals are rare enough for a walk.
+func codeNamed(name string) wire.Code {
+	for c := 1; c < len(codeNames); c++ {
+		if codeNames[c] == name {
+			return wire.Code(c)
+		}
+	}
+	return wire.CodeInternalFailure
+}
+
+// answer encodes a success: the response's JSON, {} or nothing, as the operation's output is modeled.
+func (s *Server) answer(x *Exchange, w *frontend.Response) {
+	w.ContentType = contentType
+	switch {
+	case x.call.Response != nil:
+		w.Body = x.call.Response.AppendJSON(w.Body)
+	case wire.HasOutput(x.call.Operation):
+		w.Body = append(w.Body, "{}"...)
+	}
+}
+
+// refuse encodes an error and counts it. What is not the caller's doing is logged under the request id.
+func (s *Server) refuse(x *Exchange, w *frontend.Response, err error) {
+	var other *httpError
+	if errors.As(err, &other) {
+		w.Status, err = other.status, other.api
+	}
+	api, own := s.operations.APIError(x.call.Operation, err)
+	if !own {
+		s.logf("request %s (%s): %v", w.RequestID[:], x.call.Operation, err)
+	}
+	if other == nil {
+		w.Status = api.Code.Status()
+	}
+	x.event.Code = uint8(api.Code)
+	w.ContentType = contentType
+	w.Body = api.AppendJSON(w.Body[:0])
+}
+
+// refuseEarly words an answer to what never reaches the chain.
+func (s *Server) refuseEarly(reason frontend.Reason, w *frontend.Response) {
+	code := wire.CodeMalformedHttpRequestException
+	switch reason {
+	case frontend.BodyTooLarge:
+		code = wire.CodeRequestEntityTooLargeException
+	case frontend.TimedOut:
+		code = wire.CodeRequestTimeoutException
+	}
+	newRequestID(&w.RequestID)
+	w.ContentType = contentType
+	w.Status = code.Status()
+	w.Body = wire.Bare(code).AppendJSON(w.Body[:0])
+}

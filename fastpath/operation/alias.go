@@ -1,0 +1,159 @@
+package operation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"trent/fastpath/keyring"
+	"trent/fastpath/wire"
+)
+
+func createAlias(s *Service, ctx context.Context, c *Call) error {
+	r := c.Request.(*wire.CreateAliasRequest)
+	name, err := newAliasName(r.AliasName)
+	if err != nil {
+		return err
+	}
+	target, err := s.aliasTarget(ctx, c, r.TargetKeyId)
+	if err != nil {
+		return err
+	}
+	if err := checkState(aliasTarget, target.State, target.ARN); err != nil {
+		return err
+	}
+	return aliasError(c, name, s.keys.CreateAlias(ctx, c.Scope, name, target.ID))
+}
+
+func updateAlias(s *Service, ctx context.Context, c *Call) error {
+	r := c.Request.(*wire.UpdateAliasRequest)
+	name, err := newAliasName(r.AliasName)
+	if err != nil {
+		return err
+	}
+	current, err := s.keys.Resolve(ctx, c.Scope, []byte(name))
+	if err := aliasNameError(c, name, err); err != nil {
+		return err
+	}
+	target, err := s.aliasTarget(ctx, c, r.TargetKeyId)
+	if err != nil {
+		return err
+	}
+	if err := checkState(aliasTarget, target.State, target.ARN); err != nil {
+		return err
+	}
+	if old := current.Snapshot; !old.Missing && (kindOf(old) != kindOf(target) || old.Usage != target.Usage) {
+		return validation("Alias %s cannot be changed to a KMS key of another type or KeyUsage.", c.Scope.AliasARN(name))
+	}
+	return aliasError(c, name, s.keys.UpdateAlias(ctx, c.Scope, name, target.ID))
+}
+
+func deleteAlias(s *Service, ctx context.Context, c *Call) error {
+	r := c.Request.(*wire.DeleteAliasRequest)
+	name, err := newAliasName(r.AliasName)
+	if err != nil {
+		return err
+	}
+	return aliasError(c, name, s.keys.DeleteAlias(ctx, c.Scope, name))
+}
+
+func listAliases(s *Service, ctx context.Context, c *Call) error {
+	r := c.Request.(*wire.ListAliasesRequest)
+	key := ""
+	if c.Key.Snapshot != nil {
+		key = c.Key.Snapshot.Key
+	}
+	after, err := openMarker(r.Marker, c)
+	if err != nil {
+		return err
+	}
+	aliases, more, err := s.keys.ListAliases(ctx, c.Scope, key, after, pageSize(r.Limit, r.HasLimit(), 50, 100))
+	if err != nil {
+		return fmt.Errorf("listing aliases: %w", err)
+	}
+	resp := &wire.ListAliasesResponse{Aliases: make([]wire.AliasListEntry, len(aliases)), Truncated: wire.Some(more)}
+	for i, a := range aliases {
+		resp.Aliases[i] = wire.AliasListEntry{
+			AliasName: a.Name, AliasArn: c.Scope.AliasARN(a.Name), TargetKeyId: a.Target,
+			CreationDate: wire.Some(wire.TimestampOf(a.Created)), LastUpdatedDate: wire.Some(wire.TimestampOf(a.Updated)),
+		}
+	}
+	if more {
+		resp.NextMarker = sealMarker(aliases[len(aliases)-1].Name, c)
+	}
+	c.Response = resp
+	return nil
+}
+
+// kind is what UpdateAlias may not change.
+type kind uint8
+
+const (
+	symmetric kind = iota
+	asymmetric
+	mac
+)
+
+func kindOf(s *keyring.Snapshot) kind {
+	switch {
+	case isHMAC(s.Spec):
+		return mac
+	case isRSA(s.Spec), isECC(s.Spec):
+		return asymmetric
+	}
+	return symmetric
+}
+
+// newAliasName checks the name of an alias that is written; the model's pattern and length were checked before.
+func newAliasName(name []byte) (string, error) {
+	n := string(name)
+	switch {
+	case !strings.HasPrefix(n, "alias/"):
+		return "", validation(`Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
+	case strings.HasPrefix(n, "alias/aws/"):
+		return "", wire.Bare(wire.CodeNotAuthorizedException)
+	case n == "alias/", strings.Contains(n, ":"):
+		return "", validation("%s contains invalid characters for an alias", n)
+	}
+	return n, nil
+}
+
+// aliasTarget finds the key that an alias is to name: by key id or key ARN, in the caller's account and Region.
+func (s *Service) aliasTarget(ctx context.Context, c *Call, name []byte) (*keyring.Snapshot, error) {
+	if keyring.Classify(name).IsAlias() {
+		return nil, validation("Aliases must refer to keys. Not aliases")
+	}
+	if err := s.resolve(ctx, c, bytes.Clone(name), &c.Key); err != nil {
+		return nil, err
+	}
+	if c.refuse != nil {
+		return nil, c.refuse
+	}
+	return c.Key.Snapshot, nil
+}
+
+func aliasNameError(c *Call, name string, err error) error {
+	var refused *keyring.NameError
+	if errors.As(err, &refused) {
+		return wire.Errorf(wire.CodeNotFoundException, "Alias %s is not found.", c.Scope.AliasARN(name))
+	}
+	return err
+}
+
+// aliasError turns the keyring's refusals into the API's.
+func aliasError(c *Call, name string, err error) error {
+	var full *keyring.ErrTooManyAliases
+	switch {
+	case errors.Is(err, keyring.ErrAliasExists):
+		return wire.Errorf(wire.CodeAlreadyExistsException, "An alias with the name %s already exists", c.Scope.AliasARN(name))
+	case errors.Is(err, keyring.ErrAliasMissing):
+		return wire.Errorf(wire.CodeNotFoundException, "Alias %s is not found.", c.Scope.AliasARN(name))
+	case errors.As(err, &full):
+		return wire.Errorf(wire.CodeLimitExceededException, "Aliases per key quota for this account in this region is %d, current usage is %d.", full.Limit, full.Current)
+	case errors.Is(err, keyring.ErrKeyMissing):
+		return notFound(c.Key.Snapshot)
+	}
+	return err
+}

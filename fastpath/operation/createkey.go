@@ -1,0 +1,195 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"trent/fastpath/authz"
+	"trent/fastpath/keyring"
+	"trent/fastpath/wire"
+	"trent/hsm"
+)
+
+const maxPolicyBytes = 32 << 10 // key policy document (AWS KMS quotas)
+
+func createKey(s *Service, ctx context.Context, c *Call) error {
+	r := c.Request.(*wire.CreateKeyRequest)
+	n := keyring.NewKey{Manager: keyring.Customer, MultiRegion: r.MultiRegion, Description: string(r.Description), Created: s.clock()}
+	var err error
+	if n.Spec, n.Usage, err = newSpec(r); err != nil {
+		return err
+	}
+	if n.Origin, err = newOrigin(r); err != nil {
+		return err
+	}
+	if n.Tags, err = newTags(r.Tags); err != nil {
+		return err
+	}
+	if r.Policy != nil {
+		if err := checkPolicy(r.Policy); err != nil {
+			return err
+		}
+		n.Policy = append([]byte(nil), r.Policy...)
+	}
+	if n.ID, err = newID(c.Scope, r.MultiRegion); err != nil {
+		return err
+	}
+	if n.Origin == keyring.AWSKMS {
+		if err := s.generate(c, &n); err != nil {
+			return err
+		}
+	}
+	snapshot, err := s.keys.Create(ctx, n)
+	if err != nil {
+		return fmt.Errorf("writing a new key: %w", err)
+	}
+	record, err := s.keys.Record(ctx, snapshot.ID)
+	if err != nil {
+		return fmt.Errorf("reading a new key back: %w", err)
+	}
+	c.Response = &wire.CreateKeyResponse{KeyMetadata: metadata(&record)}
+	return nil
+}
+
+// newSpec is the spec and usage that a CreateKey asks for.
+func newSpec(r *wire.CreateKeyRequest) (hsm.KeySpec, hsm.Usage, error) {
+	if r.KeySpec != 0 && r.CustomerMasterKeySpec != 0 {
+		return 0, 0, validation("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
+	}
+	spec := r.KeySpec
+	if r.CustomerMasterKeySpec != 0 {
+		spec = currentSpec(r.CustomerMasterKeySpec)
+	}
+	if spec == 0 {
+		spec = wire.KeySpecSymmetricDefault
+	}
+	usage := r.KeyUsage
+	if usage == 0 {
+		if spec != wire.KeySpecSymmetricDefault {
+			return 0, 0, validation("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+		}
+		usage = wire.KeyUsageTypeEncryptDecrypt
+	}
+	if spec == wire.KeySpecSm2 {
+		return 0, 0, wire.Errorf(wire.CodeUnsupportedOperationException, "KeySpec SM2 is not supported in this Region")
+	}
+	module := moduleSpec(spec)
+	if module == hsm.SpecNone {
+		return 0, 0, unsupported("KeySpec " + spec.String())
+	}
+	if u := moduleUsage(usage); compatibleUsage(module, u) {
+		if u == hsm.KeyAgreement {
+			return 0, 0, unsupported("KeyUsage " + usage.String())
+		}
+		return module, u, nil
+	}
+	return 0, 0, validation("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
+}
+
+func newOrigin(r *wire.CreateKeyRequest) (keyring.Origin, error) {
+	switch r.Origin {
+	case 0, wire.OriginTypeAwsKms:
+		if r.CustomKeyStoreId != nil {
+			return 0, wire.Errorf(wire.CodeCustomKeyStoreNotFoundException, "Custom key store %s does not exist.", r.CustomKeyStoreId)
+		}
+		if r.XksKeyId != nil {
+			return 0, validation("XksKeyId is only valid for keys of Origin EXTERNAL_KEY_STORE.")
+		}
+		return keyring.AWSKMS, nil
+	case wire.OriginTypeExternal:
+		return keyring.External, nil
+	}
+	if r.CustomKeyStoreId == nil {
+		return 0, validation("CustomKeyStoreId is required for keys of Origin %s.", r.Origin)
+	}
+	return 0, wire.Errorf(wire.CodeCustomKeyStoreNotFoundException, "Custom key store %s does not exist.", r.CustomKeyStoreId)
+}
+
+// newID makes a key id: a random UUID, or for multi-Region keys "mrk-" and its 32 digits.
+func newID(scope keyring.Scope, multiRegion bool) (keyring.ID, error) {
+	u, err := uuid.NewRandom()
+	if err != nil {
+		return keyring.ID{}, fmt.Errorf("making a key id: %w", err)
+	}
+	id := u.String()
+	if multiRegion {
+		id = "mrk-" + strings.ReplaceAll(id, "-", "")
+	}
+	return scope.Key(id), nil
+}
+
+// generate makes the key's material inside the module.
+func (s *Service) generate(c *Call, n *keyring.NewKey) error {
+	region := n.Region
+	if n.MultiRegion {
+		region = "" // replicas in other Regions must be able to use the material
+	}
+	m := c.prepare(hsm.OpGenerate, false)
+	m.Spec, m.Usage = n.Spec, n.Usage
+	m.Key = &hsm.Key{Identity: hsm.AppendIdentity(nil, n.Partition, n.Account, n.Key, region), Spec: n.Spec, Usage: n.Usage}
+	if err := s.do(c); err != nil {
+		return fmt.Errorf("generating key material: %w", err)
+	}
+	n.Token = append([]byte(nil), m.Out...)
+	if len(m.Public) > 0 {
+		n.Public = append([]byte(nil), m.Public...)
+	}
+	n.Material = m.Material
+	return nil
+}
+
+// checkPolicy is what is required of a key policy document before it is stored.
+func checkPolicy(policy []byte) error {
+	if len(policy) > maxPolicyBytes {
+		return wire.Errorf(wire.CodeLimitExceededException, "The key policy has %d bytes, more than the quota of %d.", len(policy), maxPolicyBytes)
+	}
+	if _, err := authz.ParsePolicy(policy); err != nil {
+		return wire.Errorf(wire.CodeMalformedPolicyDocumentException, "%s", err)
+	}
+	return nil
+}
+
+// metadata is KeyMetadata of a key.
+func metadata(r *keyring.Record) *wire.KeyMetadata {
+	lists := algorithmsOf(r.Spec, r.Usage)
+	m := &wire.KeyMetadata{
+		AWSAccountId: r.Account, KeyId: r.Key, Arn: r.ARN(),
+		CreationDate: wire.Some(wire.TimestampOf(r.Created)),
+		Enabled:      wire.Some(r.State == keyring.Enabled),
+		Description:  r.Description,
+		KeyUsage:     usages[r.Usage],
+		KeyState:     keyStates[r.State],
+		Origin:       origins[r.Origin],
+		KeyManager:   managers[r.Manager],
+		KeySpec:      specs[r.Spec].spec, CustomerMasterKeySpec: specs[r.Spec].legacy,
+		EncryptionAlgorithms: lists.encryption, SigningAlgorithms: lists.signing,
+		MacAlgorithms: lists.mac, KeyAgreementAlgorithms: lists.agreement,
+		MultiRegion: wire.Some(r.MultiRegion),
+	}
+	if r.State == keyring.PendingDeletion {
+		m.DeletionDate = wire.Some(wire.TimestampOf(r.Deletion))
+	}
+	if r.MultiRegion {
+		m.MultiRegionConfiguration = &wire.MultiRegionConfiguration{
+			MultiRegionKeyType: wire.MultiRegionKeyTypePrimary,
+			PrimaryKey:         &wire.MultiRegionKey{Arn: r.ARN(), Region: r.Region},
+			ReplicaKeys:        []wire.MultiRegionKey{},
+		}
+	}
+	if r.Spec == hsm.SymmetricDefault && r.Current != (hsm.MaterialID{}) {
+		m.CurrentKeyMaterialId = r.Current.String()
+	}
+	return m
+}
+
+// keyGone turns a key that vanished between Resolve and a write into the API's error.
+func keyGone(c *Call, err error) error {
+	if errors.Is(err, keyring.ErrKeyMissing) {
+		return notFound(c.Key.Snapshot)
+	}
+	return err
+}

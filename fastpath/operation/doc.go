@@ -1,0 +1,23 @@
+// Package operation is what each operation of the API does: a row of the operation table and a handler.
+//
+// The chain calls it twice a request, with authorization in between: Resolve finds the keys that the
+// request names, Execute runs the operation on them. Order within an operation: the key exists → its own
+// early checks (KeySpec or NumberOfBytes) → usage → state → algorithm and spec → message, digest, context
+// → cryptography → DryRun. It is not where shapes and constraints are checked (fastpath/wire), where keys
+// are found (fastpath/keyring) or where cryptography happens (package hsm).
+//
+// A Service is safe for concurrent use and owns no goroutine. A Call belongs to one request at a time; the
+// plaintexts in it are wiped by Reset.
+//
+// # Choices where the service is silent
+//
+//   - Callers of other accounts get no key: the default key policy says so, and key policies are stored, not
+//     enforced. The text is the service's for a resource that does not exist or may not be used.
+//   - Grants do not exist yet, so every grant token is unknown: InvalidGrantTokenException without text.
+//   - A malformed ARN is InvalidArnException where the operation models it, else NotFoundException; both say
+//     "Invalid arn" and the ARN.
+//   - An alias as the target of CreateAlias or UpdateAlias is a ValidationException, since neither operation
+//     models InvalidArnException.
+//   - Decrypt of an asymmetric ciphertext without KeyId is a ValidationException.
+//   - List limits above the documented maximum but within the model's are cut to the maximum.
+package operation

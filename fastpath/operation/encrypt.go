@@ -1,0 +1,200 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"trent/fastpath/keyring"
+	"trent/fastpath/wire"
+	"trent/hsm"
+)
+
+func encrypt(s *Service, _ context.Context, c *Call) error {
+	r := c.Request.(*wire.EncryptRequest)
+	key := c.Key.Snapshot
+	if err := c.ready(key, "Encrypt"); err != nil {
+		return err
+	}
+	algorithm := orSymmetric(r.EncryptionAlgorithm)
+	chosen, err := encryptionFor(key, algorithm, r.EncryptionContext)
+	if err != nil {
+		return err
+	}
+	if err := plaintextFits(key.Spec, algorithm, len(r.Plaintext)); err != nil {
+		return err
+	}
+	if c.aad, err = c.context(c.aad, r.EncryptionContext); err != nil {
+		return err
+	}
+	m := c.prepare(hsm.OpEncrypt, false)
+	m.Key, m.Algorithm, m.AAD, m.In = key.Current, chosen, c.aad, r.Plaintext
+	if err := s.do(c); err != nil {
+		return err
+	}
+	if r.DryRun {
+		return dryRun()
+	}
+	c.responses.encrypt = wire.EncryptResponse{CiphertextBlob: m.Out, KeyId: key.ARN, EncryptionAlgorithm: algorithm}
+	c.Response = &c.responses.encrypt
+	return nil
+}
+
+func decrypt(s *Service, _ context.Context, c *Call) error {
+	r := c.Request.(*wire.DecryptRequest)
+	key := c.Key.Snapshot
+	if err := c.ready(key, "Decrypt"); err != nil {
+		return err
+	}
+	algorithm := orSymmetric(r.EncryptionAlgorithm)
+	chosen, err := encryptionFor(key, algorithm, r.EncryptionContext)
+	if err != nil {
+		return err
+	}
+	if r.Recipient != nil {
+		return unsupported("Recipient")
+	}
+	if r.CiphertextBlob == nil {
+		return withoutCiphertext(r.DryRun, r.DryRunModifiers)
+	}
+	if c.aad, err = c.context(c.aad, r.EncryptionContext); err != nil {
+		return err
+	}
+	m := c.prepare(hsm.OpDecrypt, true)
+	m.Key, m.Algorithm, m.AAD, m.In = c.sourceKey(), chosen, c.aad, r.CiphertextBlob
+	if err := s.do(c); err != nil {
+		return ciphertextError(err)
+	}
+	if r.DryRun {
+		return dryRun()
+	}
+	c.responses.decrypt = wire.DecryptResponse{KeyId: key.ARN, Plaintext: m.Secret, EncryptionAlgorithm: algorithm}
+	if chosen == hsm.AESGCM {
+		c.responses.decrypt.KeyMaterialId = materialHex(&c.hex, &c.source.Material)
+	}
+	c.Response = &c.responses.decrypt
+	return nil
+}
+
+func reEncrypt(s *Service, _ context.Context, c *Call) error {
+	r := c.Request.(*wire.ReEncryptRequest)
+	from, to := c.Key.Snapshot, c.Target.Snapshot
+	if err := c.ready(from, "ReEncryptFrom"); err != nil {
+		return err
+	}
+	if err := c.ready(to, "ReEncryptTo"); err != nil {
+		return err
+	}
+	fromAlgorithm, toAlgorithm := orSymmetric(r.SourceEncryptionAlgorithm), orSymmetric(r.DestinationEncryptionAlgorithm)
+	source, err := encryptionFor(from, fromAlgorithm, r.SourceEncryptionContext)
+	if err != nil {
+		return err
+	}
+	target, err := encryptionFor(to, toAlgorithm, r.DestinationEncryptionContext)
+	if err != nil {
+		return err
+	}
+	if r.CiphertextBlob == nil {
+		return withoutCiphertext(r.DryRun, r.DryRunModifiers)
+	}
+	if c.aad, err = c.context(c.aad, r.SourceEncryptionContext); err != nil {
+		return err
+	}
+	if c.aad2, err = c.context(c.aad2, r.DestinationEncryptionContext); err != nil {
+		return err
+	}
+	m := c.prepare(hsm.OpReEncrypt, false)
+	m.Key, m.Algorithm, m.AAD, m.In = c.sourceKey(), source, c.aad, r.CiphertextBlob
+	m.Target, m.TargetAlgorithm, m.TargetAAD = to.Current, target, c.aad2
+	if err := s.do(c); err != nil {
+		return reEncryptError(to, toAlgorithm, err)
+	}
+	if r.DryRun {
+		return dryRun()
+	}
+	c.responses.reEncrypt = wire.ReEncryptResponse{
+		CiphertextBlob: m.Out, SourceKeyId: from.ARN, KeyId: to.ARN,
+		SourceEncryptionAlgorithm: fromAlgorithm, DestinationEncryptionAlgorithm: toAlgorithm,
+	}
+	if source == hsm.AESGCM {
+		c.responses.reEncrypt.SourceKeyMaterialId = materialHex(&c.hex, &c.source.Material)
+	}
+	if target == hsm.AESGCM {
+		c.responses.reEncrypt.DestinationKeyMaterialId = materialHex(&c.hex2, &to.Current.Material)
+	}
+	c.Response = &c.responses.reEncrypt
+	return nil
+}
+
+// sourceKey is the key of the ciphertext's material, or the named key's current one for ciphertexts that
+// carry no material id.
+func (c *Call) sourceKey() *hsm.Key {
+	if c.source != nil {
+		return c.source
+	}
+	return c.Key.Snapshot.Current
+}
+
+func orSymmetric(a wire.EncryptionAlgorithmSpec) wire.EncryptionAlgorithmSpec {
+	if a == 0 {
+		return wire.EncryptionAlgorithmSpecSymmetricDefault
+	}
+	return a
+}
+
+// encryptionFor checks algorithm against spec, then the encryption context, which only symmetric keys take.
+func encryptionFor(key *keyring.Snapshot, a wire.EncryptionAlgorithmSpec, encryptionContext []wire.Pair) (hsm.Algorithm, error) {
+	chosen := encryptionAlgorithm(key.Spec, a)
+	if chosen == hsm.AlgorithmNone {
+		return 0, incompatible(a.String(), key)
+	}
+	if chosen != hsm.AESGCM && len(encryptionContext) > 0 {
+		return 0, validation("EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.")
+	}
+	return chosen, nil
+}
+
+func incompatible(algorithm string, key *keyring.Snapshot) error {
+	return wire.Errorf(wire.CodeInvalidKeyUsageException, "Algorithm %s is incompatible with key spec %s.", algorithm, specs[key.Spec].spec)
+}
+
+// plaintextFits checks the limit of RSAES-OAEP; the symmetric one, 4,096 bytes, is a constraint of the model.
+func plaintextFits(spec hsm.KeySpec, a wire.EncryptionAlgorithmSpec, size int) error {
+	limit := 0
+	switch a {
+	case wire.EncryptionAlgorithmSpecRsaesOaepSha1:
+		limit = specs[spec].oaepSHA1
+	case wire.EncryptionAlgorithmSpecRsaesOaepSha256:
+		limit = specs[spec].oaepSHA256
+	}
+	if limit > 0 && size > limit {
+		return validation("Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", a, specs[spec].spec, limit)
+	}
+	return nil
+}
+
+// withoutCiphertext answers a request without CiphertextBlob: only a dry run may leave it out, and says so
+// by a modifier.
+func withoutCiphertext(dry bool, modifiers []wire.DryRunModifierType) error {
+	if dry && slices.Contains(modifiers, wire.DryRunModifierTypeIgnoreCiphertext) {
+		return dryRun()
+	}
+	return validation("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null")
+}
+
+// ciphertextError hides why a ciphertext was refused.
+func ciphertextError(err error) error {
+	if errors.Is(err, hsm.ErrAuthentication) {
+		return wire.Bare(wire.CodeInvalidCiphertextException)
+	}
+	return err
+}
+
+// reEncryptError adds to ciphertextError the plaintext that is too large for the destination, whose size
+// only the module knows.
+func reEncryptError(to *keyring.Snapshot, a wire.EncryptionAlgorithmSpec, err error) error {
+	if errors.Is(err, hsm.ErrShort) && isRSA(to.Spec) {
+		return plaintextFits(to.Spec, a, 1<<20)
+	}
+	return ciphertextError(err)
+}

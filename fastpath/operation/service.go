@@ -1,0 +1,188 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"trent/fastpath/keyring"
+	"trent/fastpath/wire"
+	"trent/hsm"
+)
+
+// Options of a Service. Keyring and Module are required.
+type Options struct {
+	Keyring    *keyring.Keyring
+	Module     hsm.Module
+	Clock      func() time.Time // dates of keys and deletions; nil: time.Now
+	Timeout    time.Duration    // of one command of the module; 0: 10 s
+	OnSchedule func()           // told when a deletion was scheduled; nil: nobody
+}
+
+// Service runs operations.
+type Service struct {
+	keys       *keyring.Keyring
+	module     hsm.Module
+	clock      func() time.Time
+	timeout    time.Duration
+	onSchedule func()
+	table      *[wire.NumOperations]row
+}
+
+// New makes a service.
+func New(o Options) *Service {
+	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, table: newTable()}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if s.timeout == 0 {
+		s.timeout = 10 * time.Second
+	}
+	if s.onSchedule == nil {
+		s.onSchedule = func() {}
+	}
+	return s
+}
+
+// Resolve finds the keys that c's request names, by name or by ciphertext. A key that is not there is no
+// error yet: Execute says so, after authorization. Errors: aliases where none may be used, the store's.
+func (s *Service) Resolve(ctx context.Context, c *Call) error {
+	r := &s.table[c.Operation]
+	c.row = r
+	if r.run == nil {
+		return unsupported(c.Operation.String())
+	}
+	if r.key != nil {
+		if name := r.key(c.Request); name != nil {
+			if !r.aliases && keyring.Classify(name).IsAlias() {
+				return wire.Errorf(wire.CodeInvalidArnException, "Key Aliases are not supported for this operation.")
+			}
+			if err := s.resolve(ctx, c, name, &c.Key); err != nil {
+				return err
+			}
+		}
+	}
+	if r.ciphertext && c.refuse == nil {
+		if err := s.resolveCiphertext(ctx, c); err != nil {
+			return err
+		}
+	}
+	if q, ok := c.Request.(*wire.ReEncryptRequest); ok && c.refuse == nil {
+		return s.resolve(ctx, c, q.DestinationKeyId, &c.Target)
+	}
+	return nil
+}
+
+// resolve finds one key by name; a caller's mistake becomes c.refuse.
+func (s *Service) resolve(ctx context.Context, c *Call, name []byte, into *keyring.Resolved) error {
+	resolved, err := s.keys.Resolve(ctx, c.Scope, name)
+	var refused *keyring.NameError
+	switch {
+	case errors.As(err, &refused):
+		c.refuse = nameRefusal(c.row, refused)
+		return nil
+	case err != nil:
+		return fmt.Errorf("finding the key: %w", err)
+	}
+	*into = resolved
+	switch {
+	case resolved.Snapshot.Account != c.Scope.Account || resolved.Snapshot.Partition != c.Scope.Partition:
+		c.refuse = foreign(c, c.action(into))
+	case resolved.Snapshot.Missing:
+		c.refuse = notFound(resolved.Snapshot)
+	}
+	return nil
+}
+
+// action is the IAM action that the operation needs on one of its keys.
+func (c *Call) action(key *keyring.Resolved) string {
+	switch {
+	case c.Operation == wire.OperationReEncrypt && key == &c.Target:
+		return "ReEncryptTo"
+	case c.Operation == wire.OperationReEncrypt:
+		return "ReEncryptFrom"
+	}
+	return c.Operation.String()
+}
+
+// resolveCiphertext finds the key that a symmetric ciphertext names, and compares it with the key that
+// the request names, if it names one.
+func (s *Service) resolveCiphertext(ctx context.Context, c *Call) error {
+	blob, symmetric := ciphertextOf(c.Request)
+	if !symmetric {
+		if c.Key.Snapshot == nil {
+			c.refuse = validation("KeyId is required where the encryption algorithm is not SYMMETRIC_DEFAULT.")
+		}
+		return nil
+	}
+	if blob == nil {
+		if c.Key.Snapshot == nil {
+			c.refuse = validation("KeyId is required where CiphertextBlob is left out.")
+		}
+		return nil
+	}
+	material, ok := hsm.MaterialOf(blob)
+	if !ok {
+		c.refuse = wire.Bare(wire.CodeInvalidCiphertextException)
+		return nil
+	}
+	snapshot, key, err := s.keys.ByMaterial(ctx, c.Scope, material)
+	switch {
+	case errors.Is(err, keyring.ErrUnknownMaterial):
+		c.refuse = wire.Bare(wire.CodeInvalidCiphertextException)
+		return nil
+	case err != nil:
+		return fmt.Errorf("finding the key of a ciphertext: %w", err)
+	}
+	switch {
+	case c.Key.Snapshot != nil && c.Key.Snapshot.ARN != snapshot.ARN:
+		c.refuse = wire.Errorf(wire.CodeIncorrectKeyException, "The key ID in the request does not identify a CMK that can perform this operation.")
+	case snapshot.Missing, snapshot.Account != c.Scope.Account, snapshot.Partition != c.Scope.Partition:
+		c.refuse = ciphertextForeign()
+	default:
+		c.Key.Snapshot, c.source = snapshot, key
+	}
+	return nil
+}
+
+// ciphertextOf returns the ciphertext of Decrypt and ReEncrypt, and whether it is to be read as a symmetric one.
+func ciphertextOf(r wire.Request) (blob []byte, symmetric bool) {
+	var algorithm wire.EncryptionAlgorithmSpec
+	switch r := r.(type) {
+	case *wire.DecryptRequest:
+		blob, algorithm = r.CiphertextBlob, r.EncryptionAlgorithm
+	case *wire.ReEncryptRequest:
+		blob, algorithm = r.CiphertextBlob, r.SourceEncryptionAlgorithm
+	}
+	return blob, algorithm == 0 || algorithm == wire.EncryptionAlgorithmSpecSymmetricDefault
+}
+
+// Execute runs the operation. On success c.Response is set where the operation has an output. Errors:
+// *wire.Error, or trouble of store and module for APIError.
+func (s *Service) Execute(ctx context.Context, c *Call) error {
+	r := c.row
+	if r.tokens != nil && len(r.tokens(c.Request)) > 0 {
+		return wire.Bare(wire.CodeInvalidGrantTokenException) // no grant exists that a token could name
+	}
+	if c.refuse != nil {
+		return c.refuse
+	}
+	return r.run(s, ctx, c)
+}
+
+// ready makes the checks that come before the operation's own: usage, then state.
+func (c *Call) ready(key *keyring.Snapshot, op string) error {
+	r := c.row
+	if r.usage != hsm.UsageNone && key.Usage != r.usage {
+		return wire.Errorf(wire.CodeInvalidKeyUsageException, "%s key usage is %s which is not valid for %s.",
+			key.ARN, usages[key.Usage], op)
+	}
+	return checkState(r.class, key.State, key.ARN)
+}
+
+// do runs the prepared command with a deadline.
+func (s *Service) do(c *Call) error {
+	c.module.Deadline = time.Now().Add(s.timeout)
+	return s.module.Do(&c.module)
+}

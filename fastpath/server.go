@@ -1,0 +1,223 @@
+package fastpath
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"trent/fastpath/audit"
+	"trent/fastpath/frontend"
+	"trent/fastpath/identity"
+	"trent/fastpath/keyring"
+	"trent/fastpath/lifecycle"
+	"trent/fastpath/operation"
+	"trent/fastpath/sigv4"
+	"trent/fastpath/wire"
+	"trent/hsm"
+	"trent/store"
+)
+
+// Options of a Server. Store, Module and Directory are required and stay the caller's to close.
+type Options struct {
+	Store     store.Store
+	Module    hsm.Module
+	Directory *identity.Directory
+	Regions   *Regions                         // nil: all known ones
+	Frontend  frontend.Options                 // TLS and limits
+	CacheKeys int                              // bound of the keyring's cache in keys; 0: its default
+	Clock     func() time.Time                 // dates of keys and deletions; nil: time.Now
+	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
+}
+
+// Server is a KMS endpoint: the chain, and the background work of its parts.
+type Server struct {
+	ctx        context.Context // of every request; ends with Close
+	cancel     context.CancelFunc
+	store      store.Store
+	module     hsm.Module
+	directory  *identity.Directory
+	regions    *Regions
+	keys       *keyring.Keyring
+	operations *operation.Service
+	verifier   *sigv4.Verifier
+	frontend   *frontend.Server
+	plaintext  *frontend.Server
+	metrics    *audit.Metrics
+	exchanges  *exchanges
+	logf       func(string, ...any)
+
+	started  time.Time
+	draining atomic.Bool
+	stop     chan struct{} // closed by Stop
+	stopOnce sync.Once
+	work     sync.WaitGroup
+}
+
+// bytesPerKey is what a cached key is allowed to take, for bounding the cache by a number of keys.
+const bytesPerKey = 1 << 10
+
+// New builds a server from its parts and starts their background work. It serves nothing before Serve.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		store: o.Store, module: o.Module, directory: o.Directory, regions: o.Regions, logf: o.Logf,
+		started: time.Now(), stop: make(chan struct{}),
+	}
+	if s.logf == nil {
+		s.logf = func(string, ...any) {}
+	}
+	if s.regions == nil {
+		all, err := NewRegions(nil)
+		if err != nil {
+			return nil, err
+		}
+		s.regions = all
+	}
+	keys, err := keyring.Open(o.Store, o.Module, keyring.Options{CacheBytes: int64(o.CacheKeys) * bytesPerKey, Clock: o.Clock})
+	if err != nil {
+		return nil, fmt.Errorf("opening the keyring: %w", err)
+	}
+	s.keys = keys
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	worker := lifecycle.New(keys, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
+	s.operations = operation.New(operation.Options{Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: worker.Wake})
+	s.verifier = sigv4.New(sigv4.Options{
+		Credentials: signingCredentials(o.Directory), Service: "kms",
+		RegionOK: func(name []byte) bool { return s.regions.Lookup(name) != nil }, HostRegion: hostRegion,
+	})
+	shards := 2 * runtime.GOMAXPROCS(0)
+	s.metrics = audit.NewMetrics(operationNames(), codeNames, shards)
+	s.exchanges = newExchanges(shards)
+	o.Frontend.Refuse, o.Frontend.Logf = s.refuseEarly, s.logf
+	if err := s.buildFrontends(o.Frontend); err != nil {
+		_ = keys.Close()
+		s.cancel()
+		return nil, fmt.Errorf("building the frontend: %w", err)
+	}
+	s.work.Go(func() { _ = worker.Run(s.ctx) }) // ends with ctx, its only error
+	return s, nil
+}
+
+// buildFrontends makes the endpoint's frontend and its twin without TLS.
+func (s *Server) buildFrontends(o frontend.Options) (err error) {
+	if s.frontend, err = frontend.New(o, chain{s}); err != nil {
+		return err
+	}
+	o.TLS, o.Plaintext = nil, true
+	s.plaintext, err = frontend.New(o, chain{s})
+	return err
+}
+
+func operationNames() []string {
+	names := make([]string, wire.NumOperations)
+	for op := range names {
+		names[op] = wire.Operation(op).String()
+	}
+	return names
+}
+
+// credentials adapts the directory to the verifier.
+type credentials map[string]*sigv4.Credential
+
+// Lookup implements sigv4.Credentials.
+func (c credentials) Lookup(accessKeyID []byte) *sigv4.Credential { return c[string(accessKeyID)] }
+
+func signingCredentials(d *identity.Directory) credentials {
+	all := credentials{}
+	for _, c := range d.All() {
+		all[c.AccessKeyID] = &sigv4.Credential{
+			AccessKeyID: c.AccessKeyID, Secret: c.Secret, SessionToken: c.SessionToken, Expires: c.Expires, Principal: c,
+		}
+	}
+	return all
+}
+
+// Serve accepts connections on l until Shutdown. It may be called for several listeners.
+func (s *Server) Serve(l net.Listener) error { return s.frontend.Serve(l) }
+
+// ServePlaintext is Serve without TLS, for comparisons on one machine.
+func (s *Server) ServePlaintext(l net.Listener) error { return s.plaintext.Serve(l) }
+
+// Stop asks for an orderly end; Stopped tells the owner, who calls Shutdown.
+func (s *Server) Stop() { s.stopOnce.Do(func() { close(s.stop) }) }
+
+// Stopped is closed once Stop was called.
+func (s *Server) Stopped() <-chan struct{} { return s.stop }
+
+// Shutdown stops accepting, lets requests in progress end until ctx does, then ends all background work.
+// The store and the module stay open: they are the caller's.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	err := errors.Join(s.frontend.Shutdown(ctx), s.plaintext.Shutdown(ctx))
+	s.cancel()
+	s.work.Wait()
+	return errors.Join(err, s.keys.Close())
+}
+
+// Status is what the administration shows of a server.
+type Status struct {
+	PID       int        `json:"pid"`
+	Uptime    string     `json:"uptime"`
+	Draining  bool       `json:"draining"`
+	Regions   int        `json:"regions"`
+	Revision  int64      `json:"storeRevision"`
+	HSM       hsm.Status `json:"hsm"`
+	BuiltIn   bool       `json:"builtInCredential"`
+	Endpoints any        `json:"endpoints,omitempty"`
+}
+
+// Status implements admin.Subject.
+func (s *Server) Status(ctx context.Context) any {
+	st := Status{
+		PID: os.Getpid(), Uptime: time.Since(s.started).Round(time.Second).String(), Draining: s.draining.Load(),
+		Regions: len(s.regions.Names()), BuiltIn: s.directory.HasBuiltIn(),
+	}
+	if head, err := s.store.Head(ctx); err == nil {
+		st.Revision = int64(head)
+	}
+	if status, err := s.module.Status(ctx); err == nil {
+		st.HSM = status
+	}
+	return st
+}
+
+// Health implements admin.Subject: the store answers, the module is healthy, and nothing drains.
+func (s *Server) Health(ctx context.Context) error {
+	if s.draining.Load() {
+		return errors.New("draining")
+	}
+	if _, err := s.store.Head(ctx); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	status, err := s.module.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("hsm: %w", err)
+	}
+	if !status.Healthy {
+		return errors.New("hsm: not healthy")
+	}
+	return nil
+}
+
+// WriteMetrics implements admin.Subject.
+func (s *Server) WriteMetrics(w io.Writer) {
+	s.metrics.WritePrometheus(w)
+	if status, err := s.module.Status(s.ctx); err == nil {
+		fmt.Fprintf(w, "# TYPE trent_hsm_workers gauge\ntrent_hsm_workers %d\n", status.Workers)
+		fmt.Fprintf(w, "# TYPE trent_hsm_workers_busy gauge\ntrent_hsm_workers_busy %d\n", status.Busy)
+		fmt.Fprintf(w, "# TYPE trent_hsm_parked_total counter\ntrent_hsm_parked_total %d\n", status.Parked)
+		fmt.Fprintf(w, "# TYPE trent_hsm_domain_version gauge\ntrent_hsm_domain_version %d\n", status.DomainVersion)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(w, "# TYPE go_goroutines gauge\ngo_goroutines %d\n", runtime.NumGoroutine())
+	fmt.Fprintf(w, "# TYPE go_memstats_heap_inuse_bytes gauge\ngo_memstats_heap_inuse_bytes %d\n", m.HeapInuse)
+	fmt.Fprintf(w, "# TYPE go_gc_cycles_total counter\ngo_gc_cycles_total %d\n", m.NumGC)
+	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.started.Unix())
+}
