@@ -19,7 +19,6 @@ const (
 // slot is one ready key of a worker. What it was made from stands beside it, for comparison: all of that is
 // public, the key itself lies in the arena.
 type slot struct {
-	state         *slotState
 	tokenSize     uint16 // 0: empty
 	identitySize  uint16
 	epoch         uint32 // of the last use
@@ -36,14 +35,14 @@ type slotState struct {
 	material [maxSlotMaterial]byte
 }
 
-// find returns the slot that may hold k, whether it does or not; nil: there is none for k. The end of a token
-// is a tag, as good as random.
-func (w *worker) find(k *Key) *slot {
+// find returns the slot that may hold k, whether it does or not, and its key; nil: there is none for k. The
+// end of a token is a tag, as good as random.
+func (w *worker) find(k *Key) (*slot, *slotState) {
 	if len(w.slots) == 0 || len(k.Token) < token.Overhead || len(k.Token) > maxSlotToken || len(k.Identity) > maxSlotIdentity {
-		return nil
+		return nil, nil
 	}
-	h := binary.LittleEndian.Uint32(k.Token[len(k.Token)-4:])
-	return &w.slots[h&uint32(len(w.slots)-1)]
+	i := binary.LittleEndian.Uint32(k.Token[len(k.Token)-4:]) & uint32(len(w.slots)-1)
+	return &w.slots[i], w.states[i]
 }
 
 // holds compares everything.
@@ -60,11 +59,11 @@ func (s *slot) name(k *Key) {
 }
 
 // wipe empties a slot.
-func (w *worker) wipe(s *slot) {
+func (w *worker) wipe(s *slot, state *slotState) {
 	if s.tokenSize == 0 {
 		return
 	}
-	*s.state = slotState{}
+	*state = slotState{}
 	s.tokenSize = 0
 	w.filled--
 }
@@ -76,7 +75,7 @@ func (w *worker) wipeWhere(match func(*slot) bool) {
 	}
 	for i := range w.slots {
 		if s := &w.slots[i]; s.tokenSize != 0 && match(s) {
-			w.wipe(s)
+			w.wipe(s, w.states[i])
 		}
 	}
 }
@@ -84,10 +83,10 @@ func (w *worker) wipeWhere(match func(*slot) bool) {
 // midstate makes a symmetric key ready; what it returns is good until w is released or asked for another key.
 // Errors: ErrToken, ErrDomain.
 func (l *Local) midstate(w *worker, k *Key) (*kdf.Midstate, error) {
-	s := w.find(k)
+	s, state := w.find(k)
 	if s != nil && s.holds(k) {
 		s.epoch = l.epoch.Load()
-		return &s.state.midstate, nil
+		return &state.midstate, nil
 	}
 	material, err := l.unwrap(w, k, w.scratch.material[:0])
 	if err != nil {
@@ -95,8 +94,8 @@ func (l *Local) midstate(w *worker, k *Key) (*kdf.Midstate, error) {
 	}
 	m := &w.scratch.midstate
 	if s != nil {
-		w.fill(s, k, l.epoch.Load())
-		m = &s.state.midstate
+		w.fill(s, state, k, l.epoch.Load())
+		m = &state.midstate
 	}
 	m.Init(material)
 	clear(material)
@@ -106,24 +105,24 @@ func (l *Local) midstate(w *worker, k *Key) (*kdf.Midstate, error) {
 // material is midstate for HMAC keys.
 func (l *Local) material(w *worker, k *Key) ([]byte, error) {
 	n := algorithm.MaterialSize(algorithm.Spec(k.Spec))
-	s := w.find(k)
+	s, state := w.find(k)
 	if s != nil && s.holds(k) {
 		s.epoch = l.epoch.Load()
-		return s.state.material[:n], nil
+		return state.material[:n], nil
 	}
 	material, err := l.unwrap(w, k, w.scratch.material[:0])
 	if err != nil || s == nil {
 		return material, err
 	}
-	w.fill(s, k, l.epoch.Load())
-	copy(s.state.material[:], material)
+	w.fill(s, state, k, l.epoch.Load())
+	copy(state.material[:], material)
 	clear(material)
-	return s.state.material[:n], nil
+	return state.material[:n], nil
 }
 
 // fill takes a slot for k, whoever had it.
-func (w *worker) fill(s *slot, k *Key, epoch uint32) {
-	w.wipe(s)
+func (w *worker) fill(s *slot, state *slotState, k *Key, epoch uint32) {
+	w.wipe(s, state)
 	s.name(k)
 	s.epoch = epoch
 	w.filled++

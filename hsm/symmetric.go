@@ -133,21 +133,18 @@ func (l *Local) seal(w *worker, c *Call, k *Key, context, content []byte) error 
 	if err != nil {
 		return err
 	}
-	if err := l.draw(s.derivation[:]); err != nil {
+	if err := l.draw(s.nonces[:]); err != nil {
 		return err
 	}
-	if err := l.draw(s.nonce[:]); err != nil {
-		return err
-	}
-	p := len(content) - blob.ContentHeader
+	derivation, nonce := s.nonces[:blob.DerivationSize], (*[blob.NonceSize]byte)(s.nonces[blob.DerivationSize:])
+	layout := blob.Measure(len(content) - blob.ContentHeader)
 	start := len(c.Out)
 	der := start + blob.HeaderSize
-	sealedAt := start + blob.Size(p) - blob.SealedSize(p)
-	out := blob.AppendHeader(c.Out, (*[blob.MaterialSize]byte)(&k.Material), &s.derivation, p)
+	out := layout.AppendHeader(c.Out, (*[blob.MaterialSize]byte)(&k.Material), derivation)
 	aad := appendAAD(w, c, out[start:der], k.Identity, context)
-	m.Derive(&s.key, blob.Label, s.derivation[:])
-	out = l.kernel.Seal(out[:sealedAt], &s.key, &s.nonce, content, aad)
-	blob.AppendDER(out[:der], &s.nonce, p) // afterwards: the kernel may have drawn the nonce itself
+	m.Derive(&s.key, blob.Label, derivation)
+	out = l.kernel.Seal(out[:start+layout.SealedAt()], &s.key, nonce, content, aad)
+	layout.AppendDER(out[:der], nonce) // afterwards: the kernel may have drawn the nonce itself
 	clear(s.key[:])
 	c.Out, c.Material = out, k.Material
 	return nil
@@ -162,9 +159,8 @@ func (l *Local) open(w *worker, c *Call, b *blob.Blob) ([]byte, error) {
 		return nil, err
 	}
 	aad := appendAAD(w, c, b.Header, c.Key.Identity, c.AAD)
-	copy(s.nonce[:], b.Nonce)
 	m.Derive(&s.key, blob.Label, b.Derivation)
-	content, ok := l.kernel.Open(s.content[:0], &s.key, &s.nonce, b.Sealed, aad)
+	content, ok := l.kernel.Open(s.content[:0], &s.key, (*[blob.NonceSize]byte)(b.Nonce), b.Sealed, aad)
 	clear(s.key[:])
 	if !ok {
 		return nil, ErrAuthentication

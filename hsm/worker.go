@@ -27,19 +27,19 @@ type worker struct {
 	filled  int // slots in use
 	scratch *scratch
 	slots   []slot
-	_       [workerSize - 48]byte
+	states  []*slotState // one a slot: beside them, so that the collector has no reason to scan slots
+	_       [workerSize - 72]byte
 }
 
 // scratch is a worker's working memory, in the arena; it holds no pointers.
 type scratch struct {
-	token      token.Scratch
-	midstate   kdf.Midstate // of a key without a slot
-	material   [maxSlotMaterial]byte
-	key        [gcm.KeySize]byte // of one ciphertext
-	derivation [blob.DerivationSize]byte
-	nonce      [gcm.NonceSize]byte
-	aad        [aadScratch]byte
-	content    [blob.ContentHeader + blob.MaxPlaintext + gcm.TagSize]byte
+	token    token.Scratch
+	midstate kdf.Midstate // of a key without a slot
+	material [maxSlotMaterial]byte
+	key      [gcm.KeySize]byte // of one ciphertext
+	nonces   [blob.DerivationSize + blob.NonceSize]byte
+	aad      [aadScratch]byte
+	content  [blob.ContentHeader + blob.MaxPlaintext + gcm.TagSize]byte
 }
 
 // aadScratch holds header, identity and encryption context of nearly all calls, in bytes; longer ones use a
@@ -71,8 +71,9 @@ func (p *pool) init(a *arena.Arena, workers, slots int) {
 		w := &p.workers[i]
 		w.scratch = arena.Take[scratch](a)
 		w.slots = make([]slot, slots)
-		for j := range w.slots {
-			w.slots[j].state = arena.Take[slotState](a)
+		w.states = make([]*slotState, slots)
+		for j := range w.states {
+			w.states[j] = arena.Take[slotState](a)
 		}
 	}
 }

@@ -80,28 +80,35 @@ func (b *Blob) Plaintext() int { return len(b.Sealed) - ContentHeader - TagSize 
 
 // Size is the length of the blob of a plaintext of p bytes.
 func Size(p int) int {
-	l := measure(p)
-	return HeaderSize + l.total()
+	l := Measure(p)
+	return l.Size()
 }
 
-// AppendHeader appends offsets 0 to 57 of the blob of a plaintext of p bytes to dst.
-func AppendHeader(dst []byte, material *[MaterialSize]byte, derivation *[DerivationSize]byte, p int) []byte {
-	l := measure(p)
+// Layout is where things stand in the blobs of one length.
+type Layout struct{ lengths }
+
+// Measure lays out the blob of a plaintext of p bytes.
+func Measure(p int) Layout { return Layout{measure(p)} }
+
+// Size is the length of the blob.
+func (l *Layout) Size() int { return HeaderSize + l.total() }
+
+// SealedAt is the offset of sealed, which goes to the end.
+func (l *Layout) SealedAt() int { return l.Size() - l.sealed }
+
+// AppendHeader appends offsets 0 to 57 to dst.
+func (l *Layout) AppendHeader(dst []byte, material *[MaterialSize]byte, derivation []byte) []byte {
 	dst = append(dst, magic[:]...)
 	dst = append(dst, material[:]...)
 	dst = append(dst, 0x01)
-	dst = append(dst, derivation[:]...)
+	dst = append(dst, derivation[:DerivationSize]...)
 	return binary.BigEndian.AppendUint32(dst, uint32(l.total()))
 }
 
-// AppendDER appends the DER up to where sealed begins; sealed, Sealed(p) bytes of it, must follow.
-func AppendDER(dst []byte, nonce *[NonceSize]byte, p int) []byte {
-	l := measure(p)
+// AppendDER appends the DER from offset 58 to where sealed begins.
+func (l *Layout) AppendDER(dst []byte, nonce *[NonceSize]byte) []byte {
 	return l.append(dst, nonce[:])
 }
-
-// SealedSize is the length of content ‖ tag of a plaintext of p bytes.
-func SealedSize(p int) int { return ContentHeader + p + TagSize }
 
 // AppendContentHeader appends the bytes that stand before the plaintext inside the seal.
 func AppendContentHeader(dst []byte, p int) []byte {

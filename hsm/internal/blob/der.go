@@ -37,7 +37,7 @@ type lengths struct {
 // measure lays out the DER of a plaintext of p bytes.
 func measure(p int) lengths {
 	var l lengths
-	l.sealed = SealedSize(p)
+	l.sealed = ContentHeader + p + TagSize
 	l.content = oidSize + algorithmSize + element(l.sealed)
 	l.encrypted = versionSize + element(l.content)
 	l.explicit = element(l.encrypted)
