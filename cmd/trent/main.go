@@ -7,7 +7,6 @@ package main
 import (
 	"io"
 	"os"
-	"strings"
 
 	"golang.org/x/term"
 )
@@ -38,6 +37,3 @@ func run(args []string, e *environment) int {
 	}
 	return exitCode(err)
 }
-
-// commandLine is how a run can be repeated, for records and reports.
-func commandLine(args []string) string { return "trent " + strings.Join(args, " ") }

@@ -60,6 +60,7 @@ type running struct {
 	ready  readyInfo
 
 	dataDir string
+	lock    *os.File // held while this process owns the data directory
 
 	listener  net.Listener
 	plaintext net.Listener // nil: none
@@ -125,12 +126,17 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err := makeDataDir(s.DataDir); err != nil {
 		return r, err
 	}
-	logger := newLogger(e.Stderr)
-	if r.store, err = pebblestore.Open(filepath.Join(s.DataDir, "store"), pebblestore.Options{CacheBytes: s.StoreCacheBytes, Logger: logger}); err != nil {
-		return r, failure(err, "")
+	if r.lock, err = lockDataDir(s.DataDir); err != nil {
+		return r, err
 	}
+	logger := newLogger(e.Stderr)
+	// The domain before the store: opening a store writes, opening a domain that is there does not, and a
+	// start that fails must change nothing.
 	if r.module, err = openModule(e, s); err != nil {
 		return r, err
+	}
+	if r.store, err = pebblestore.Open(filepath.Join(s.DataDir, "store"), pebblestore.Options{CacheBytes: s.StoreCacheBytes, Logger: logger}); err != nil {
+		return r, failure(err, "")
 	}
 	ca, err := frontend.OpenCA(filepath.Join(s.DataDir, "tls"), s.Names...)
 	if err != nil {
@@ -283,6 +289,9 @@ func (r *running) close(ctx context.Context) error {
 	}
 	if r.store != nil {
 		errs = append(errs, r.store.Close())
+	}
+	if r.lock != nil {
+		errs = append(errs, r.lock.Close())
 	}
 	return errors.Join(errs...)
 }

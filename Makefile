@@ -1,0 +1,49 @@
+# Short names for go commands; `make` alone lists them. Nothing here is needed to use the packages.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME ?= 10s
+OUT      ?= out
+
+# runtime/secret (clears registers and stacks after asymmetric cryptography) exists only under this experiment.
+EXPERIMENT := GOEXPERIMENT=runtimesecret
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint race fuzz fuzz-seeds bench generate clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build, start the emulator, find its capacity under a realistic mix, write the report (about a minute)
+	./bin/trent capacity --out $(OUT)
+
+build: ## build bin/trent
+	$(EXPERIMENT) $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/trent ./cmd/trent
+
+test: ## run all tests
+	$(GO) test ./...
+	$(EXPERIMENT) $(GO) test ./hsm/...
+
+lint: ## gofmt, vet, staticcheck, and the house rules (import graph, file sizes, package comments)
+	@test -z "$$(gofmt -l cmd hsm fastpath store loadgen results bench scripts)" || { gofmt -l cmd hsm fastpath store loadgen results bench scripts; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test ./scripts/house
+
+race: ## run the short tests under the race detector
+	$(GO) test -race -short ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+fuzz-seeds: ## run the seeds of every fuzz target
+	$(GO) test -run '^Fuzz' ./...
+
+bench: build ## measure against the floors in the same run, print and record the figures
+	$(EXPERIMENT) $(GO) run ./bench/trentbench -out $(OUT)/bench
+
+generate: ## regenerate the codecs from the API model
+	$(GO) generate ./...
+
+clean: ## remove what was built and measured
+	rm -rf bin $(OUT)
