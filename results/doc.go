@@ -1,0 +1,38 @@
+// Package results is the record of a run: what was sent, on which machine, what came back, and what it means. A
+// record is one JSON file; this package defines its schema, reads and writes it, and renders it for a terminal and
+// as one self-contained HTML page.
+//
+// It measures and judges nothing: the figures and verdicts are put in by loadgen/attack and loadgen/capacity. It
+// starts no goroutine; all functions are safe for concurrent use as long as nobody changes the record meanwhile.
+//
+// # The file, schema 1
+//
+// A reader accepts this schema and older ones, ignores members it does not know, and refuses newer schemas with
+// ErrNewer. Durations are nanoseconds (names end in _ns), shares are 0 to 1, rates are per second (names end in
+// _rate). A latency is a number of nanoseconds or the text "never", which ranks above every number.
+//
+//	schema            1
+//	kind              "attack" or "capacity"
+//	tool              the program and its version
+//	command           the command line that repeats the run, as a list of arguments
+//	started           RFC 3339 time of the first hit due; elapsed_ns until the last answer
+//	seed              of the schedule, the sequence of hits and the resampling
+//	interrupted       whether it was stopped early
+//	environment       CPU model, cores, kernel, governor, Go version, module versions, CPU lists, steal …
+//	target            url, region, whether the run spawned it, process id
+//	engine            name, connections, timeout_ns, hits due, sent, done, reconnections
+//	workload, slo     name and full text of the file
+//	schedule          the canonical spec, duration_ns, mean_rate
+//	total             figures of all hits together (see Operation)
+//	operations        figures by entry of the workload: counts by outcome, judged percentiles with 95 % intervals,
+//	                  service time, errors by exception name, and the histograms (HDR V2, compressed, base64)
+//	lags              pacer, wait, send, client: how late hits left, by cause
+//	series            one entry a block (1 s): hits due, outcomes, percentiles with enough hits beyond them, maximum
+//	machine           one entry a sample: busy and stolen share of each CPU, CPU time, pressure
+//	cost              CPU time a request, of client and server
+//	gates             what might void the run: figure, limit, whether it did, what to do
+//	verdicts          each limit: value, interval, outcome, reason, needed_ns
+//	outcome           pass, fail, void, inconclusive …; exit_code is the process's
+//	capacity          kind capacity only: steps, bracket, sustained_rate, label, ceiling_rate, overload
+//	notes             sentences for the reader
+package results
