@@ -48,6 +48,7 @@ var rooms = map[string][]string{
 	"fastpath/admin":       {},
 	"fastpath/console":     {},
 	"fastpath/conformance": {},
+	"fastpath/servertest":  {"fastpath/*", "fastpath", "hsm", "store", "store/pebblestore"},
 
 	"store":             {},
 	"store/pebblestore": {"store"},
