@@ -1,0 +1,25 @@
+package keyring_test
+
+import (
+	"context"
+	"sync/atomic"
+
+	"trent/store"
+)
+
+// slow stops the next load of a key record after it was read.
+type slow struct {
+	*memory
+	hook atomic.Pointer[hook]
+}
+
+type hook struct{ loaded, release chan struct{} }
+
+func (s *slow) Load(ctx context.Context, key []byte) (store.Record, error) {
+	r, err := s.memory.Load(ctx, key)
+	if h := s.hook.Load(); h != nil && string(key[:3]) == "key" && s.hook.CompareAndSwap(h, nil) {
+		close(h.loaded)
+		<-h.release
+	}
+	return r, err
+}
