@@ -11,8 +11,8 @@ type clock interface {
 	begin()
 	// now is the time since the origin.
 	now() time.Duration
-	// until waits until the moment, or returns false as soon as ctx has ended. With exact it may spin at the end.
-	until(ctx context.Context, moment time.Duration, exact bool) bool
+	// until waits until the moment, or returns false as soon as ctx has ended. It may spin at the end, no longer than spin.
+	until(ctx context.Context, moment, spin time.Duration) bool
 }
 
 // timerClock waits by the runtime's timers, which wake an idle process up to 1 ms late. It is the whole clock where the kernel's
@@ -22,7 +22,7 @@ type timerClock struct{ origin time.Time }
 func (c timerClock) begin()             {}
 func (c timerClock) now() time.Duration { return time.Since(c.origin) }
 
-func (c timerClock) until(ctx context.Context, moment time.Duration, _ bool) bool {
+func (c timerClock) until(ctx context.Context, moment, _ time.Duration) bool {
 	wait := moment - c.now()
 	if wait <= 0 {
 		return ctx.Err() == nil

@@ -99,6 +99,9 @@ func echo(c net.Conn) {
 func startEcho(tb testing.TB) engine.Target {
 	tb.Helper()
 	command := exec.Command(os.Args[0])
+	if cpus := os.Getenv("TRENT_TEST_ECHO_CPUS"); cpus != "" {
+		command = exec.Command("taskset", "-c", cpus, os.Args[0])
+	}
 	command.Env = append(os.Environ(), "TRENT_TEST_ECHO=1")
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
@@ -139,7 +142,7 @@ func BenchmarkClientCPU(b *testing.B) {
 	for _, c := range []struct {
 		engine string
 		rate   float64
-	}{{"native", 5000}, {"native", 15000}, {"native", 30000}, {"vegeta", 5000}} {
+	}{{"native", 5000}, {"native", 15000}, {"native", 30000}, {"native", 50000}, {"native", 150000}, {"vegeta", 5000}, {"vegeta", 12000}} {
 		b.Run(fmt.Sprintf("engine=%s/rate=%.0f", c.engine, c.rate), func(b *testing.B) {
 			e, err := engine.New(c.engine)
 			if err != nil {

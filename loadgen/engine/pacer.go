@@ -32,8 +32,11 @@ type pacer struct {
 }
 
 // spinFrom is the mean gap from which the pacer spins at the end of a sleep; below it spinning would burn a core, and hits go out
-// as they are found to be due.
-const spinFrom = 100 * time.Microsecond
+// as they are found to be due. Above it a spin may take one part in spinShare of the gap: at most an eighth of a core.
+const (
+	spinFrom  = 100 * time.Microsecond
+	spinShare = 8
+)
 
 func newPacer(c clock, s schedule.Schedule) *pacer {
 	p := &pacer{clock: c, iterator: s.Iterator(), gap: time.Second}
@@ -50,7 +53,11 @@ func (p *pacer) next(ctx context.Context) (hit pending, ok bool) {
 		return pending{}, false
 	}
 	if now := p.clock.now(); now < p.due || p.n&63 == 0 {
-		if !p.clock.until(ctx, p.due, p.gap >= spinFrom) {
+		spin := time.Duration(0)
+		if p.gap >= spinFrom {
+			spin = p.gap / spinShare
+		}
+		if !p.clock.until(ctx, p.due, spin) {
 			return pending{}, false
 		}
 	}
