@@ -214,10 +214,6 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		fmt.Fprintf(w, "# TYPE trent_hsm_parked_total counter\ntrent_hsm_parked_total %d\n", status.Parked)
 		fmt.Fprintf(w, "# TYPE trent_hsm_domain_version gauge\ntrent_hsm_domain_version %d\n", status.DomainVersion)
 	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	fmt.Fprintf(w, "# TYPE go_goroutines gauge\ngo_goroutines %d\n", runtime.NumGoroutine())
-	fmt.Fprintf(w, "# TYPE go_memstats_heap_inuse_bytes gauge\ngo_memstats_heap_inuse_bytes %d\n", m.HeapInuse)
-	fmt.Fprintf(w, "# TYPE go_gc_cycles_total counter\ngo_gc_cycles_total %d\n", m.NumGC)
+	writeRuntimeMetrics(w)
 	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.started.Unix())
 }

@@ -1,0 +1,112 @@
+// Command trentbench prints and records the figures that Trent claims, each against a floor or a peer
+// measured in the same run. See package bench.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"trent/bench"
+)
+
+func main() {
+	var err error
+	switch os.Getenv(bench.ChildVariable) {
+	case "floor":
+		err = floorChild()
+	case "hsm":
+		err = bench.CoreChild(os.Getenv(bench.ReadyVariable))
+	default:
+		err = parent()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "trentbench:", err)
+		os.Exit(1)
+	}
+}
+
+func parent() error {
+	binary := flag.String("trent", "bin/trent", "the server under measurement")
+	out := flag.String("out", "out/bench", "directory for the record")
+	only := flag.String("only", "core,costs,harness,keys", "parts to measure")
+	pairs := flag.Int("pairs", 12, "pairs of rounds for each ratio")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "trent-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path, err := filepath.Abs(*binary)
+	if err != nil {
+		return err
+	}
+	r := bench.NewReport(os.Stderr)
+	for _, part := range strings.Split(*only, ",") {
+		switch part {
+		case "core":
+			err = bench.Core(ctx, r, dir)
+		case "costs":
+			err = bench.Costs(ctx, r, path, dir, *pairs)
+		case "harness":
+			err = bench.Harness(ctx, r, path, dir, *pairs)
+		case "keys":
+			err = bench.Keys(ctx, r, path, dir, *pairs)
+		default:
+			err = fmt.Errorf("unknown part (core, costs, harness, keys)")
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", part, err)
+			break
+		}
+	}
+	r.Print(os.Stdout)
+	if name, writeErr := r.Write(*out); writeErr == nil {
+		fmt.Println("recorded in", name)
+	} else if err == nil {
+		err = writeErr
+	}
+	return err
+}
+
+// floorChild serves the echo floor until it is ended.
+func floorChild() error {
+	size, err := strconv.Atoi(os.Getenv(bench.SizeVariable))
+	if err != nil {
+		return err
+	}
+	cert, pem, err := bench.FloorCertificate()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	readyFile := os.Getenv(bench.ReadyVariable)
+	ca := readyFile + ".pem"
+	if err := os.WriteFile(ca, pem, 0o600); err != nil {
+		return err
+	}
+	b, err := json.Marshal(bench.Ready{Endpoint: "https://" + l.Addr().String(), CA: ca, PID: os.Getpid()})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(readyFile+".new", b, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(readyFile+".new", readyFile); err != nil {
+		return err
+	}
+	return bench.ServeFloor(l, cert, size)
+}
