@@ -10,11 +10,10 @@ import (
 type Material interface {
 	// KeyID is the identifier to send for key i of a group.
 	KeyID(group, i int) string
-	// Artifact returns the artifact of a variant of an entry for a key: the base64 of the ciphertext, signature or MAC, and the
-	// payload (base64 too) it was made of. ok is false where there is none; then the variant is made smaller by modulo:
-	// Artifacts says how many there are.
+	// Artifact returns the artifact of a variant of an entry for a key: the base64 of the ciphertext, signature or MAC, and of the
+	// payload it was made of. It is asked for variants below Artifacts only.
 	Artifact(entry, key, variant int) (artifact, payload string)
-	// Artifacts is how many variants of an entry were made for each key.
+	// Artifacts is how many variants of an entry were made for each key. A hit takes its variant modulo this.
 	Artifacts(entry int) int
 }
 
@@ -280,9 +279,7 @@ func (b *Bodies) MakeArtifact(entry, key, variant int, keyID string) (operation 
 	default:
 		panic("workload: entry without artifacts")
 	}
-	w.member("")
-	text := w.text[:len(w.text)-len(`,"":`)]
-	return operation, append(text, '}'), payload
+	return operation, []byte(w.done()[0].literal), payload
 }
 
 // pool is random bytes and their base64, so that a payload is a copy from a random place.

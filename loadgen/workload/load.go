@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -91,11 +92,24 @@ func position(data []byte, path string) (line, column int) {
 	for path != "" && path != "$" {
 		if p, err := yaml.PathString(path); err == nil {
 			if node, err := p.FilterFile(file); err == nil && node != nil && node.GetToken() != nil {
-				at := node.GetToken().Position
+				at := start(node).GetToken().Position
 				return at.Line, at.Column
 			}
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
 	return 1, 1
+}
+
+// start is the node to point at: a block mapping's own token is its first colon, which no reader looks for.
+func start(node ast.Node) ast.Node {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return n.Values[0].Key
+		}
+	case *ast.MappingValueNode:
+		return n.Key
+	}
+	return node
 }
