@@ -33,6 +33,8 @@ const (
 const (
 	memTableBytes = 16 << 20
 	maxOpenFiles  = 256
+
+	maxManifestBytes = 4 << 20
 )
 
 // pebbleFormat is the layout of Pebble's own files. Pinned, so that a newer Pebble does not silently write what
@@ -160,7 +162,7 @@ func (s *Store) open(dir string) (err error) {
 // rehearse opens the database without writing, so that whatever is wrong shows while nothing has been changed.
 // It returns the state that the directory holds.
 func (s *Store) rehearse(dir string) (state, error) {
-	if err := checkLogs(s.opts.FS, dir); err != nil {
+	if err := errors.Join(checkManifest(s.opts.FS, dir), checkLogs(s.opts.FS, dir)); err != nil {
 		return state{}, err
 	}
 	db, err := s.openPebble(dir, true)
@@ -239,6 +241,8 @@ func (s *Store) pebbleOptions(readOnly bool) *pebble.Options {
 		FormatMajorVersion: pebbleFormat,
 		MemTableSize:       memTableBytes,
 		MaxOpenFiles:       maxOpenFiles,
+
+		MaxManifestFileSize: maxManifestBytes,
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { s.logf("pebble, in the background: %v", err) },
 			// The default ends the process; readers get the error instead.
