@@ -18,7 +18,7 @@ func newDoctorCommand(e *environment) *cobra.Command {
 		Long: `Doctor looks at the machine for about a second: CPU features, locked memory, CPU quota, huge pages,
 stolen time and pressure from neighbours. It changes nothing and always exits 0.`,
 		Example: "  trent doctor\n  trent doctor --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			findings := machine.Report()
 			if asJSON {

@@ -30,7 +30,7 @@ it is active, the built-in credential.`,
   trent env --shell fish | source
   eval "$(trent env --java)"        # also makes a trust store for Java
   trent env --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			info, err := liveServer(c.Context(), dir)
 			if err != nil {

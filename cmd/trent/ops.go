@@ -16,7 +16,7 @@ func newOpsCommand(e *environment) *cobra.Command {
 		Use:     "ops",
 		Short:   "List the API's operations and which of them this version does",
 		Example: "  trent ops\n  trent ops --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			rows := operation.Rows()
 			if asJSON {

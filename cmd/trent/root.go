@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 )
 
@@ -15,7 +17,8 @@ the real thing, and ships the harness that measures it.`,
   trent capacity                  # how many requests a second does this machine serve?`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)
@@ -25,4 +28,15 @@ the real thing, and ships the harness that measures it.`,
 	})
 	root.AddCommand(newServeCommand(e), newEnvCommand(e), newStatusCommand(e), newStopCommand(e), newOpsCommand(e), newDoctorCommand(e), newVersionCommand(e))
 	return root
+}
+
+// noArguments refuses arguments where a verb has none; on the root they are verbs that do not exist.
+func noArguments(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case !c.HasParent():
+		return usageError(fmt.Errorf("unknown command %q", args[0]), "'trent --help' lists the commands")
+	}
+	return usageError(fmt.Errorf("%s takes no arguments, got %q", c.CommandPath(), args[0]), "see '"+c.CommandPath()+" --help'")
 }

@@ -35,7 +35,7 @@ Every flag has a key of the same name in the config file, with underscores for d
   trent serve --listen 127.0.0.1:9443 --data-dir ./kms
   trent serve --config trent.yaml --names kms.example.test
   eval "$(trent env)" && aws kms list-keys     # in another terminal`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := loadSettings(c.Flags(), configFile, e.Getenv)
 			if err != nil {

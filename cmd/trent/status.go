@@ -15,7 +15,7 @@ func newStatusCommand(e *environment) *cobra.Command {
 		Use:     "status",
 		Short:   "Show the running server of a data directory (JSON)",
 		Example: "  trent status\n  trent status --data-dir ./kms",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			info, err := liveServer(c.Context(), dir)
 			if err != nil {
@@ -41,7 +41,7 @@ func newStopCommand(e *environment) *cobra.Command {
 		Use:     "stop",
 		Short:   "Drain and stop the running server of a data directory",
 		Example: "  trent stop\n  trent stop --data-dir ./kms",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if _, err := liveServer(c.Context(), dir); err != nil {
 				return err

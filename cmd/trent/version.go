@@ -37,7 +37,7 @@ func newVersionCommand(e *environment) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  trent version\n  trent version --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
 			if asJSON {
