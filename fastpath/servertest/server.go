@@ -1,0 +1,173 @@
+// Package servertest starts whole servers for tests: endpoint, keyring, embedded store and HSM on a directory
+// of the test's, TLS on a loopback port. It also has what tests say to an endpoint, be it one of these or any
+// other: an SDK configuration, hand-made requests under a valid signature, and bytes on a connection.
+//
+// It is support for tests only and no part of the product. A Server owns the goroutines of what it starts;
+// Close ends them. An Endpoint is safe for concurrent use; Restart is not.
+package servertest
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"trent/fastpath"
+	"trent/fastpath/frontend"
+	"trent/fastpath/identity"
+	"trent/hsm"
+	"trent/store"
+	"trent/store/pebblestore"
+)
+
+// Options of a Server. The zero value is a server with the built-in credential.
+type Options struct {
+	Account     string                           // of the built-in credential; empty: identity.DefaultAccount
+	Credentials []identity.Credential            // beside the built-in one
+	Regions     []string                         // none: all
+	Clock       func() time.Time                 // dates of keys and deletions; nil: time.Now
+	MaxBody     int                              // bytes; 0: the frontend's default
+	Logf        func(format string, args ...any) // nil: dropped
+	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
+}
+
+// Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
+type Server struct {
+	Endpoint
+	Dir string
+	// Core is the server itself, for what no request can see.
+	Core *fastpath.Server
+
+	options Options
+	module  *hsm.Local
+	store   *pebblestore.Store
+	served  chan error
+}
+
+// Start runs a server on a directory of the test's and closes it with the test.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s, err := Open(t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Open is Start without a test, on a directory that may hold what an earlier server left.
+func Open(dir string, o Options) (*Server, error) {
+	s := &Server{Dir: dir, options: o}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// DataDir is the data directory: all that is kept but the seal key.
+func (s *Server) DataDir() string { return filepath.Join(s.Dir, "data") }
+
+func (s *Server) open() error {
+	o := &s.options
+	if err := os.MkdirAll(s.DataDir(), 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	var err error
+	if s.module, err = hsm.Open(hsm.Config{Dir: s.DataDir(), Seal: hsm.Seal{KeyFile: filepath.Join(s.Dir, "seal.key")}}); err != nil {
+		return err
+	}
+	if s.store, err = pebblestore.Open(filepath.Join(s.DataDir(), "store"), pebblestore.Options{}); err != nil {
+		return err
+	}
+	ca, err := frontend.OpenCA(filepath.Join(s.DataDir(), "tls"))
+	if err != nil {
+		return err
+	}
+	if o.Account == "" {
+		o.Account = identity.DefaultAccount
+	}
+	directory, err := identity.NewDirectory(append([]identity.Credential{identity.BuiltIn(o.Account)}, o.Credentials...))
+	if err != nil {
+		return err
+	}
+	regions, err := fastpath.NewRegions(o.Regions)
+	if err != nil {
+		return err
+	}
+	var kept store.Store = s.store
+	if o.Wrap != nil {
+		kept = o.Wrap(kept)
+	}
+	if s.Core, err = fastpath.New(fastpath.Options{
+		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
+		Frontend: frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
+	}); err != nil {
+		return err
+	}
+	return s.listen(ca)
+}
+
+func (s *Server) listen(ca *frontend.CA) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	served := make(chan error, 1)
+	s.served = served
+	go func() { served <- s.Core.Serve(l) }()
+	s.Endpoint = Endpoint{
+		URL: "https://" + l.Addr().String(), Region: "us-east-1", Account: s.options.Account,
+		AccessKeyID: identity.BuiltInAccessKeyID, Secret: identity.BuiltInSecret, RootPEM: ca.Root(),
+	}
+	s.RootCAs = x509.NewCertPool()
+	if !s.RootCAs.AppendCertsFromPEM(s.RootPEM) {
+		return errors.New("the CA's root is no certificate")
+	}
+	return nil
+}
+
+// drainTimeout bounds how long Close waits for requests in progress.
+const drainTimeout = 10 * time.Second
+
+// Close drains the server and closes what it stood on.
+func (s *Server) Close() error {
+	s.Endpoint.CloseIdle()
+	var errs []error
+	if s.Core != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		errs = append(errs, s.Core.Shutdown(ctx))
+		if s.served != nil {
+			errs = append(errs, <-s.served)
+		}
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.module != nil {
+		errs = append(errs, s.module.Close())
+	}
+	s.Core, s.served, s.store, s.module = nil, nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// Restart closes everything and opens it again on the same directory, on another port: clients made before
+// are of no more use.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.open(); err != nil {
+		t.Fatal(err)
+	}
+}
