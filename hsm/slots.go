@@ -64,6 +64,7 @@ func (w *worker) wipe(s *slot, state *slotState) {
 		return
 	}
 	*state = slotState{}
+	poison(state)
 	s.tokenSize = 0
 	w.filled--
 }

@@ -1,0 +1,116 @@
+package hsm
+
+import (
+	"reflect"
+	"time"
+	"unsafe"
+
+	"trent/hsm/internal/algorithm"
+	"trent/hsm/internal/kdf"
+)
+
+// What the tests of package hsm_test see of the inside.
+
+// Held is what a module keeps ready.
+type Held struct{ Slots, Parsed int }
+
+// HeldBy counts what l keeps ready, by claiming each worker.
+func HeldBy(l *Local) Held {
+	var h Held
+	for i := range l.workers {
+		w := &l.workers[i]
+		l.visit(w, nil)
+		h.Slots += w.filled
+		l.release(w)
+	}
+	l.parsed.mu.Lock()
+	defer l.parsed.mu.Unlock()
+	h.Parsed = len(l.parsed.byName)
+	return h
+}
+
+// Claim takes up to n workers; the function gives them back.
+func Claim(l *Local, n int) (release func()) {
+	var held []*worker
+	for range n {
+		if w := l.sweep(&Call{}); w != nil {
+			held = append(held, w)
+		}
+	}
+	return func() {
+		for _, w := range held {
+			l.release(w)
+		}
+	}
+}
+
+// EnterGate takes an engine.
+func EnterGate(l *Local) (leave func(), err error) {
+	return l.gate.leave, l.gate.enter(time.Time{})
+}
+
+// ArenaOf is the memory of l's arena, the workers' addresses and their size.
+func ArenaOf(l *Local) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(reflect.ValueOf(l.arena).Elem().FieldByName("mem").Pointer())), l.arena.Bytes())
+}
+
+// MidstateOf is a key's ready form, as bytes in memory order: a needle to look for.
+func MidstateOf(l *Local, k *Key) []byte {
+	w := l.sweep(&Call{})
+	defer l.release(w)
+	material, err := l.unwrap(w, k, nil)
+	if err != nil {
+		panic(err)
+	}
+	var m kdf.Midstate
+	m.Init(material)
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))...)
+}
+
+// MaterialOfKey is a key's material.
+func MaterialOfKey(l *Local, k *Key) []byte {
+	w := l.sweep(&Call{})
+	defer l.release(w)
+	material, err := l.unwrap(w, k, nil)
+	if err != nil {
+		panic(err)
+	}
+	return material
+}
+
+// WipeAll is Close without giving the arena back.
+func WipeAll(l *Local) { l.closing.Do(l.wipe) }
+
+// Unmap gives back the arena after WipeAll.
+func Unmap(l *Local) error { return l.arena.Close() }
+
+// WorkerAddresses are where the workers lie.
+func WorkerAddresses(l *Local) []uintptr {
+	var all []uintptr
+	for i := range l.workers {
+		all = append(all, uintptr(unsafe.Pointer(&l.workers[i])))
+	}
+	return all
+}
+
+// Enumerations of both packages by name.
+var (
+	SpecNames = map[KeySpec]algorithm.Spec{
+		SymmetricDefault: algorithm.SymmetricDefault, RSA2048: algorithm.RSA2048, RSA3072: algorithm.RSA3072, RSA4096: algorithm.RSA4096,
+		P256: algorithm.P256, P384: algorithm.P384, P521: algorithm.P521,
+		HMAC224: algorithm.HMAC224, HMAC256: algorithm.HMAC256, HMAC384: algorithm.HMAC384, HMAC512: algorithm.HMAC512,
+	}
+	UsageNames = map[Usage]algorithm.Usage{
+		EncryptDecrypt: algorithm.EncryptDecrypt, SignVerify: algorithm.SignVerify,
+		GenerateVerifyMAC: algorithm.GenerateVerifyMAC, KeyAgreement: algorithm.KeyAgreement,
+	}
+	AlgorithmNames = map[Algorithm]algorithm.Alg{
+		AESGCM: algorithm.AESGCM, OAEPSHA1: algorithm.OAEPSHA1, OAEPSHA256: algorithm.OAEPSHA256,
+		PKCS1SHA256: algorithm.PKCS1SHA256, PKCS1SHA384: algorithm.PKCS1SHA384, PKCS1SHA512: algorithm.PKCS1SHA512,
+		PSSSHA256: algorithm.PSSSHA256, PSSSHA384: algorithm.PSSSHA384, PSSSHA512: algorithm.PSSSHA512,
+		ECDSASHA256: algorithm.ECDSASHA256, ECDSASHA384: algorithm.ECDSASHA384, ECDSASHA512: algorithm.ECDSASHA512,
+		HMACSHA224: algorithm.HMACSHA224, HMACSHA256: algorithm.HMACSHA256, HMACSHA384: algorithm.HMACSHA384, HMACSHA512: algorithm.HMACSHA512,
+	}
+	FitSlots   = fitSlots
+	ArenaBytes = arenaBytes
+)

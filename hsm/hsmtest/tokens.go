@@ -1,0 +1,204 @@
+package hsmtest
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"trent/hsm"
+)
+
+func (s *suite) generate(t *testing.T) {
+	type pair struct {
+		spec  hsm.KeySpec
+		usage hsm.Usage
+	}
+	works := map[pair]bool{{hsm.SymmetricDefault, hsm.EncryptDecrypt}: true}
+	for spec := hsm.RSA2048; spec <= hsm.RSA4096; spec++ {
+		works[pair{spec, hsm.EncryptDecrypt}], works[pair{spec, hsm.SignVerify}] = true, true
+	}
+	for spec := hsm.P256; spec <= hsm.P521; spec++ {
+		works[pair{spec, hsm.SignVerify}] = true
+	}
+	for spec := hsm.HMAC224; spec <= hsm.HMAC512; spec++ {
+		works[pair{spec, hsm.GenerateVerifyMAC}] = true
+	}
+	seen := map[hsm.MaterialID]bool{}
+	for spec := hsm.SpecNone; spec <= hsm.HMAC512+1; spec++ {
+		for usage := hsm.UsageNone; usage <= hsm.KeyAgreement+1; usage++ {
+			if !works[pair{spec, usage}] {
+				call := hsm.Call{Op: hsm.OpGenerate, Spec: spec, Usage: usage, Key: &hsm.Key{Identity: Identity("x")}}
+				s.refuse(t, hsm.ErrUnsupported, call)
+				call.Op = hsm.OpGeneratePool
+				s.refuse(t, hsm.ErrUnsupported, call)
+				continue
+			}
+			if spec > hsm.RSA2048 && spec <= hsm.RSA4096 && !s.largeRSA {
+				continue
+			}
+			key := s.key(t, spec, usage)
+			if seen[key.Material] || key.Material == (hsm.MaterialID{}) {
+				t.Errorf("spec %d, usage %d: material %s again", spec, usage, key.Material)
+			}
+			seen[key.Material] = true
+			if asymmetric := spec >= hsm.RSA2048 && spec <= hsm.P521; asymmetric != (len(key.Public) > 0) {
+				t.Errorf("spec %d: a public key of %d bytes", spec, len(key.Public))
+			}
+		}
+	}
+	for _, identity := range [][]byte{nil, []byte("junk"), Identity(""), append(Identity("x"), 0), Identity("x")[1:]} {
+		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpGenerate, Spec: hsm.SymmetricDefault, Usage: hsm.EncryptDecrypt, Key: &hsm.Key{Identity: identity}})
+	}
+}
+
+// uses returns a call of each kind that opens the key's token.
+func uses(k *hsm.Key) []hsm.Call {
+	rewrap := hsm.Call{Op: hsm.OpRewrap, Key: k}
+	switch k.Usage {
+	case hsm.GenerateVerifyMAC:
+		return []hsm.Call{rewrap, {Op: hsm.OpMAC, Key: k, In: []byte("x")}}
+	case hsm.SignVerify:
+		return []hsm.Call{rewrap, {Op: hsm.OpSign, Key: k, In: []byte("x")}}
+	}
+	return []hsm.Call{rewrap, {Op: hsm.OpEncrypt, Key: k, In: []byte("x")}, {Op: hsm.OpDataKey, Key: k, N: 32}}
+}
+
+// forgedTokens alters every bit of tokens whose keys are in use: nothing that is kept ready may stand in
+// for the authentication of what is given.
+func (s *suite) forgedTokens(t *testing.T) {
+	for _, key := range []*Key{
+		NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "s"),
+		NewKey(t, s, hsm.HMAC512, hsm.GenerateVerifyMAC, "m"),
+		NewKey(t, s, hsm.P256, hsm.SignVerify, "e"),
+	} {
+		for i := range key.Token {
+			for bit := range 8 {
+				forged := key.Key
+				forged.Token = bytes.Clone(key.Token)
+				forged.Token[i] ^= 1 << bit
+				want := hsm.ErrToken
+				if i >= 4 && i < 24 {
+					want = hsm.ErrDomain // it says itself that it is of elsewhere
+				}
+				for n, call := range uses(&forged) {
+					s.do(t, uses(&key.Key)[n])
+					s.refuse(t, want, call)
+				}
+			}
+		}
+		for _, n := range []int{0, 1, 83, 100, len(key.Token) - 1} {
+			cut := key.Key
+			cut.Token = cut.Token[:n]
+			for _, call := range uses(&cut) {
+				s.refuse(t, hsm.ErrToken, call)
+			}
+		}
+	}
+}
+
+// metadata gives good tokens with other metadata than they were made with, while they are in use.
+func (s *suite) metadata(t *testing.T) {
+	for _, key := range []*Key{
+		NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "s"),
+		NewKey(t, s, hsm.HMAC512, hsm.GenerateVerifyMAC, "m"),
+		NewKey(t, s, hsm.P256, hsm.SignVerify, "e"),
+	} {
+		for name, change := range map[string]func(k *hsm.Key){
+			"identity":    func(k *hsm.Key) { k.Identity = Identity("another") },
+			"Region":      func(k *hsm.Key) { k.Identity = hsm.AppendIdentity(nil, "aws", "000000000000", "s", "") },
+			"no identity": func(k *hsm.Key) { k.Identity = nil },
+			"long":        func(k *hsm.Key) { k.Identity = make([]byte, 2000) },
+			"material":    func(k *hsm.Key) { k.Material[0] ^= 1 },
+		} {
+			changed := key.Key
+			change(&changed)
+			for n, call := range uses(&changed) {
+				s.do(t, uses(&key.Key)[n])
+				if err := s.try(&call); !errors.Is(err, hsm.ErrToken) {
+					t.Errorf("%s: op %d: error %v", name, call.Op, err)
+				}
+			}
+		}
+		for _, call := range uses(&key.Key) {
+			other := key.Key
+			other.Spec++
+			call.Key = &other
+			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
+				t.Errorf("another spec: op %d: error %v", call.Op, err)
+			}
+			other.Spec, other.Usage = key.Spec, hsm.KeyAgreement
+			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
+				t.Errorf("another usage: op %d: error %v", call.Op, err)
+			}
+		}
+	}
+}
+
+func (s *suite) pool(t *testing.T) {
+	for spec, usage := range map[hsm.KeySpec]hsm.Usage{
+		hsm.SymmetricDefault: hsm.EncryptDecrypt, hsm.HMAC256: hsm.GenerateVerifyMAC, hsm.P256: hsm.SignVerify, hsm.RSA2048: hsm.EncryptDecrypt,
+	} {
+		made := s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: spec, Usage: usage})
+		pooled := &hsm.Key{Token: made.Out, Spec: spec, Usage: usage}
+		if made.Material != (hsm.MaterialID{}) {
+			t.Errorf("spec %d: a pooled key has material id %s", spec, made.Material)
+		}
+		for _, call := range uses(pooled) { // it is no key yet
+			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256}[spec]
+			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
+				t.Errorf("spec %d: op %d with a pool token: %v", spec, call.Op, err)
+			}
+		}
+		target := hsm.Key{Identity: Identity("adopted"), Spec: spec, Usage: usage}
+		adopted := s.do(t, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &target})
+		if !bytes.Equal(adopted.Public, made.Public) {
+			t.Errorf("spec %d: another public key", spec)
+		}
+		key := target
+		key.Token, key.Material = adopted.Out, adopted.Material
+		for _, call := range uses(&key) {
+			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256}[spec]
+			if call.Op == hsm.OpDataKey && spec == hsm.RSA2048 {
+				continue
+			}
+			s.do(t, call)
+		}
+		// Not back again, not for something else, not for nobody.
+		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: &key, Target: &target})
+		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: pooled})
+		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &hsm.Key{Identity: target.Identity, Spec: spec + 1, Usage: usage}})
+		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &hsm.Key{Spec: spec, Usage: usage}})
+		relabelled := *pooled
+		relabelled.Token = bytes.Clone(pooled.Token)
+		relabelled.Token[1] = key.Token[1]
+		for _, call := range uses(&relabelled)[:1] {
+			s.refuse(t, hsm.ErrToken, call)
+		}
+	}
+}
+
+func (s *suite) rewrap(t *testing.T) {
+	for spec, usage := range map[hsm.KeySpec]hsm.Usage{
+		hsm.SymmetricDefault: hsm.EncryptDecrypt, hsm.HMAC384: hsm.GenerateVerifyMAC, hsm.P521: hsm.SignVerify, hsm.RSA2048: hsm.SignVerify,
+	} {
+		key := s.key(t, spec, usage)
+		moved := s.do(t, hsm.Call{Op: hsm.OpRewrap, Key: &key.Key})
+		if moved.Material != key.Material || bytes.Equal(moved.Out, key.Token) || len(moved.Out) != len(key.Token) {
+			t.Errorf("spec %d: material %s, %d bytes, the same %t", spec, moved.Material, len(moved.Out), bytes.Equal(moved.Out, key.Token))
+		}
+		again := key.Key
+		again.Token = moved.Out
+		alg := map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.PSSSHA256}[spec]
+		switch usage {
+		case hsm.EncryptDecrypt:
+			sealed := s.do(t, hsm.Call{Op: hsm.OpEncrypt, Key: &key.Key, In: []byte("x")}).Out
+			s.do(t, hsm.Call{Op: hsm.OpDecrypt, Key: &again, In: sealed})
+		case hsm.SignVerify:
+			signature := s.do(t, hsm.Call{Op: hsm.OpSign, Key: &key.Key, Algorithm: alg, In: []byte("x")}).Out
+			s.do(t, hsm.Call{Op: hsm.OpVerify, Key: &again, Algorithm: alg, In: []byte("x"), In2: signature})
+		case hsm.GenerateVerifyMAC:
+			mac := s.do(t, hsm.Call{Op: hsm.OpMAC, Key: &key.Key, In: []byte("x")}).Out
+			s.do(t, hsm.Call{Op: hsm.OpVerifyMAC, Key: &again, In: []byte("x"), In2: mac})
+		}
+	}
+}
