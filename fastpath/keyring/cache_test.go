@@ -276,19 +276,22 @@ func settle(t *testing.T, f func() *keyring.Snapshot) {
 
 // A symmetric key takes at most 1 KiB, with the entry that finds it by its material.
 func TestMemoryPerKey(t *testing.T) { // not parallel: it measures the heap
-	const n = 100_000
-	m := newMany(t, n)
+	n := int64(100_000)
+	if testing.Short() {
+		n = 20_000
+	}
+	m := newMany(t, int(n))
 	k := open(t, m, keyring.Options{})
 	before := heap()
 	for i := range n {
-		if _, _, err := k.ByMaterial(t.Context(), home, material(i+1)); err != nil {
+		if _, _, err := k.ByMaterial(t.Context(), home, material(int(i)+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	used := heap() - before
 	st := k.Stats()
 	t.Logf("%d bytes a key on the heap, %d by the cache's own count", used/n, st.Bytes/n)
-	if st.Entries != 2*n || st.Evicted != 0 {
+	if st.Entries != 2*int(n) || st.Evicted != 0 {
 		t.Fatalf("%+v", st)
 	}
 	if used > n<<10 {
