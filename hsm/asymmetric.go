@@ -103,8 +103,12 @@ func (l *Local) encryptRSA(c *Call, k *Key, alg algorithm.Alg, plaintext []byte)
 	})
 }
 
-// decryptRSA hands the plaintext of c.In to f, and wipes it.
+// decryptRSA hands the plaintext of c.In to f, and wipes it. The standard library takes ciphertexts without their
+// leading zeros; RFC 8017 §7.1.2 and this package do not.
 func (l *Local) decryptRSA(c *Call, alg algorithm.Alg, f func(plaintext []byte) error) error {
+	if len(c.In) != modulusSize(c.Key.Spec) {
+		return ErrAuthentication
+	}
 	return l.withKey(c, c.Key, true, func(p algorithm.Private) error {
 		var buf [maxSignature]byte
 		defer clear(buf[:])
@@ -176,5 +180,8 @@ func (c *Call) appendOut(b []byte) error {
 }
 
 func isRSA(s KeySpec) bool { return s >= RSA2048 && s <= RSA4096 }
+
+// modulusSize is the size of an RSA spec's modulus, and so of its ciphertexts, in bytes.
+func modulusSize(s KeySpec) int { return 256 + 128*int(s-RSA2048) }
 
 func isAsymmetric(s KeySpec) bool { return s >= RSA2048 && s <= P521 }

@@ -1,0 +1,56 @@
+//go:build !race
+
+package hsm_test
+
+import (
+	"testing"
+
+	"trent/hsm"
+)
+
+// TestAllocations: the cipher objects of the standard library, two a seal or open, and nothing else; without
+// slots, two more for the token.
+func TestAllocations(t *testing.T) {
+	for name, c := range map[string]struct {
+		slots  int
+		cipher float64
+	}{"slots": {0, 2}, "no slots": {-1, 4}} {
+		l := openLocal(t, hsm.Config{Slots: c.slots, SlotIdle: -1})
+		k := newKey(t, l, hsm.SymmetricDefault, hsm.EncryptDecrypt, "k")
+		context, err := hsm.AppendContext(nil, []hsm.ContextPair{{Key: []byte("a"), Value: make([]byte, 4000)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, aad := range [][]byte{nil, context} {
+			sealed := hsm.Call{Op: hsm.OpEncrypt, Key: k, AAD: aad, In: make([]byte, 32), Out: make([]byte, 0, 512)}
+			if err := l.Do(&sealed); err != nil {
+				t.Fatal(err)
+			}
+			out, secret := make([]byte, 0, 512), make([]byte, 0, 64)
+			for _, call := range []hsm.Call{
+				{Op: hsm.OpEncrypt, Key: k, AAD: aad, In: make([]byte, 32)},
+				{Op: hsm.OpDecrypt, Key: k, AAD: aad, In: sealed.Out},
+				{Op: hsm.OpDataKey, Key: k, AAD: aad, N: 32},
+				{Op: hsm.OpReEncrypt, Key: k, Target: k, AAD: aad, TargetAAD: aad, In: sealed.Out},
+				{Op: hsm.OpRandom, N: 32},
+			} {
+				want := c.cipher
+				switch call.Op {
+				case hsm.OpReEncrypt:
+					want *= 2
+				case hsm.OpRandom:
+					want = 0
+				}
+				got := testing.AllocsPerRun(200, func() {
+					call.Out, call.Secret = out, secret
+					if err := l.Do(&call); err != nil {
+						t.Fatal(err)
+					}
+				})
+				if got > want {
+					t.Errorf("%s: op %d with %d bytes of context: %v allocations, want %v", name, call.Op, len(aad), got, want)
+				}
+			}
+		}
+	}
+}
