@@ -133,10 +133,17 @@ func TestSampler(t *testing.T) {
 		}
 		burn(100 * time.Microsecond)
 	}
-	samples := sampler.Stop()
+	began, samples := sampler.Stop()
+	if began.IsZero() {
+		t.Error("the sampler does not say when it began")
+	}
 	for i := 1; i < len(samples); i++ {
 		if samples[i].At <= samples[i-1].At {
 			t.Errorf("sample %d at %v is not after %v", i, samples[i].At, samples[i-1].At)
 		}
+	}
+	all := machine.Combined(samples)
+	if last := samples[len(samples)-1].At; (all.Wall - last).Abs() > time.Microsecond {
+		t.Errorf("all samples together last %v, want %v", all.Wall, last)
 	}
 }

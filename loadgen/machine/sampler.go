@@ -15,6 +15,7 @@ type Sample struct {
 type Sampler struct {
 	probe    *Probe
 	interval time.Duration
+	began    time.Time // written by the goroutine, read after it ended
 
 	mu      sync.Mutex
 	samples []Sample
@@ -35,6 +36,7 @@ func (s *Sampler) run() {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
 	first := s.probe.Snapshot()
+	s.began = first.at
 	last := first
 	for {
 		select {
@@ -60,9 +62,52 @@ func (s *Sampler) Latest() (latest Sample, ok bool) {
 	return s.samples[len(s.samples)-1], true
 }
 
-// Stop ends the goroutine and returns all samples. It must be called once.
-func (s *Sampler) Stop() []Sample {
+// Stop ends the goroutine and returns when it began and all samples. It must be called once.
+func (s *Sampler) Stop() (began time.Time, samples []Sample) {
 	close(s.stop)
 	<-s.done
-	return s.samples
+	return s.began, s.samples
+}
+
+// Combined is the usage of several intervals together.
+func Combined(samples []Sample) Usage {
+	var all Usage
+	index := map[int]int{}
+	for _, s := range samples {
+		for _, c := range s.CPUs {
+			i, ok := index[c.CPU]
+			if !ok {
+				i = len(all.CPUs)
+				index[c.CPU] = i
+				all.CPUs = append(all.CPUs, CPUShare{CPU: c.CPU})
+			}
+			all.CPUs[i].Busy += c.Busy * s.Wall.Seconds()
+			all.CPUs[i].Stolen += c.Stolen * s.Wall.Seconds()
+		}
+		all.Wall += s.Wall
+		all.ClientCPU += s.ClientCPU
+		all.ServerCPU += s.ServerCPU
+		all.HasServer = all.HasServer || s.HasServer
+		all.ClientDelay += s.ClientDelay
+		all.ClientSlices += s.ClientSlices
+		all.ServerDelay += s.ServerDelay
+		all.ServerSlices += s.ServerSlices
+		all.GCPauses += s.GCPauses
+		all.LongestGCPause = max(all.LongestGCPause, s.LongestGCPause)
+		all.ClockStep += s.ClockStep
+		all.System = added(all.System, s.System)
+		all.Own = added(all.Own, s.Own)
+		all.HasOwn = all.HasOwn || s.HasOwn
+		all.Throttled += s.Throttled
+	}
+	for i := range all.CPUs {
+		all.CPUs[i].Busy /= max(all.Wall.Seconds(), 1e-9)
+		all.CPUs[i].Stolen /= max(all.Wall.Seconds(), 1e-9)
+	}
+	return all
+}
+
+func added(a, b Pressures) Pressures {
+	plus := func(x, y Pressure) Pressure { return Pressure{Some: x.Some + y.Some, Full: x.Full + y.Full} }
+	return Pressures{CPU: plus(a.CPU, b.CPU), Memory: plus(a.Memory, b.Memory), IO: plus(a.IO, b.IO)}
 }

@@ -75,10 +75,38 @@ type Population struct {
 	Seconds []Second
 }
 
+// Due is the number of hits of the population.
+func (p Population) Due() uint64 {
+	n := uint64(0)
+	for _, s := range p.Seconds {
+		n += s.Due
+	}
+	return n
+}
+
+// OK is the number of its good answers.
+func (p Population) OK() uint64 {
+	n := uint64(0)
+	for _, s := range p.Seconds {
+		n += s.OK
+	}
+	return n
+}
+
+// Length is the time its seconds cover.
+func (p Population) Length() time.Duration {
+	d := time.Duration(0)
+	for _, s := range p.Seconds {
+		d += s.Length
+	}
+	return d
+}
+
 // Verdict is the judgement of one limit over one population. Value and bounds are in nanoseconds for latency, a
 // share for throughput shares, errors and throttles, and a rate for throughput rates.
 type Verdict struct {
 	Metric     string // "p99 latency", "throughput", "errors", "throttled"
+	Unit       string // "ns", "share" or "rate"
 	Population string
 	Limit      float64
 	AtLeast    bool // the limit is a minimum
@@ -142,7 +170,7 @@ func (s Second) Judged(exclude bool) stats.Block {
 }
 
 func judgeLatency(limit LatencyLimit, p Population, name string, exclude bool, o stats.Options) Verdict {
-	v := Verdict{Metric: PercentileName(limit.Percentile) + " latency", Population: name, Limit: float64(limit.Limit)}
+	v := Verdict{Metric: PercentileName(limit.Percentile) + " latency", Unit: "ns", Population: name, Limit: float64(limit.Limit)}
 	judged := make([]stats.Block, len(p.Seconds))
 	answered := make([]stats.Block, len(p.Seconds))
 	hits, length := uint64(0), time.Duration(0)
@@ -180,7 +208,7 @@ func judgeThroughput(limit ThroughputLimit, p Population, exclude bool, o stats.
 		due := func(s Second) float64 { return float64(s.Due - s.excluded(exclude)) }
 		return judgeShare("throughput", limit.Share, true, p, answered, due, o)
 	}
-	v := Verdict{Metric: "throughput", Limit: limit.PerSecond, AtLeast: true}
+	v := Verdict{Metric: "throughput", Unit: "rate", Limit: limit.PerSecond, AtLeast: true}
 	var part, whole []float64
 	for _, s := range p.Seconds {
 		part, whole = append(part, answered(s)), append(whole, s.Length.Seconds())
@@ -192,7 +220,7 @@ func judgeThroughput(limit ThroughputLimit, p Population, exclude bool, o stats.
 // judgeShare judges a share of hits. Its interval is the wider of the block bootstrap's and Wilson's (1927): the
 // bootstrap alone would call 0 errors in 10 hits a certain 0.
 func judgeShare(metric string, limit float64, atLeast bool, p Population, part, whole func(Second) float64, o stats.Options) Verdict {
-	v := Verdict{Metric: metric, Limit: limit, AtLeast: atLeast}
+	v := Verdict{Metric: metric, Unit: "share", Limit: limit, AtLeast: atLeast}
 	var parts, wholes []float64
 	hits, good := 0.0, 0.0
 	for _, s := range p.Seconds {

@@ -1,0 +1,118 @@
+// Package attack runs a load test: it makes the keys a workload needs, sends hits by a schedule through an engine,
+// watches the machine meanwhile, and gathers everything into one results.Record with gates and verdicts.
+//
+// A Trial is one stretch of load, the unit that loadgen/capacity searches with; Run is a whole `trent attack`. How
+// hits are sent is the engine's business, limits and gates are loadgen/slo's, rendering is results'.
+//
+// A Trial owns the meter's goroutine while it runs. A Display writes progress and belongs to one run at a time.
+package attack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"trent/loadgen/engine"
+	"trent/loadgen/machine"
+	"trent/loadgen/schedule"
+	"trent/loadgen/slo"
+	"trent/loadgen/workload"
+	"trent/results"
+)
+
+// Options of a run.
+type Options struct {
+	Target         engine.Target
+	Workload       *workload.Workload
+	WorkloadSource string // text of the workload's file, for the record; "" for a built-in one
+	Schedule       schedule.Schedule
+	Limits         slo.Limits
+	Engine         string // name; "" for the default
+	Connections    int    // 0: the engine's default
+	Timeout        time.Duration
+	Seed           uint64
+	KeepKeys       bool
+	Tool           string   // name and version of the program
+	Command        []string // what repeats the run
+	Display        *Display // may be nil
+}
+
+// releaseTimeout bounds the clean-up after a run, which also happens after an interruption.
+const releaseTimeout = 30 * time.Second
+
+// Run provisions keys, attacks, releases the keys and returns the record. When ctx ends during the attack, the
+// record is partial and says so, and the error is nil. Errors: what kept the run from happening at all, for a
+// refused target an *engine.TargetError.
+func Run(ctx context.Context, o Options) (*results.Record, error) {
+	if o.Engine == "" {
+		o.Engine = engine.Names()[0]
+	}
+	sender, err := engine.New(o.Engine)
+	if err != nil {
+		return nil, err
+	}
+	if unknown := o.Limits.Unknown(o.Workload.EntryNames()); len(unknown) > 0 {
+		return nil, &LimitError{Operations: unknown, Workload: o.Workload}
+	}
+	o.Display.Phase("making %d keys", o.Workload.KeyCount())
+	keys, err := engine.Provision(ctx, o.Target, o.Workload, engine.ProvisionOptions{Keep: o.KeepKeys})
+	if err != nil {
+		return nil, fmt.Errorf("making the workload's keys: %w", err)
+	}
+	host := machine.Host{}
+	trial := Trial{
+		Engine: sender, Limits: o.Limits, Meter: NewMeter(machine.NewProbe(host, 0), time.Second), ClientCPUs: host.UsableCPUs(),
+		Plan: engine.Plan{Target: o.Target, Workload: o.Workload, Keys: keys, Schedule: o.Schedule, Seed: o.Seed,
+			Connections: o.Connections, Timeout: o.Timeout, Progress: o.Display.Update(o.Schedule.Duration())},
+	}
+	result, runErr := trial.Run(ctx)
+	o.Display.Phase("releasing the keys")
+	releaseErr := Release(ctx, keys)
+	o.Display.Close()
+	if runErr != nil {
+		return nil, errors.Join(runErr, releaseErr)
+	}
+	record := &results.Record{
+		Kind: results.Attack, Tool: o.Tool, Command: o.Command, Seed: o.Seed,
+		Target:   results.Target{URL: o.Target.URL, Region: o.Target.Region},
+		Workload: results.Text{Name: o.Workload.Name, Summary: o.Workload.Description, Source: o.WorkloadSource},
+		SLO:      TextOf(o.Limits),
+	}
+	if err := Fill(record, &trial, result, host); err != nil {
+		return nil, err
+	}
+	if releaseErr != nil {
+		record.Notes = append(record.Notes, releaseErr.Error())
+	}
+	return record, nil
+}
+
+// Release schedules the deletion of a run's keys, also after an interruption. The error says that keys were left.
+func Release(ctx context.Context, keys *engine.Provisioned) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := keys.Release(ctx); err != nil {
+		return fmt.Errorf("keys of this run were left behind: %w", err)
+	}
+	return nil
+}
+
+// TextOf describes limits for a record.
+func TextOf(l slo.Limits) results.Text {
+	text := results.Text{Name: l.Name, Source: l.Source}
+	if !l.Empty() {
+		text.Summary = l.String()
+	}
+	return text
+}
+
+// LimitError is an SLO that names operations which the workload does not send.
+type LimitError struct {
+	Operations []string
+	Workload   *workload.Workload
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("the SLO limits %q, but workload %s sends only %q", e.Operations, e.Workload.Name, e.Workload.EntryNames())
+}
