@@ -30,7 +30,8 @@ type Entry struct {
 	// Lags of the hits that were sent (pacer lag: of all handed over).
 	Pacer, Wait, Send, Client *hdr.Histogram // nil without a value; ns
 	Errors                    map[string]uint64
-	// Blocks are the hits by the second they were due in, ascending, without empty ones.
+	// Blocks are the hits by the second they were due in, ascending. Where nothing was due and nothing answered there is none; the
+	// last ones may have answers only.
 	Blocks []Block
 }
 
