@@ -57,7 +57,7 @@ func checkManifest(fs vfs.FS, dir string) error {
 
 // findManifestDamage returns the offset of the first chunk that is not valid, and whether it is damage: each record
 // is synced before the next one is begun, so a later record proves it; and of a last record that was torn, a
-// part is missing or still zero.
+// part is missing or still zero. (A length that is wrong looks like a missing part; the checksum leaves it out.)
 func findManifestDamage(b []byte) (at int, damaged bool) {
 	for {
 		if walBlock-at%walBlock < manifestHeader {
@@ -68,7 +68,8 @@ func findManifestDamage(b []byte) (at int, damaged bool) {
 		}
 		n, ok := parseManifestChunk(b, at)
 		if !ok {
-			if n > 0 && !hasZeroSector(b, at, at+n) {
+			whole := n > 0 && !hasZeroSector(b, at, at+n)
+			if whole || wrongLength(b[at:]) {
 				return at, true
 			}
 			break
@@ -90,14 +91,19 @@ func findManifestDamage(b []byte) (at int, damaged bool) {
 // whether it is valid.
 func parseManifestChunk(b []byte, at int) (n int, ok bool) {
 	h := b[at:min(len(b), at-at%walBlock+walBlock)]
-	if len(h) < manifestHeader || h[6] < manifestFull || h[6] > manifestLast {
+	if len(h) < manifestHeader {
 		return 0, false
 	}
 	n = manifestHeader + int(binary.LittleEndian.Uint16(h[4:]))
 	if n == manifestHeader || n > len(h) {
 		return 0, false
 	}
-	return n, binary.LittleEndian.Uint32(h) == maskedCRC(h[6:n])
+	return n, h[6] >= manifestFull && h[6] <= manifestLast && binary.LittleEndian.Uint32(h) == maskedCRC(h[6:n])
+}
+
+// wrongLength tells whether the rest of the file is a chunk of which only the length is wrong.
+func wrongLength(b []byte) bool {
+	return len(b) > manifestHeader && binary.LittleEndian.Uint32(b) == maskedCRC(b[6:])
 }
 
 // hasZeroSector tells whether a sector's share of b[from:to] is all zero.

@@ -165,6 +165,36 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestManifestFlips flips every byte of a manifest, one at a time: its damage must not pass for a torn tail.
+func TestManifestFlips(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "store")
+	fill(t, dir, 5)
+	name := theFile(t, dir, "MANIFEST-*")
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		hurt := bytes.Clone(whole)
+		hurt[i] ^= 0x40
+		if err := os.WriteFile(name, hurt, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := fingerprint(t, dir)
+		if _, err := pebblestore.Open(dir, pebblestore.Options{}); !errors.Is(err, pebblestore.ErrDamaged) {
+			t.Fatalf("byte %d of %d: Open: %v; want ErrDamaged", i, len(whole), err)
+		}
+		if fingerprint(t, dir) != before {
+			t.Fatalf("byte %d: Open changed the directory", i)
+		}
+	}
+	if err := os.WriteFile(name, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir, pebblestore.Options{})
+}
+
 // TestTornTail cuts the log at every place after the crash of a store that was not closed: what is whole
 // is kept, and the store opens.
 func TestTornTail(t *testing.T) {
