@@ -135,3 +135,47 @@ func TestAliasQuota(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The loser of a race for the last place, who has read the count before the winner wrote it, is refused.
+func TestLastAlias(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(*keyring.Keyring, keyring.ID) error{
+		"create": func(k *keyring.Keyring, id keyring.ID) error {
+			return k.CreateAlias(t.Context(), home, "alias/late", id)
+		},
+		"move": func(k *keyring.Keyring, id keyring.ID) error {
+			return k.UpdateAlias(t.Context(), home, "alias/other", id)
+		},
+	} {
+		m := &slow{memory: newMemory()}
+		o := keyring.Options{AliasesPerKey: 1}
+		late, early := open(t, m, o), open(t, m.memory, o)
+		other, id := create(t, early, newKey(2)), create(t, early, newKey(1))
+		if err := early.CreateAlias(t.Context(), home, "alias/other", other); err != nil {
+			t.Fatal(err)
+		}
+		first := newHook("cnt")
+		m.hook.Store(first)
+		done := make(chan error, 1)
+		go func() { done <- take(late, id) }()
+		<-first.loaded
+		if name == "move" { // the first count was the old key's; the new one's is next
+			second := newHook("cnt")
+			m.hook.Store(second)
+			close(first.release)
+			<-second.loaded
+			first = second
+		}
+		if err := early.CreateAlias(t.Context(), home, "alias/early", id); err != nil {
+			t.Fatal(err)
+		}
+		close(first.release)
+		var many *keyring.ErrTooManyAliases
+		if err := <-done; !errors.As(err, &many) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if as, _, err := early.ListAliases(t.Context(), home, id.Key, "", 10); err != nil || len(as) != 1 {
+			t.Errorf("%s: %v, %v", name, as, err)
+		}
+	}
+}

@@ -117,7 +117,7 @@ func TestLateFillIsRefused(t *testing.T) {
 	k := open(t, m, keyring.Options{})
 	id := create(t, k, newKey(1))
 	for range 20 {
-		h := &hook{make(chan struct{}), make(chan struct{})}
+		h := newHook("key")
 		m.hook.Store(h)
 		done := make(chan error, 1)
 		go func() {
@@ -267,7 +267,7 @@ func TestUnknownNamesEvictNothing(t *testing.T) {
 func settle(t *testing.T, f func() *keyring.Snapshot) {
 	t.Helper()
 	for range 1000 {
-		if f() == f() {
+		if first, second := f(), f(); first == second {
 			return
 		}
 	}

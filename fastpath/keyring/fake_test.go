@@ -243,7 +243,7 @@ func newKey(n int) keyring.NewKey {
 		ID:       home.Key(keyID(n)),
 		Spec:     hsm.SymmetricDefault,
 		Usage:    hsm.EncryptDecrypt,
-		Token:    bytes.Repeat([]byte{byte(n)}, 160),
+		Token:    bytes.Repeat([]byte{byte(n)}, 132),
 		Material: material(n),
 		Created:  epoch,
 	}

@@ -7,17 +7,22 @@ import (
 	"trent/store"
 )
 
-// slow stops the next load of a key record after it was read.
+// slow stops the next load of a kind of record after it was read.
 type slow struct {
 	*memory
 	hook atomic.Pointer[hook]
 }
 
-type hook struct{ loaded, release chan struct{} }
+type hook struct {
+	kind            string
+	loaded, release chan struct{}
+}
+
+func newHook(kind string) *hook { return &hook{kind, make(chan struct{}), make(chan struct{})} }
 
 func (s *slow) Load(ctx context.Context, key []byte) (store.Record, error) {
 	r, err := s.memory.Load(ctx, key)
-	if h := s.hook.Load(); h != nil && string(key[:3]) == "key" && s.hook.CompareAndSwap(h, nil) {
+	if h := s.hook.Load(); h != nil && string(key[:3]) == h.kind && s.hook.CompareAndSwap(h, nil) {
 		close(h.loaded)
 		<-h.release
 	}
