@@ -107,6 +107,9 @@ func (b *inbox) head() ([]byte, error) {
 		if i := bytes.Index(b.data[scanned:], []byte("\r\n\r\n")); i >= 0 {
 			head := b.data[b.start : scanned+i+2]
 			b.start = scanned + i + 4
+			if len(head) > maxHead {
+				return nil, errMalformed
+			}
 			return head, nil
 		}
 		if len(b.data)-b.start > maxHead || !plausible(b.data[b.start:]) {
