@@ -187,3 +187,25 @@ func TestDoBatch(t *testing.T) {
 		}
 	}
 }
+
+// TestContentHeader: a content that another version of the format might seal is refused like any other.
+func TestContentHeader(t *testing.T) {
+	t.Parallel()
+	l := openLocal(t, hsm.Config{})
+	k := newKey(t, l, hsm.SymmetricDefault, hsm.EncryptDecrypt, "k")
+	for header, want := range map[string]error{
+		"\x01\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00": nil,
+		"\x02\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00": hsm.ErrAuthentication,
+		"\x01\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00": hsm.ErrAuthentication,
+		"\x01\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01": hsm.ErrAuthentication,
+	} {
+		c := hsm.Call{Key: k, Out: make([]byte, 0, 512)}
+		if err := hsm.SealContent(l, &c, []byte(header+"hello")); err != nil {
+			t.Fatal(err)
+		}
+		c = hsm.Call{Op: hsm.OpDecrypt, Key: k, In: c.Out, Secret: make([]byte, 0, 64)}
+		if err := l.Do(&c); !errors.Is(err, want) || (want != nil) != (len(c.Secret) == 0) {
+			t.Errorf("%q: %q, %v", header, c.Secret, err)
+		}
+	}
+}

@@ -96,3 +96,24 @@ func TestWorkersHaveTheirOwnCacheLines(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutSlotsNothingStays: no key outlives its call.
+func TestWithoutSlotsNothingStays(t *testing.T) {
+	t.Parallel()
+	l := openLocal(t, hsm.Config{Slots: -1})
+	for spec, usage := range map[hsm.KeySpec]hsm.Usage{hsm.SymmetricDefault: hsm.EncryptDecrypt, hsm.HMAC256: hsm.GenerateVerifyMAC} {
+		k := newKey(t, l, spec, usage, "k")
+		op := map[hsm.KeySpec]hsm.Op{hsm.SymmetricDefault: hsm.OpEncrypt, hsm.HMAC256: hsm.OpMAC}[spec]
+		for _, op := range []hsm.Op{op, hsm.OpRewrap} {
+			if err := l.Do(&hsm.Call{Op: op, Key: k, In: []byte("x"), Out: make([]byte, 0, 512)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if bytes.Contains(hsm.ArenaOf(l), hsm.MaterialOfKey(l, k)) {
+			t.Errorf("spec %d: the material is still in the arena", spec)
+		}
+		if bytes.Contains(hsm.ArenaOf(l), hsm.MidstateOf(l, k)) {
+			t.Errorf("spec %d: the midstate is still in the arena", spec)
+		}
+	}
+}

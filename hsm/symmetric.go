@@ -129,11 +129,11 @@ func blobFor(c *Call) (blob.Blob, error) {
 // seal appends the blob of content to c.Out, which has the room. Errors: ErrToken, ErrDomain, ErrUnavailable.
 func (l *Local) seal(w *worker, c *Call, k *Key, context, content []byte) error {
 	s := w.scratch
-	m, err := l.midstate(w, k)
-	if err != nil {
+	if err := l.draw(s.nonces[:]); err != nil {
 		return err
 	}
-	if err := l.draw(s.nonces[:]); err != nil {
+	m, err := l.midstate(w, k)
+	if err != nil {
 		return err
 	}
 	derivation, nonce := s.nonces[:blob.DerivationSize], (*[blob.NonceSize]byte)(s.nonces[blob.DerivationSize:])
@@ -143,6 +143,7 @@ func (l *Local) seal(w *worker, c *Call, k *Key, context, content []byte) error 
 	out := layout.AppendHeader(c.Out, (*[blob.MaterialSize]byte)(&k.Material), derivation)
 	aad := appendAAD(w, c, out[start:der], k.Identity, context)
 	m.Derive(&s.key, blob.Label, derivation)
+	s.midstate.Wipe() // where m is without a slot
 	out = l.kernel.Seal(out[:start+layout.SealedAt()], &s.key, nonce, content, aad)
 	layout.AppendDER(out[:der], nonce) // afterwards: the kernel may have drawn the nonce itself
 	clear(s.key[:])
@@ -160,6 +161,7 @@ func (l *Local) open(w *worker, c *Call, b *blob.Blob) ([]byte, error) {
 	}
 	aad := appendAAD(w, c, b.Header, c.Key.Identity, c.AAD)
 	m.Derive(&s.key, blob.Label, b.Derivation)
+	s.midstate.Wipe()
 	content, ok := l.kernel.Open(s.content[:0], &s.key, (*[blob.NonceSize]byte)(b.Nonce), b.Sealed, aad)
 	clear(s.key[:])
 	if !ok {
