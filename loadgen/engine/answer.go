@@ -136,6 +136,9 @@ type head struct {
 
 func parseHead(text []byte, a *answer) (head, error) {
 	h := head{length: -1}
+	if ends := bytes.Count(text, []byte("\r\n")); ends != bytes.Count(text, []byte("\n")) || ends != bytes.Count(text, []byte("\r")) {
+		return h, errMalformed // lines that end otherwise are read differently by different readers
+	}
 	line, rest, ok := bytes.Cut(text, []byte("\r\n"))
 	// "HTTP/1.x NNN", then a space or the end.
 	if !ok || len(line) < 12 || !plausible(line) || (line[7] != '0' && line[7] != '1') || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {

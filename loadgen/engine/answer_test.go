@@ -96,7 +96,7 @@ func FuzzReadAnswer(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-amzn-RequestId: abc\r\n\r\n{}",
 		"HTTP/1.1 400 Bad Request\r\nContent-Length: 34\r\n\r\n{\"__type\":\"NotFoundException\"}    ",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx", "HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx", "HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.0 200 000\n\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na",
 	} {
 		f.Add([]byte(seed))
 	}

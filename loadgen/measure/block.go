@@ -62,7 +62,7 @@ func (s *Summary) Blocks() []Block {
 
 // unite merges two ascending lists of blocks of one width.
 func unite(a, b []Block) []Block {
-	all := make([]Block, 0, max(len(a), len(b)))
+	var all []Block
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0].Start < b[0].Start:
