@@ -228,10 +228,11 @@ type Verdict struct {
 
 // Labels of a capacity result.
 const (
-	ServerBound = "server-bound"
-	ClientBound = "client-bound"
-	NotReached  = "not reached" // the highest rate allowed passed, or no rate did
-	CostOnly    = "cost only"   // fewer than two usable CPUs
+	ServerBound  = "server-bound"
+	ClientBound  = "client-bound"
+	Unattributed = "not attributed" // the server's CPUs are not visible
+	NotReached   = "not reached"    // the highest rate allowed passed, or no rate did
+	CostOnly     = "cost only"      // fewer than two usable CPUs
 )
 
 // CapacityResult is what a capacity run found.

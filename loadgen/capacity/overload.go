@@ -1,0 +1,138 @@
+package capacity
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"trent/loadgen/attack"
+	"trent/loadgen/schedule"
+	"trent/loadgen/slo"
+	"trent/results"
+)
+
+// overload runs 1.5 × the sustained rate and then 0.5 ×, in one go; not where that is more than may be asked for.
+func (s *Search) overload(ctx context.Context) error {
+	high, low := round(1.5*s.result.Sustained), round(0.5*s.result.Sustained)
+	if s.MaxRate > 0 && high > s.MaxRate {
+		return nil
+	}
+	s.attempts++
+	times := schedule.Randomise(schedule.Steps([]schedule.Step{
+		{Rate: low, Duration: warm}, {Rate: high, Duration: overloadTime}, {Rate: low, Duration: warm + overloadTime},
+	}), s.Seed+uint64(s.attempts))
+	res, err := s.Try(ctx, Attempt{Purpose: results.Overloads, Number: s.attempts, Warm: warm, Schedule: times})
+	if err != nil {
+		return err
+	}
+	s.spent += res.Report.Elapsed
+	if res.Report.Interrupted {
+		return context.Cause(ctx)
+	}
+	seconds := int(overloadTime / time.Second)
+	if len(res.Populations[0].Seconds) <= seconds {
+		return nil // blocks wider than a second: a budget of hours; nothing to tell apart
+	}
+	during, after := split(res, seconds)
+	o := &results.Overload{
+		Rate:     high,
+		Goodput:  float64(okWithin(during.Populations[0].Seconds, s.Limits.Tightest())) / overloadTime.Seconds(),
+		Answered: float64(answeredIn(res, warm, warm+overloadTime)) / overloadTime.Seconds(),
+	}
+	o.Recovery, o.Recovered = s.recovery(after.Populations)
+	s.result.Overload = o
+	for _, part := range []struct {
+		purpose string
+		rate    float64
+		result  *attack.Result
+	}{{results.Overloads, high, during}, {results.Recovery, low, after}} {
+		step := s.describe(part.purpose, part.rate, part.result)
+		// Not judged: it is meant to break the limits. CPU shares are of both halves together, so left out.
+		step.Thirds, step.Outcome, step.Note, step.ClientBusy, step.ServerBusy = nil, "not judged", "", nil, nil
+		s.result.Steps = append(s.result.Steps, step)
+	}
+	return nil
+}
+
+// split cuts a result's judged seconds in two.
+func split(res *attack.Result, at int) (head, tail *attack.Result) {
+	a, b := *res, *res
+	a.Populations, b.Populations = nil, nil
+	for _, p := range res.Populations {
+		a.Populations = append(a.Populations, slo.Population{Name: p.Name, Seconds: p.Seconds[:at]})
+		b.Populations = append(b.Populations, slo.Population{Name: p.Name, Seconds: p.Seconds[at:]})
+	}
+	a.Judged = time.Duration(at) * time.Second
+	b.Judged = res.Judged - a.Judged
+	return &a, &b
+}
+
+// recovery is the number of whole seconds, counted by when hits were due, until all later ones keep the limits.
+func (s *Search) recovery(populations []slo.Population) (time.Duration, bool) {
+	n := len(populations[0].Seconds)
+	for start := range n {
+		rest := make([]slo.Population, len(populations))
+		for i, p := range populations {
+			rest[i] = slo.Population{Name: p.Name, Seconds: p.Seconds[start:]}
+		}
+		each := true
+		for k := range n - start {
+			second := make([]slo.Population, len(rest))
+			for i, p := range rest {
+				second[i] = slo.Population{Name: p.Name, Seconds: p.Seconds[k : k+1]}
+			}
+			each = each && s.keeps(second)
+		}
+		if each {
+			return time.Duration(start) * time.Second, true
+		}
+	}
+	return 0, false
+}
+
+// conclude finds bracket, label and ceiling.
+func (s *Search) conclude() {
+	r := &s.result
+	r.HighestPass, r.LowestFail = s.bracket()
+	cost := s.cost
+	if s.confirm != nil && s.confirm.ServerCost() > 0 {
+		cost = s.confirm.ServerCost()
+	}
+	if estimate := ceiling(s.ServerCPUs, cost); !math.IsInf(estimate, 1) {
+		r.Ceiling = estimate
+	}
+	if r.Sustained == 0 {
+		r.Label, r.Why = results.NotReached, "No rate passed a confirming run, so there is no result; the steps say why."
+		return
+	}
+	r.Label, r.Why = s.label()
+}
+
+// label says what limited the sustained rate. Only a busy server makes it the server's own.
+func (s *Search) label() (label, why string) {
+	server, client := math.NaN(), s.confirm.Usage.Busy(s.ClientCPUs)
+	if len(s.ServerCPUs) > 0 {
+		server = s.confirm.Usage.Busy(s.ServerCPUs)
+	}
+	busy := fmt.Sprintf("At that rate the server's CPUs were %s busy and the client's %s.", percent(server), percent(client))
+	switch {
+	case server >= busyServer && client < busyClient:
+		return results.ServerBound, busy
+	case s.MaxRate > 0 && s.result.Sustained >= s.MaxRate*(1-1e-9):
+		return results.NotReached, "The highest rate allowed passed. " + busy
+	case math.IsNaN(server):
+		return results.Unattributed, "The server's CPUs are not visible from here, so what limited it is not known. " + fmt.Sprintf("The client's CPUs were %s busy.", percent(client))
+	case client >= busyClient:
+		return results.ClientBound, busy + " The client had no more to give."
+	default:
+		return results.ClientBound, busy + " Neither was full: what limited the rate is not shown to be the server, so this is a lower bound."
+	}
+}
+
+func percent(v float64) string {
+	if math.IsNaN(v) {
+		return "to an unknown share"
+	}
+	return fmt.Sprintf("%.0f %%", v*100)
+}

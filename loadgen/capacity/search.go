@@ -1,0 +1,425 @@
+package capacity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"trent/loadgen/attack"
+	"trent/loadgen/schedule"
+	"trent/loadgen/slo"
+	"trent/results"
+	"trent/results/stats"
+)
+
+// Attempt is one rate to try.
+type Attempt struct {
+	Purpose  string // of results.Step
+	Schedule schedule.Schedule
+	Warm     time.Duration
+	Number   int // from 1, for progress and seeds
+}
+
+// Search finds the highest sustained rate. It holds no clock and no goroutine: time passes inside Try.
+type Search struct {
+	// Try sends one attempt and returns once the server is idle again.
+	Try    func(ctx context.Context, a Attempt) (*attack.Result, error)
+	Limits slo.Limits
+	// Start is the first rate of the search; 0 derives it from CPU a request, or is 100/s where that is not known.
+	Start   float64
+	MaxRate float64       // never exceeded; 0: none
+	Budget  time.Duration // for all attempts; the search stops where what is left is needed to confirm
+	Noise   float64       // relative A/A noise, where known; the search stops at max(2 %, Noise)
+	Seed    uint64
+	// CostOnly measures CPU a request and searches nothing: client and server share their only CPU.
+	CostOnly bool
+	// ClientCPUs and ServerCPUs are the CPUs each side has; no ServerCPUs where the server's are not visible.
+	ClientCPUs, ServerCPUs []int
+
+	spent    time.Duration
+	attempts int
+	result   results.CapacityResult
+	passes   []float64
+	fails    []float64
+	confirm  *attack.Result
+	cost     time.Duration // server CPU a request at the latest step
+}
+
+// How long things take. Every step is a second of warm-up and whole thirds of whole seconds, the blocks of the
+// recorder; a confirming run has the 20 blocks that a verdict on a percentile wants.
+const (
+	warm          = time.Second
+	stepJudged    = 3 * time.Second
+	confirmJudged = 20 * time.Second
+	leastConfirm  = 15 * time.Second
+	overloadTime  = 4 * time.Second
+	calibrateRate = 200
+	calibrateTime = 2 * time.Second
+	resolution    = 0.02
+	growth        = 1.6 // of the geometric steps
+	retryFactor   = 0.95
+	maxConfirms   = 4
+	lowestRate    = 1.0
+	busyServer    = 0.90
+	busyClient    = 0.80
+)
+
+// outcomes of a step.
+const (
+	passed = "pass"
+	failed = "fail"
+	voided = "void"
+)
+
+// Run searches and returns the result with the confirming run, nil if none passed; then the calibrating run stands
+// in. When ctx ends, what was found so far is returned with the context's error.
+func (s *Search) Run(ctx context.Context) (*results.CapacityResult, *attack.Result, error) {
+	s.result.Resolution = max(resolution, s.Noise)
+	calibration, err := s.calibrate(ctx)
+	if s.CostOnly {
+		s.result.Label = results.CostOnly
+		s.result.Why = "Client and server share the only CPU, so a rate would be that of both together."
+		s.result.Resolution = 0
+		return &s.result, calibration, err
+	}
+	if err == nil {
+		err = s.climb(ctx)
+	}
+	if err == nil {
+		err = s.bisect(ctx)
+	}
+	if err == nil {
+		err = s.confirmHighest(ctx)
+	}
+	if err == nil && s.result.Sustained > 0 {
+		err = s.overload(ctx)
+	}
+	s.conclude()
+	best := s.confirm
+	if best == nil {
+		best = calibration
+	}
+	return &s.result, best, err
+}
+
+// calibrate measures CPU a request at a low rate, for the first guess.
+func (s *Search) calibrate(ctx context.Context) (*attack.Result, error) {
+	rate := float64(calibrateRate)
+	if s.MaxRate > 0 {
+		rate = min(rate, s.MaxRate)
+	}
+	judged := calibrateTime
+	if s.CostOnly {
+		judged = confirmJudged
+	}
+	res, _, err := s.attempt(ctx, results.Calibrate, rate, judged)
+	if err != nil {
+		return res, err
+	}
+	if res.Outcome == slo.HarnessError {
+		return res, fmt.Errorf("no request was answered well at %g/s: %w", rate, errNothing)
+	}
+	if s.Start == 0 {
+		// An idle side wakes up for each request, which makes it look dearer than it is under load: half is a good start.
+		s.Start = min(ceiling(s.ServerCPUs, s.cost), ceiling(s.ClientCPUs, res.ClientCost())) / 2
+		if math.IsInf(s.Start, 1) || len(s.ServerCPUs) == 0 {
+			s.Start = calibrateRate / 2
+		}
+		s.Start = max(s.Start, lowestRate)
+	}
+	return res, nil
+}
+
+// ceiling is the rate at which CPUs would be full; infinite where the cost is not known.
+func ceiling(cpus []int, cost time.Duration) float64 {
+	if len(cpus) == 0 || cost <= 0 {
+		return math.Inf(1)
+	}
+	return float64(len(cpus)) * float64(time.Second) / float64(cost)
+}
+
+// errNothing: the endpoint answers nothing at all.
+var errNothing = errors.New("the errors are in the record")
+
+// climb goes up in geometric steps until one fails, or down until one passes.
+func (s *Search) climb(ctx context.Context) error {
+	rate, factor := s.bounded(s.Start), 0.0
+	for s.affordable(stepJudged) {
+		outcome, err := s.decide(ctx, rate)
+		if err != nil {
+			return err
+		}
+		direction := growth
+		if outcome != passed {
+			direction = 1 / growth
+		}
+		if factor != 0 && direction != factor {
+			return nil // both outcomes seen: bracketed
+		}
+		factor = direction
+		next := s.bounded(rate * factor)
+		if next == rate || next < lowestRate {
+			return nil
+		}
+		rate = next
+	}
+	return nil
+}
+
+func (s *Search) bounded(rate float64) float64 {
+	if s.MaxRate > 0 {
+		rate = min(rate, s.MaxRate)
+	}
+	return round(rate)
+}
+
+// round keeps three to four digits: rates are shown to people, and steps closer than that mean nothing.
+func round(rate float64) float64 {
+	unit := math.Pow(10, math.Max(math.Floor(math.Log10(rate))-3, -2))
+	return math.Round(rate/unit) * unit
+}
+
+// bisect halves the bracket on a logarithmic scale.
+func (s *Search) bisect(ctx context.Context) error {
+	for {
+		low, high := s.bracket()
+		if low == 0 || high == 0 || high/low-1 <= s.result.Resolution || !s.affordable(stepJudged) {
+			return nil
+		}
+		middle := round(math.Sqrt(low * high))
+		if middle <= low || middle >= high {
+			return nil
+		}
+		if _, err := s.decide(ctx, middle); err != nil {
+			return err
+		}
+	}
+}
+
+// bracket is the highest pass below the lowest fail; 0 for what is missing.
+func (s *Search) bracket() (low, high float64) {
+	for _, rate := range s.fails {
+		if high == 0 || rate < high {
+			high = rate
+		}
+	}
+	for _, rate := range s.passes {
+		if rate > low && (high == 0 || rate < high) {
+			low = rate
+		}
+	}
+	return low, high
+}
+
+// decide tries a rate; where its thirds disagree, or it was void, it is tried twice more and the majority wins. A
+// client that had no CPU left will have none the next time: that is not repeated.
+func (s *Search) decide(ctx context.Context, rate float64) (string, error) {
+	_, step, err := s.attempt(ctx, results.Search, rate, stepJudged)
+	if err != nil {
+		return "", err
+	}
+	outcome := step.Outcome
+	full := outcome == voided && step.ClientBusy != nil && *step.ClientBusy >= busyClient
+	if !full && (disagree(step.Thirds) || outcome == voided) {
+		votes := map[string]int{outcome: 1}
+		for range 2 {
+			if !s.affordable(stepJudged) || votes[outcome] == 2 {
+				break
+			}
+			_, again, err := s.attempt(ctx, results.Repeat, rate, stepJudged)
+			if err != nil {
+				return "", err
+			}
+			votes[again.Outcome]++
+			if votes[again.Outcome] >= votes[outcome] {
+				outcome = again.Outcome
+			}
+		}
+	}
+	if outcome == passed {
+		s.passes = append(s.passes, rate)
+	} else {
+		s.fails = append(s.fails, rate)
+	}
+	return outcome, nil
+}
+
+func disagree(thirds []string) bool {
+	for _, third := range thirds {
+		if third != thirds[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// reserve is the time kept for the confirming run and the overload step.
+func (s *Search) reserve() time.Duration {
+	return warm + s.confirmTime() + 2*warm + 2*overloadTime
+}
+
+// confirmTime is 20 s, less where the whole budget is small, never less than 15 s.
+func (s *Search) confirmTime() time.Duration {
+	if s.Budget > 0 && s.Budget < 50*time.Second {
+		return leastConfirm
+	}
+	return confirmJudged
+}
+
+func (s *Search) affordable(judged time.Duration) bool {
+	return s.Budget == 0 || s.spent+warm+judged+s.reserve() <= s.Budget
+}
+
+// confirmHighest confirms the highest pass by a long run, five percent lower each time it does not hold.
+func (s *Search) confirmHighest(ctx context.Context) error {
+	rate, _ := s.bracket()
+	for range maxConfirms {
+		if rate < lowestRate {
+			return nil
+		}
+		res, step, err := s.attempt(ctx, results.Confirm, rate, s.confirmTime())
+		if err != nil {
+			return err
+		}
+		if step.Outcome == passed {
+			s.result.Sustained, s.confirm = rate, res
+			s.passes = append(s.passes, rate)
+			return nil
+		}
+		if step.Outcome == failed {
+			s.fails = append(s.fails, rate)
+		}
+		rate = round(rate * retryFactor)
+	}
+	return nil
+}
+
+// attempt sends one Poisson step at a rate and appends it to the result.
+func (s *Search) attempt(ctx context.Context, purpose string, rate float64, judged time.Duration) (*attack.Result, results.Step, error) {
+	s.attempts++
+	a := Attempt{Purpose: purpose, Number: s.attempts, Warm: warm, Schedule: schedule.Poisson(rate, warm+judged, s.Seed+uint64(s.attempts))}
+	res, err := s.Try(ctx, a)
+	if err != nil {
+		return nil, results.Step{}, err
+	}
+	s.spent += max(res.Report.Elapsed, warm+judged)
+	if cost := res.ServerCost(); cost > 0 {
+		s.cost = cost
+	}
+	step := s.describe(purpose, rate, res)
+	s.result.Steps = append(s.result.Steps, step)
+	if res.Report.Interrupted {
+		return res, step, context.Cause(ctx)
+	}
+	return res, step, nil
+}
+
+// describe judges an attempt and puts it into a step.
+func (s *Search) describe(purpose string, rate float64, res *attack.Result) results.Step {
+	all := res.Populations[0]
+	step := results.Step{Purpose: purpose, Rate: rate, Judged: res.Judged, ClientLag: max(res.Conditions.ClientLagP99, 0),
+		ServerCost: res.ServerCost(), ClientCost: res.ClientCost()}
+	if length := all.Length().Seconds(); length > 0 {
+		step.DueRate, step.OKRate = float64(all.Due())/length, float64(all.OK())/length
+	}
+	judged := make([]stats.Block, len(all.Seconds))
+	for i, second := range all.Seconds {
+		judged[i] = second.Judged(s.Limits.Throttles.Exclude)
+	}
+	values := stats.Percentiles(judged, []float64{0.5, 0.99})
+	step.P50, step.P99 = results.Latency(values[0]), results.Latency(values[1])
+	step.ClientBusy = share(res.Usage.Busy(s.ClientCPUs))
+	if len(s.ServerCPUs) > 0 {
+		step.ServerBusy = share(res.Usage.Busy(s.ServerCPUs))
+	}
+	step.Outcome = passed
+	if purpose == results.Confirm {
+		step.Outcome = slo.Overall(nil, res.Verdicts).String()
+		if s.Limits.Empty() {
+			step.Outcome = passed
+		}
+	} else {
+		step.Thirds = s.thirds(res)
+		if !s.keeps(res.Populations) {
+			step.Outcome = failed
+		}
+	}
+	if slo.Void(res.Gates) {
+		step.Outcome = voided
+		for _, g := range res.Gates {
+			if g.Void {
+				step.Note = fmt.Sprintf("%s %s", g.Name, g.Figure)
+				break
+			}
+		}
+	}
+	return step
+}
+
+// thirds judges each third of the judged window by itself.
+func (s *Search) thirds(res *attack.Result) []string {
+	n := len(res.Populations[0].Seconds) / 3
+	if n == 0 {
+		return nil
+	}
+	var out []string
+	for i := range 3 {
+		part := make([]slo.Population, len(res.Populations))
+		for k, p := range res.Populations {
+			part[k] = slo.Population{Name: p.Name, Seconds: p.Seconds[min(i*n, len(p.Seconds)):min((i+1)*n, len(p.Seconds))]}
+		}
+		outcome := failed
+		if s.keeps(part) {
+			outcome = passed
+		}
+		out = append(out, outcome)
+	}
+	return out
+}
+
+// keeps compares point estimates with the limits: a step of the search is too short for intervals, which the
+// confirming run has.
+func (s *Search) keeps(populations []slo.Population) bool {
+	for _, v := range s.Limits.Judge(populations, 0) {
+		if math.IsNaN(v.Point) {
+			continue // no hits of that population
+		}
+		if v.AtLeast && v.Point < v.Limit || !v.AtLeast && v.Point > v.Limit {
+			return false
+		}
+	}
+	return true
+}
+
+func share(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+// okWithin counts good answers within a latency, over seconds.
+func okWithin(seconds []slo.Second, limit time.Duration) uint64 {
+	n := uint64(0)
+	for _, second := range seconds {
+		for _, bin := range second.Latency {
+			if limit == 0 || bin.Value <= int64(limit) {
+				n += bin.Count
+			}
+		}
+	}
+	return n
+}
+
+// answeredIn counts good answers that came in within a window, whenever they were due.
+func answeredIn(res *attack.Result, from, to time.Duration) uint64 {
+	n := uint64(0)
+	for _, b := range res.Summary.Blocks() {
+		if b.Start >= from && b.Start < to {
+			n += b.Answered
+		}
+	}
+	return n
+}
