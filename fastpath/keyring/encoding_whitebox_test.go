@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"regexp"
 	"testing"
 	"time"
 
@@ -132,6 +133,27 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+var wellFormed = regexp.MustCompile(`^(([0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})|mrk-[0-9A-Fa-f]{32})$`)
+
+// Every byte value at every place of a key id.
+func TestKeyIDBytes(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"1234abcd-12ab-34cd-56ef-1234567890ab", "mrk-1234abcd12ab34cd56ef1234567890ab"} {
+		for at := range len(id) {
+			for c := range 256 {
+				s := []byte(id)
+				s[at] = byte(c)
+				var got [16]byte
+				_, lower, ok := parseKeyID(s, &got)
+				want := wellFormed.Match(s)
+				if ok != want || ok && lower != bytes.Equal(s, bytes.ToLower(s)) {
+					t.Fatalf("%q: well-formed %v, lower %v", s, ok, lower)
+				}
+			}
+		}
+	}
+}
+
 func FuzzKeyID(f *testing.F) {
 	f.Add("1234abcd-12ab-34cd-56ef-1234567890ab")
 	f.Add("mrk-1234abcd12ab34cd56ef1234567890ab")
@@ -141,6 +163,9 @@ func FuzzKeyID(f *testing.F) {
 		mrk, lower, ok := parseKeyID(s, &a)
 		if mrk2, lower2, ok2 := parseKeyID([]byte(s), &b); mrk != mrk2 || lower != lower2 || ok != ok2 || a != b {
 			t.Error("string and bytes differ")
+		}
+		if ok != wellFormed.MatchString(s) {
+			t.Errorf("%q: well-formed %v", s, ok)
 		}
 		if !ok {
 			return

@@ -23,62 +23,65 @@ func (k *Keyring) ByID(ctx context.Context, id ID) (*Snapshot, error) {
 	return k.load(ctx, c, hash)
 }
 
-// byKey is ByID for a scope of which the account may be a view into a request. ok is false where key is not a
-// well-formed key id.
-func (k *Keyring) byKey(ctx context.Context, partition, region string, account, key []byte) (s *Snapshot, ok bool, err error) {
-	var c cacheKey
-	lower, ok := setKey(&c, key)
-	if !ok {
-		return nil, false, nil
-	}
-	if !lower || !setPlace(&c, partition, account, region) {
-		return missing(ID{partition, string(account), region, string(key)}), true, nil
-	}
-	hash := k.seed.of(&c)
-	if s := k.keys.get(&c, hash); s != nil {
-		return s, true, nil
-	}
-	s, err = k.load(ctx, c, hash)
-	return s, true, err
-}
-
 // Resolve finds the key that a caller's name means. A name that is no name, of another Region or of no alias is a
 // *NameError; a well-formed id without a key is a Missing snapshot. Other errors: store.ErrUnavailable, ErrRecord.
 func (k *Keyring) Resolve(ctx context.Context, caller Scope, name []byte) (Resolved, error) {
 	var r Resolved
+	var c cacheKey
 	if !hasPrefix(name, arnPrefix) {
-		var account [accountLength]byte
-		own := account[:copy(account[:], caller.Account)]
+		placed := setPlace(&c, caller.Partition, caller.Account, caller.Region)
 		if hasPrefix(name, aliasPrefix) {
 			r.Form = AliasNameForm
-			return k.byAlias(ctx, r, caller, own, name)
+			return k.byAlias(ctx, r, &c, placed, caller, nil, name)
 		}
 		r.Form = KeyIDForm
-		return k.byName(ctx, r, caller, own, name, InvalidID)
+		return k.byName(ctx, r, &c, placed, caller, nil, name)
 	}
 	account, rest, ok := here(name, &caller)
 	if !ok {
 		return r, notHere(name, &caller)
 	}
+	placed := setPlace(&c, caller.Partition, account, caller.Region)
 	switch {
 	case hasPrefix(rest, aliasPrefix):
 		r.Form = AliasARNForm
-		return k.byAlias(ctx, r, caller, account, rest)
+		return k.byAlias(ctx, r, &c, placed, caller, account, rest)
 	case hasPrefix(rest, keyPrefix):
 		r.Form = KeyARNForm
-		return k.byName(ctx, r, caller, account, rest[len(keyPrefix):], InvalidARNID)
+		return k.byName(ctx, r, &c, placed, caller, account, rest[len(keyPrefix):])
 	}
 	return r, &NameError{Kind: MalformedARN, Text: string(name)}
 }
 
-// byName finishes Resolve for a key id; malformed is the kind of error if it is none.
-func (k *Keyring) byName(ctx context.Context, r Resolved, caller Scope, account, key []byte, malformed NameErrorKind) (Resolved, error) {
-	s, ok, err := k.byKey(ctx, caller.Partition, caller.Region, account, key)
+// byName finishes Resolve for a key id. c holds the place if it is one; account, a view, is not nil in an ARN.
+func (k *Keyring) byName(ctx context.Context, r Resolved, c *cacheKey, placed bool, caller Scope, account, key []byte) (Resolved, error) {
+	lower, ok := setKey(c, key)
 	if !ok {
-		return r, &NameError{Kind: malformed, Text: string(key)}
+		kind := InvalidID
+		if r.Form == KeyARNForm {
+			kind = InvalidARNID
+		}
+		return r, &NameError{Kind: kind, Text: string(key)}
 	}
-	r.Snapshot = s
+	if !lower || !placed {
+		r.Snapshot = missing(caller.in(account).Key(string(key)))
+		return r, nil
+	}
+	hash := k.seed.of(c)
+	if r.Snapshot = k.keys.get(c, hash); r.Snapshot != nil {
+		return r, nil
+	}
+	var err error
+	r.Snapshot, err = k.load(ctx, *c, hash)
 	return r, err
+}
+
+// in is the scope in the account that an ARN names, if it does.
+func (s Scope) in(account []byte) Scope {
+	if account != nil {
+		s.Account = string(account)
+	}
+	return s
 }
 
 // notHere is why an ARN is not one of the caller's partition and Region.
@@ -105,16 +108,16 @@ func setAlias(c *cacheKey, seed maphash.Seed, name []byte) {
 	}
 }
 
-func (k *Keyring) byAlias(ctx context.Context, r Resolved, caller Scope, account, name []byte) (Resolved, error) {
-	var c cacheKey
-	if !setPlace(&c, caller.Partition, account, caller.Region) || !storableAlias(name) {
+// byAlias finishes Resolve for an alias; its arguments are as byName's.
+func (k *Keyring) byAlias(ctx context.Context, r Resolved, c *cacheKey, placed bool, caller Scope, account, name []byte) (Resolved, error) {
+	if !placed || !storableAlias(name) {
 		return r, noAlias(caller, account, name)
 	}
-	setAlias(&c, k.nameSeed, name)
-	e := k.aliases.get(&c, k.seed.of(&c))
+	setAlias(c, k.nameSeed, name)
+	e := k.aliases.get(c, k.seed.of(c))
 	if e == nil || e.name != string(name) {
 		var err error
-		if e, err = k.loadAlias(ctx, c, string(name)); err != nil {
+		if e, err = k.loadAlias(ctx, *c, string(name)); err != nil {
 			return r, err
 		}
 	}
@@ -136,8 +139,7 @@ func (k *Keyring) byAlias(ctx context.Context, r Resolved, caller Scope, account
 }
 
 func noAlias(caller Scope, account, name []byte) error {
-	caller.Account = string(account)
-	return &NameError{Kind: NoAlias, Text: caller.AliasARN(string(name))}
+	return &NameError{Kind: NoAlias, Text: caller.in(account).AliasARN(string(name))}
 }
 
 func (k *Keyring) loadAlias(ctx context.Context, c cacheKey, name string) (*aliasEntry, error) {

@@ -1,6 +1,9 @@
 package keyring
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Lengths of names (AWS KMS API Reference, "KeyId" and "AliasName").
 const (
@@ -90,26 +93,6 @@ func isAccount[T ~string | ~[]byte](s T) bool {
 	return true
 }
 
-// Bits of hexValue above the digit's value.
-const (
-	hexUpper = 0x20
-	hexBad   = 0x80
-)
-
-var hexValue = func() (t [256]uint8) {
-	for i := range t {
-		t[i] = hexBad
-	}
-	for i := range uint8(10) {
-		t['0'+i] = i
-	}
-	for i := range uint8(6) {
-		t['a'+i] = 10 + i
-		t['A'+i] = 10 + i | hexUpper
-	}
-	return t
-}()
-
 // Where the 16 bytes of a key id stand in its text.
 var (
 	uuidAt = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
@@ -123,23 +106,49 @@ func parseKeyID[T ~string | ~[]byte](s T, id *[16]byte) (multiRegion, lower, ok 
 	if len(s) != keyIDLength {
 		return false, false, false
 	}
-	at := &uuidAt
+	var w [4]uint64 // eight digits each
 	if s[0] == 'm' {
 		if s[1] != 'r' || s[2] != 'k' || s[3] != '-' {
 			return false, false, false
 		}
-		multiRegion, at = true, &mrkAt
-	} else if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return false, false, false
+		multiRegion = true
+		w = [4]uint64{four(s[4:8], s[8:12]), four(s[12:16], s[16:20]), four(s[20:24], s[24:28]), four(s[28:32], s[32:36])}
+	} else {
+		if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+			return false, false, false
+		}
+		w = [4]uint64{four(s[:4], s[4:8]), four(s[9:13], s[14:18]), four(s[19:23], s[24:28]), four(s[28:32], s[32:36])}
 	}
-	var seen uint8
-	for i := range id {
-		p := at[i] & 63 // no effect but to spare a bounds check of the table's values
-		hi, lo := hexValue[s[p]], hexValue[s[p+1]]
-		seen |= hi | lo
-		id[i] = hi<<4 | lo&0x0f
+	var bad, upper uint64
+	for i := range w {
+		v, b, u := hexWord(w[i])
+		bad, upper = bad|b, upper|u
+		binary.LittleEndian.PutUint32(id[4*i:], v)
 	}
-	return multiRegion, seen&hexUpper == 0, seen&hexBad == 0
+	return multiRegion, upper == 0, bad == 0
+}
+
+// four is four and four bytes of text as a little-endian word.
+func four[T ~string | ~[]byte](a, b T) uint64 {
+	_, _ = a[3], b[3]
+	return uint64(uint32(a[0])|uint32(a[1])<<8|uint32(a[2])<<16|uint32(a[3])<<24) |
+		uint64(uint32(b[0])|uint32(b[1])<<8|uint32(b[2])<<16|uint32(b[3])<<24)<<32
+}
+
+// hexWord reads eight hex digits at once, each byte of x by itself, in half the time that a table takes. bad is not 0
+// unless all are digits, upper not 0 if any is an upper-case letter. FuzzKeyID compares it with a regular expression.
+func hexWord(x uint64) (v uint32, bad, upper uint64) {
+	const ones = 0x0101010101010101
+	letter := x >> 6 & ones // bit 6 is set in letters
+	value := x&(0x0f*ones) + 9*letter
+	folded := x | letter<<5
+	bad = (folded ^ (value + '0'*ones + ('a'-'0'-10)*letter)) | // not what the value is written as
+		(value & (0xf0 * ones)) | // past f
+		((value+6*ones)&(0x10*ones) ^ letter<<4) | // past 9 without being a letter, or a letter before a
+		(x & (0x80 * ones))
+	value = (value<<4 | value>>8) & 0x00ff00ff00ff00ff
+	value = (value | value>>8) & 0x0000ffff0000ffff
+	return uint32(value | value>>16), bad, letter << 5 &^ x
 }
 
 const hexDigits = "0123456789abcdef"
