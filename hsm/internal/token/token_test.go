@@ -187,15 +187,27 @@ func TestAllKernels(t *testing.T) {
 	}
 }
 
+// zeros is a source that makes the same token every time, in every process of a fuzz run.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
 func FuzzOpen(f *testing.F) {
-	tok := seal(f, header, identity, []byte("material"))
-	f.Add(tok)
-	f.Add(tok[:token.Overhead])
+	genuine := map[string]bool{}
+	for _, material := range [][]byte{[]byte("material"), make([]byte, token.MaxMaterial)} {
+		var s token.Scratch
+		tok, err := token.Append(nil, gcm.Kernels()[0], domainKey(1), &s, &header, identity, material, zeros{})
+		if err != nil {
+			f.Fatal(err)
+		}
+		genuine[string(tok)] = true
+		f.Add(tok)
+		f.Add(tok[:token.Overhead])
+	}
 	f.Add([]byte(nil))
-	f.Add(seal(f, header, identity, make([]byte, token.MaxMaterial)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got := open(t, domainKey(1), identity, b); got != nil && !bytes.Equal(b, tok) && len(got) != token.MaxMaterial {
-			t.Fatalf("%x opens", b)
+		if got := open(t, domainKey(1), identity, b); (got != nil) != genuine[string(b)] {
+			t.Fatalf("%x: opened %t", b, got != nil)
 		}
 		if _, err := token.Parse(b); err != nil && err != token.ErrInvalid {
 			t.Fatalf("error %v", err)
