@@ -193,7 +193,7 @@ func ciphertextError(err error) error {
 // reEncryptError adds to ciphertextError the plaintext that is too large for the destination, whose size
 // only the module knows.
 func reEncryptError(to *keyring.Snapshot, a wire.EncryptionAlgorithmSpec, err error) error {
-	if errors.Is(err, hsm.ErrShort) && isRSA(to.Spec) {
+	if errors.Is(err, hsm.ErrInput) && isRSA(to.Spec) {
 		return plaintextFits(to.Spec, a, 1<<20)
 	}
 	return ciphertextError(err)
