@@ -16,7 +16,7 @@
 //
 // A reader that starts after a write was answered sees that write or a later one: the writer drops the
 // entry after its commit and before it returns. A load that began before an entry was dropped is not cached:
-// each fill takes the epoch of the key's stripe before it reads the store, and enters only if the epoch is
+// each fill takes the epoch of the key's shard before it reads the store, and enters only if the epoch is
 // the same under the shard's lock; each invalidation moves the epoch under that lock. Commits of other
 // processes arrive through the store's watch. When the watch breaks, falls silent or reports that its
 // revision is compacted, the caches are dropped and nothing enters them until it runs again from the head.

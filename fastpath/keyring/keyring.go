@@ -63,7 +63,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		nameSeed:      maphash.MakeSeed(),
 		stopped:       make(chan struct{}),
 	}
-	// A key used by Encrypt and Decrypt has one entry of about 650 bytes and one of 170.
+	// A key used by Encrypt and Decrypt has one entry of about 700 bytes and one of 190 (TestMemoryPerKey).
 	k.keys = newTable[Snapshot](o.CacheBytes/16*12, k.seed)
 	k.materials = newTable[materialEntry](o.CacheBytes/16*3, k.seed)
 	k.aliases = newTable[aliasEntry](o.CacheBytes/16, k.seed)
