@@ -130,6 +130,9 @@ func start(e *environment, s *settings) (r *running, err error) {
 		return r, err
 	}
 	logger := newLogger(e.Stderr)
+	if err := checkDomain(s.DataDir); err != nil {
+		return r, err
+	}
 	// The domain before the store: opening a store writes, opening a domain that is there does not, and a
 	// start that fails must change nothing.
 	if r.module, err = openModule(e, s); err != nil {
@@ -223,6 +226,20 @@ func makeDataDir(dir string) error {
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return failure(fmt.Errorf("data directory %s can be read by others (mode %v)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+	}
+	return nil
+}
+
+// checkDomain refuses to make a new domain beside a store that an older one's tokens fill: they would all be
+// unreadable, and the mistake is better found before anything is written.
+func checkDomain(dir string) error {
+	_, err := os.Stat(filepath.Join(dir, "domain.sealed"))
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "store")); err == nil && len(entries) > 0 {
+		return failure(fmt.Errorf("data directory %s has a store but no domain.sealed: its keys cannot be opened", dir),
+			"put the domain.sealed back that belongs to this store, or start on another --data-dir")
 	}
 	return nil
 }
