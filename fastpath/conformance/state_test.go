@@ -168,10 +168,16 @@ func TestStates(t *testing.T) {
 			_, _ = client.DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: &alias})
 			return err
 		}},
-		"DescribeKey":     {ok, func(k key) error { _, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &k.id}); return err }},
-		"ListAliases":     {ok, func(k key) error { _, err := client.ListAliases(ctx, &kms.ListAliasesInput{KeyId: &k.id}); return err }},
-		"GetKeyPolicy":    {ok, func(k key) error { _, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &k.id}); return err }},
-		"ListKeyPolicies": {ok, func(k key) error { _, err := client.ListKeyPolicies(ctx, &kms.ListKeyPoliciesInput{KeyId: &k.id}); return err }},
+		"DescribeKey": {ok, func(k key) error { _, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &k.id}); return err }},
+		"ListAliases": {ok, func(k key) error { _, err := client.ListAliases(ctx, &kms.ListAliasesInput{KeyId: &k.id}); return err }},
+		"GetKeyPolicy": {ok, func(k key) error {
+			_, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &k.id})
+			return err
+		}},
+		"ListKeyPolicies": {ok, func(k key) error {
+			_, err := client.ListKeyPolicies(ctx, &kms.ListKeyPoliciesInput{KeyId: &k.id})
+			return err
+		}},
 		"PutKeyPolicy": {ok, func(k key) error {
 			_, err := client.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &k.id, Policy: aws.String(accountPolicy())})
 			return err

@@ -2,7 +2,6 @@ package servertest
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -12,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +87,9 @@ func (e *Endpoint) sign(q *http.Request, r *Request) error {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	signer, ctx := v4.NewSigner(), context.Background()
+	ctx := context.Background()
+	// Hoisting would move X-Amz-Target into the query, where the service does not look for it.
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableHeaderHoisting = true })
 	service, region := orElse(r.Service, "kms"), orElse(r.Region, e.Region)
 	if !r.Presigned {
 		if err := signer.SignHTTP(ctx, who, q, hash, service, region, at); err != nil {
@@ -179,24 +181,61 @@ type RawAnswer struct {
 	Body       string
 }
 
-// Exchange writes raw to c and reads one answer.
+// Exchange writes raw to c and reads one answer, after which nothing may be left to read.
 func Exchange(t testing.TB, c *tls.Conn, raw []byte) RawAnswer {
 	t.Helper()
 	if _, err := c.Write(raw); err != nil {
 		t.Fatal(err)
 	}
-	var read bytes.Buffer
-	resp, err := http.ReadResponse(bufio.NewReader(io.TeeReader(c, &read)), nil)
-	if err != nil {
-		t.Fatalf("reading the answer: %v", err)
+	return NewReader(c).Next(t)
+}
+
+// Reader reads answers from a connection.
+type Reader struct{ r *bufio.Reader }
+
+// NewReader makes a reader.
+func NewReader(c io.Reader) *Reader {
+	return &Reader{bufio.NewReader(c)}
+}
+
+// Next reads one answer.
+func (r *Reader) Next(t testing.TB) RawAnswer {
+	t.Helper()
+	var a RawAnswer
+	for {
+		line, err := r.r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("reading the answer's head: %v", err)
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		if line == "" {
+			break
+		}
+		if a.StatusLine == "" {
+			a.StatusLine = line
+		} else {
+			a.Header = append(a.Header, line)
+		}
 	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
+	length := -1
+	for _, line := range a.Header {
+		if name, value, _ := strings.Cut(line, ": "); strings.EqualFold(name, "Content-Length") {
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				t.Fatalf("Content-Length %q", value)
+			}
+			length = n
+		}
+	}
+	if length < 0 {
+		t.Fatalf("the answer %q has no Content-Length", a.Header)
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(r.r, body); err != nil {
 		t.Fatalf("reading the answer's body: %v", err)
 	}
-	head, _, _ := strings.Cut(read.String(), "\r\n\r\n")
-	lines := strings.Split(head, "\r\n")
-	return RawAnswer{StatusLine: lines[0], Header: lines[1:], Body: string(body)}
+	a.Body = string(body)
+	return a
 }
 
 func orElse(s, otherwise string) string {
