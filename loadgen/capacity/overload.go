@@ -94,7 +94,12 @@ func (s *Search) recovery(populations []slo.Population) (time.Duration, bool) {
 // conclude finds bracket, label and ceiling.
 func (s *Search) conclude() {
 	r := &s.result
-	r.HighestPass, r.LowestFail = s.bracket()
+	r.HighestPass, _ = s.bracket()
+	for _, rate := range s.fails {
+		if r.LowestFail == 0 || rate < r.LowestFail {
+			r.LowestFail = rate
+		}
+	}
 	cost := s.cost
 	if s.confirm != nil && s.confirm.ServerCost() > 0 {
 		cost = s.confirm.ServerCost()
@@ -125,6 +130,8 @@ func (s *Search) label() (label, why string) {
 		return results.Unattributed, "The server's CPUs are not visible from here, so what limited it is not known. " + fmt.Sprintf("The client's CPUs were %s busy.", percent(client))
 	case client >= busyClient:
 		return results.ClientBound, busy + " The client had no more to give."
+	case len(s.voids) > 0 && s.result.LowestFail == 0:
+		return results.ClientBound, busy + " Higher rates did not count, because client or machine disturbed them; the steps say how."
 	default:
 		return results.ClientBound, busy + " Neither was full: what limited the rate is not shown to be the server, so this is a lower bound."
 	}

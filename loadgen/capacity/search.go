@@ -43,6 +43,7 @@ type Search struct {
 	result   results.CapacityResult
 	passes   []float64
 	fails    []float64
+	voids    []float64 // rates that never gave a step that counts
 	confirm  *attack.Result
 	cost     time.Duration // server CPU a request at the latest step
 }
@@ -58,7 +59,10 @@ const (
 	calibrateRate = 200
 	calibrateTime = 2 * time.Second
 	resolution    = 0.02
-	growth        = 1.6 // of the geometric steps
+	leastGrowth   = 1.25 // of the geometric steps up
+	mostGrowth    = 4.0
+	shrink        = 1.6 // of those down
+	aim           = 0.9 // share of its CPUs that a step up aims at for the side that is fuller
 	retryFactor   = 0.95
 	maxConfirms   = 4
 	lowestRate    = 1.0
@@ -143,24 +147,22 @@ func ceiling(cpus []int, cost time.Duration) float64 {
 // errNothing: the endpoint answers nothing at all.
 var errNothing = errors.New("the errors are in the record")
 
-// climb goes up in geometric steps until one fails, or down until one passes.
+// climb goes up in geometric steps until one does not pass, or down until one does. How wide a step up is depends on
+// how much of their CPUs the two sides used: far from the edge it would only cost time to be careful.
 func (s *Search) climb(ctx context.Context) error {
-	rate, factor := s.bounded(s.Start), 0.0
+	rate, wentUp, wentDown := s.bounded(s.Start), false, false
 	for s.affordable(stepJudged) {
-		outcome, err := s.decide(ctx, rate)
+		outcome, used, err := s.decide(ctx, rate)
 		if err != nil {
 			return err
 		}
-		direction := growth
-		if outcome != passed {
-			direction = 1 / growth
+		factor := 1 / shrink
+		if outcome == passed {
+			factor = min(max(aim/used, leastGrowth), mostGrowth)
 		}
-		if factor != 0 && direction != factor {
-			return nil // both outcomes seen: bracketed
-		}
-		factor = direction
+		wentUp, wentDown = wentUp || factor > 1, wentDown || factor < 1
 		next := s.bounded(rate * factor)
-		if next == rate || next < lowestRate {
+		if wentUp && wentDown || next == rate || next < lowestRate {
 			return nil
 		}
 		rate = next
@@ -192,15 +194,15 @@ func (s *Search) bisect(ctx context.Context) error {
 		if middle <= low || middle >= high {
 			return nil
 		}
-		if _, err := s.decide(ctx, middle); err != nil {
+		if _, _, err := s.decide(ctx, middle); err != nil {
 			return err
 		}
 	}
 }
 
-// bracket is the highest pass below the lowest fail; 0 for what is missing.
+// bracket is the highest pass below the lowest rate that did not pass; 0 for what is missing.
 func (s *Search) bracket() (low, high float64) {
-	for _, rate := range s.fails {
+	for _, rate := range append(s.voids, s.fails...) {
 		if high == 0 || rate < high {
 			high = rate
 		}
@@ -213,37 +215,47 @@ func (s *Search) bracket() (low, high float64) {
 	return low, high
 }
 
-// decide tries a rate; where its thirds disagree, or it was void, it is tried twice more and the majority wins. A
-// client that had no CPU left will have none the next time: that is not repeated.
-func (s *Search) decide(ctx context.Context, rate float64) (string, error) {
-	_, step, err := s.attempt(ctx, results.Search, rate, stepJudged)
-	if err != nil {
-		return "", err
-	}
-	outcome := step.Outcome
-	full := outcome == voided && step.ClientBusy != nil && *step.ClientBusy >= busyClient
-	if !full && (disagree(step.Thirds) || outcome == voided) {
-		votes := map[string]int{outcome: 1}
-		for range 2 {
-			if !s.affordable(stepJudged) || votes[outcome] == 2 {
-				break
-			}
-			_, again, err := s.attempt(ctx, results.Repeat, rate, stepJudged)
-			if err != nil {
-				return "", err
-			}
-			votes[again.Outcome]++
-			if votes[again.Outcome] >= votes[outcome] {
-				outcome = again.Outcome
-			}
+// maxTries is how often a rate is tried where one step does not decide it.
+const maxTries = 3
+
+// decide tries a rate; where its thirds disagree it is tried twice more and the majority of the steps that count wins.
+// A void step counts for nothing and is repeated, unless the client itself had no CPU left: it will have none the
+// next time. used is the share of its CPUs that the fuller side used.
+func (s *Search) decide(ctx context.Context, rate float64) (outcome string, used float64, err error) {
+	votes := map[string]int{}
+	purpose := results.Search
+	for try := 1; try <= maxTries && (try == 1 || s.affordable(stepJudged)); try++ {
+		res, step, err := s.attempt(ctx, purpose, rate, stepJudged)
+		if err != nil {
+			return "", 0, err
+		}
+		purpose = results.Repeat
+		votes[step.Outcome]++
+		used = max(utilisation(res.Usage.ClientCPU, res, s.ClientCPUs), utilisation(res.Usage.ServerCPU, res, s.ServerCPUs))
+		full := step.Outcome == voided && utilisation(res.Usage.ClientCPU, res, s.ClientCPUs) >= busyClient
+		first := votes[passed]+votes[failed] == 1 && step.Outcome != voided
+		if full || first && !disagree(step.Thirds) || votes[passed] == 2 || votes[failed] == 2 {
+			break
 		}
 	}
-	if outcome == passed {
+	switch {
+	case votes[passed] > votes[failed]:
 		s.passes = append(s.passes, rate)
-	} else {
+		return passed, used, nil
+	case votes[failed] > 0:
 		s.fails = append(s.fails, rate)
+		return failed, used, nil
 	}
-	return outcome, nil
+	s.voids = append(s.voids, rate)
+	return voided, used, nil
+}
+
+// utilisation is the share of CPUs that a process used of what it has; 0 where that is not known.
+func utilisation(cpu time.Duration, res *attack.Result, cpus []int) float64 {
+	if res.Usage.Wall <= 0 || len(cpus) == 0 {
+		return 0
+	}
+	return float64(cpu) / float64(res.Usage.Wall) / float64(len(cpus))
 }
 
 func disagree(thirds []string) bool {

@@ -49,8 +49,8 @@ func TestServerBound(t *testing.T) {
 		if ceiling := 1 / m.service.Seconds(); math.Abs(found.Ceiling/ceiling-1) > 0.05 {
 			t.Errorf("ceiling %v, want about %v", found.Ceiling, ceiling)
 		}
-		if took := time.Since(start); took > 75*time.Second {
-			t.Errorf("took %v of virtual time, the budget was a minute", took)
+		if took := time.Since(start); took > 100*time.Second { // a minute, and two confirming runs that did not hold
+			t.Errorf("took %v of virtual time", took)
 		}
 		checkOverload(t, found)
 	})
