@@ -1,12 +1,26 @@
 // Package frontend is the HTTP server: TLS policy, certificates, limits, and the ownership of the buffers
 // that customers' data passes through. fasthttp's types do not leave it.
+//
+// It is not where requests are judged: what is well-formed HTTP goes to the Handler, whatever its method and
+// path. It answers by itself only what never becomes a request (Reason).
+//
+// A Server is safe for concurrent use. It owns one goroutine for each connection, inside fasthttp, which end
+// with Shutdown. A CA is safe for concurrent use and owns no goroutine.
+//
+// # Buffers
+//
+// A handler's answer goes into a buffer that belongs to the connection, with its head, and the connection
+// sends and then clears it: when fasthttp flushes, it calls the connection's Write, which sends the
+// answers that are due and drops fasthttp's own rendering of them (a status line and no more). So an answer lies
+// in one buffer, never in a pool, goes out as one TLS record, and its header lines have the service's order,
+// which fasthttp cannot write. The request's body is cleared over its whole capacity before fasthttp goes
+// on. What cannot be cleared here: fasthttp's read buffer, crypto/tls's record buffers, the smaller
+// buffers of a chunked body that grew, and those of an answer that outgrew 8 KiB; no answer with a plaintext is that long.
 package frontend
 
 import (
-	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"net"
+	"errors"
 	"net/netip"
 	"time"
 )
@@ -31,10 +45,12 @@ type Request struct {
 
 // Response is what a handler answers.
 type Response struct {
-	Status      int
+	Status      int // 200 unless set
 	RequestID   [36]byte
-	ContentType string
-	Body        []byte // append to it: the connection's own buffer
+	ContentType string // left out if empty
+	// Body is appended to: it begins as the connection's own buffer, with capacity for any answer that holds
+	// plaintext. Whatever is left in it when the handler returns is the frontend's, and is cleared.
+	Body []byte
 }
 
 // Handler answers requests. Nothing of r or w may be kept after Serve returns, and w.Body must not alias r.Body.
@@ -47,63 +63,56 @@ type Reason uint8
 
 // The reasons.
 const (
-	Malformed       Reason = iota + 1 // not HTTP/1.1
+	Malformed       Reason = iota + 1 // not HTTP/1
 	BodyTooLarge                      // longer than Options.MaxBody
 	HeadersTooLarge                   // longer than Options.MaxHeader
-	TimedOut                          // not received in Options.ReadTimeout
+	TimedOut                          // not received within Options.ReadTimeout
 )
 
-// Options configure a Server.
+// Options configure a Server. Limits are chosen: KMS does not publish its own.
 type Options struct {
 	TLS          *tls.Config   // required unless Plaintext
 	Plaintext    bool          // serve without TLS, for comparisons
 	MaxBody      int           // bytes; 0 is 1 MiB
 	MaxHeader    int           // bytes of request line and headers; 0 is 16 KiB
-	ReadTimeout  time.Duration // of one request, and of the TLS handshake; 0 is 30 s
+	ReadTimeout  time.Duration // of one request from its first byte, and of the TLS handshake; 0 is 30 s
 	WriteTimeout time.Duration // of one answer; 0 is 30 s
 	IdleTimeout  time.Duration // between requests of a connection; 0 is 90 s
-	// Refuse words an answer to what never reaches the handler. w comes with status and content type set. nil:
-	// the service's exception without text.
+	// Refuse words the answer to what never reaches the handler. w comes complete, with the exception's name
+	// and no text; Body may be replaced. nil: it stays so.
 	Refuse func(reason Reason, w *Response)
 	Logf   func(format string, args ...any) // nil: nothing is logged
 }
 
-// Server serves a handler on listeners.
-type Server struct{}
+// Defaults of Options.
+const (
+	DefaultMaxBody      = 1 << 20 // the largest legal request is about 400 kB
+	DefaultMaxHeader    = 16 << 10
+	DefaultReadTimeout  = 30 * time.Second
+	DefaultWriteTimeout = 30 * time.Second
+	DefaultIdleTimeout  = 90 * time.Second // the longest that SDKs keep a connection idle
+)
 
-// New makes a server.
-func New(o Options, h Handler) (*Server, error) { return &Server{}, nil }
-
-// Serve accepts connections until Shutdown; it then returns nil.
-func (s *Server) Serve(l net.Listener) error { return nil }
-
-// Shutdown drains: it stops accepting, closes idle connections, lets requests in flight finish, and closes
-// what is left when ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return nil }
-
-// CertSource gives certificates for TLS handshakes.
-type CertSource interface {
-	Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
+func (o Options) withDefaults() (Options, error) {
+	if o.TLS == nil && !o.Plaintext {
+		return o, errors.New("a server without a TLS configuration must be told to serve plaintext")
+	}
+	setDefault(&o.MaxBody, DefaultMaxBody)
+	setDefault(&o.MaxHeader, DefaultMaxHeader)
+	setDefault(&o.ReadTimeout, DefaultReadTimeout)
+	setDefault(&o.WriteTimeout, DefaultWriteTimeout)
+	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
+	if o.Refuse == nil {
+		o.Refuse = func(Reason, *Response) {}
+	}
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+	return o, nil
 }
 
-// ServerTLS is the endpoint's TLS policy over certificates of certs.
-func ServerTLS(certs CertSource) *tls.Config { return &tls.Config{} }
-
-// CA is a local certificate authority that issues the server's certificates.
-type CA struct{}
-
-// OpenCA loads the authority kept in dir or makes one. names are host names and addresses that the default
-// certificate holds beside localhost, 127.0.0.1 and ::1.
-func OpenCA(dir string, names ...string) (*CA, error) { return &CA{}, nil }
-
-// Certificate implements CertSource.
-func (ca *CA) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
-
-// Root is the authority's certificate in PEM.
-func (ca *CA) Root() []byte { return nil }
-
-// Pool holds the authority only.
-func (ca *CA) Pool() *x509.CertPool { return x509.NewCertPool() }
-
-// Bundle is the system's roots followed by the authority's certificate, in PEM.
-func (ca *CA) Bundle() ([]byte, error) { return nil, nil }
+func setDefault[T int | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}
