@@ -96,6 +96,10 @@ func TestStartPinnedAndTree(t *testing.T) {
 	if err != nil || after-before < 20*time.Millisecond {
 		t.Errorf("the tree used %v, %v, want the child's 20 ms in it", after-before, err)
 	}
+	without := machine.NewTree(machine.Host{}, os.Getpid(), child.Process.Pid)
+	if alone, err := without.CPU(); err != nil || alone > after-15*time.Millisecond {
+		t.Errorf("without the child the tree used %v, %v, with it %v", alone, err, after)
+	}
 	own, err := machine.Affinity(0)
 	if err != nil || !slices.Equal(own, allowed) {
 		t.Errorf("the parent's affinity became %v, %v, want %v", own, err, allowed)

@@ -18,7 +18,7 @@ type Probe struct {
 
 // NewProbe watches this process and the process tree of serverPID (0: none).
 func NewProbe(h Host, serverPID int) *Probe {
-	p := &Probe{host: h, client: NewTree(h, os.Getpid()), pid: serverPID}
+	p := &Probe{host: h, client: NewTree(h, os.Getpid(), serverPID), pid: serverPID}
 	if serverPID > 0 {
 		p.server = NewTree(h, serverPID)
 	}
@@ -66,7 +66,7 @@ func (p *Probe) Snapshot() Snapshot {
 // Usage is what happened between two snapshots.
 type Usage struct {
 	Wall           time.Duration
-	ClientCPU      time.Duration // this process and its children
+	ClientCPU      time.Duration // this process and its children, without the server
 	ServerCPU      time.Duration // the server's process tree; 0 where unknown
 	HasServer      bool
 	CPUs           []CPUShare

@@ -13,12 +13,18 @@ import (
 type Tree struct {
 	host Host
 	root int
+	skip map[int]bool
 	seen map[int]time.Duration
 }
 
-// NewTree follows the process root.
-func NewTree(h Host, root int) *Tree {
-	return &Tree{host: h, root: root, seen: map[int]time.Duration{}}
+// NewTree follows the process root, leaving out the descendants skip and what they start: a server that the client
+// started is no part of the client.
+func NewTree(h Host, root int, skip ...int) *Tree {
+	t := &Tree{host: h, root: root, skip: map[int]bool{}, seen: map[int]time.Duration{}}
+	for _, pid := range skip {
+		t.skip[pid] = true
+	}
+	return t
 }
 
 // CPU is the time used so far. Once the root has ended it stays at the last value read.
@@ -56,7 +62,7 @@ func (t *Tree) descendants() []int {
 				continue
 			}
 			for field := range strings.FieldsSeq(text) {
-				if child, err := strconv.Atoi(field); err == nil {
+				if child, err := strconv.Atoi(field); err == nil && !t.skip[child] {
 					found = append(found, child)
 					queue = append(queue, child)
 				}
