@@ -31,7 +31,7 @@ type Figure struct {
 	Name    string  `json:"name"`
 	Unit    string  `json:"unit"`
 	Value   float64 `json:"value"`
-	Low     float64 `json:"low,omitempty"`  // 95 % interval; both 0: none
+	Low     float64 `json:"low,omitempty"` // 95 % interval; both 0: none
 	High    float64 `json:"high,omitempty"`
 	Target  string  `json:"target,omitempty"`
 	Verdict Verdict `json:"verdict"`
@@ -52,7 +52,9 @@ func NewReport(w io.Writer) *Report {
 	return &Report{Started: time.Now().UTC(), Fingerprint: machine.Host{}.Fingerprint(), progress: w}
 }
 
-func (r *Report) logf(format string, args ...any) { fmt.Fprintf(r.progress, "bench: "+format+"\n", args...) }
+func (r *Report) logf(format string, args ...any) {
+	fmt.Fprintf(r.progress, "bench: "+format+"\n", args...)
+}
 
 func (r *Report) add(f Figure) {
 	r.Figures = append(r.Figures, f)

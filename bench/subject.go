@@ -112,4 +112,6 @@ func (s *subject) stop() {
 }
 
 // cpu is the CPU time that the server's process has used.
-func (s *subject) cpu() (time.Duration, error) { return machine.NewTree(machine.Host{}, s.cmd.Process.Pid).CPU() }
+func (s *subject) cpu() (time.Duration, error) {
+	return machine.NewTree(machine.Host{}, s.cmd.Process.Pid).CPU()
+}

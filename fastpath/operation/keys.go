@@ -66,16 +66,12 @@ func enableKey(s *Service, ctx context.Context, c *Call) error {
 }
 
 func disableKey(s *Service, ctx context.Context, c *Call) error {
-	err := s.update(ctx, c, func(k *keyring.Record) error {
+	return s.update(ctx, c, func(k *keyring.Record) error {
 		if k.State != keyring.Unavailable {
 			k.State = keyring.Disabled
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.forget(ctx, c.Key.Snapshot.Current)
 }
 
 func scheduleKeyDeletion(s *Service, ctx context.Context, c *Call) error {
@@ -93,9 +89,6 @@ func scheduleKeyDeletion(s *Service, ctx context.Context, c *Call) error {
 		return nil
 	})
 	if err != nil {
-		return err
-	}
-	if err := s.forget(ctx, c.Key.Snapshot.Current); err != nil {
 		return err
 	}
 	s.onSchedule()
@@ -121,7 +114,8 @@ func cancelKeyDeletion(s *Service, ctx context.Context, c *Call) error {
 	return nil
 }
 
-// update changes the call's key, after its state was checked on the very record that is changed.
+// update changes the call's key, after its state was checked on the very record that is changed. The
+// keyring wipes the key's ready state in the module before it answers a change that forbids its use.
 func (s *Service) update(ctx context.Context, c *Call, change func(*keyring.Record) error) error {
 	class := c.row.class
 	_, err := s.keys.Update(ctx, c.Key.Snapshot.ID, func(k *keyring.Record) error {
@@ -131,15 +125,4 @@ func (s *Service) update(ctx context.Context, c *Call, change func(*keyring.Reco
 		return change(k)
 	})
 	return keyGone(c, err)
-}
-
-// forget ends the use of a key's ready state in the module, after what forbids its use was made durable.
-func (s *Service) forget(ctx context.Context, key *hsm.Key) error {
-	if key == nil {
-		return nil
-	}
-	if err := s.module.Forget(ctx, key.Material); err != nil {
-		return fmt.Errorf("wiping a key's ready state: %w", err)
-	}
-	return nil
 }
