@@ -1,0 +1,140 @@
+package conformance_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"trent/fastpath/servertest"
+)
+
+// needle is something to look for in files, in the forms in which it could be written.
+type needle struct {
+	what  string
+	forms [][]byte
+}
+
+func newNeedle(what string, secret []byte) needle {
+	forms := [][]byte{secret, []byte(hex.EncodeToString(secret)), bytes.ToUpper([]byte(hex.EncodeToString(secret)))}
+	// Within a longer text base64 depends on where the secret begins: the whole groups of each of three starts.
+	for shift := range 3 {
+		padded := append(make([]byte, shift), secret...)
+		whole := base64.RawStdEncoding.EncodeToString(padded)
+		forms = append(forms, []byte(whole[(shift*8+5)/6:len(padded)/3*4]))
+		forms = append(forms, []byte(base64.RawURLEncoding.EncodeToString(padded)[(shift*8+5)/6:len(padded)/3*4]))
+	}
+	return needle{what, forms}
+}
+
+// found says whether any file below dir holds the needle.
+func (n needle) found(t *testing.T, files map[string][]byte) (string, bool) {
+	t.Helper()
+	for path, content := range files {
+		for _, form := range n.forms {
+			if len(form) < 12 {
+				t.Fatalf("%s: a form of %d bytes would be found by chance", n.what, len(form))
+			}
+			if bytes.Contains(content, form) {
+				return path, true
+			}
+		}
+	}
+	return "", false
+}
+
+func contents(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		all[path], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d files in %s, %v", len(all), dir, err)
+	}
+	return all
+}
+
+// TestNothingIsWritten looks through the whole data directory for what must never reach it: plaintexts, data
+// keys, messages, encryption contexts, the seal key. A description is written, and must be found.
+func TestNothingIsWritten(t *testing.T) {
+	t.Parallel()
+	ownServer(t)
+	ctx := t.Context()
+	s := servertest.Start(t, servertest.Options{})
+	client := s.KMS()
+	canary := func() []byte {
+		b := make([]byte, 32)
+		_, _ = rand.Read(b)
+		return b
+	}
+	description := hex.EncodeToString(canary())
+	made, err := client.CreateKey(ctx, &kms.CreateKeyInput{Description: &description})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := made.KeyMetadata.KeyId
+	mac, err := client.CreateKey(ctx, &kms.CreateKeyInput{KeySpec: "HMAC_256", KeyUsage: "GENERATE_VERIFY_MAC"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secrets []needle
+	hide := func(what string, b []byte) []byte {
+		secrets = append(secrets, newNeedle(what, b))
+		return b
+	}
+	bound := hex.EncodeToString(hide("the encryption context", canary()))
+	for range 20 {
+		plaintext := hide("a plaintext", canary())
+		sealed, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: id, Plaintext: plaintext, EncryptionContext: map[string]string{"a": bound}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: map[string]string{"a": bound}}); err != nil {
+			t.Fatal(err)
+		}
+		key, err := client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: id, KeySpec: "AES_256"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hide("a data key", key.Plaintext)
+		random, err := client.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(32)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hide("random bytes", random.Plaintext)
+		sum, err := client.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: mac.KeyMetadata.KeyId, Message: hide("a message", canary()), MacAlgorithm: "HMAC_SHA_256"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hide("a MAC", sum.Mac)
+	}
+	seal, err := os.ReadFile(filepath.Join(s.Dir, "seal.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hide("the seal key", bytes.TrimSpace(seal)[:32])
+	for _, when := range []string{"while it runs", "after a restart"} {
+		files := contents(t, s.DataDir())
+		if _, ok := newNeedle("the description", []byte(description)).found(t, files); !ok {
+			t.Fatalf("%s: the description is not found, so that finding nothing would mean nothing", when)
+		}
+		for _, n := range secrets {
+			if path, ok := n.found(t, files); ok {
+				t.Errorf("%s: %s stands in %s", when, n.what, path)
+			}
+		}
+		s.Restart(t)
+	}
+}
