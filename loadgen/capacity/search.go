@@ -53,11 +53,12 @@ type Search struct {
 const (
 	warm          = time.Second
 	stepJudged    = 3 * time.Second
+	quickJudged   = time.Second // of a step far below the edge
 	confirmJudged = 20 * time.Second
 	leastConfirm  = 15 * time.Second
-	overloadTime  = 4 * time.Second
+	overloadTime  = 3 * time.Second
 	calibrateRate = 200
-	calibrateTime = 2 * time.Second
+	calibrateTime = time.Second
 	resolution    = 0.02
 	leastGrowth   = 1.25 // of the geometric steps up
 	mostGrowth    = 4.0
@@ -66,6 +67,7 @@ const (
 	retryFactor   = 0.95
 	maxConfirms   = 4
 	lowestRate    = 1.0
+	farFromEdge   = 0.60 // share of its CPUs that the fuller side is expected to use
 	busyServer    = 0.90
 	busyClient    = 0.80
 )
@@ -150,15 +152,32 @@ var errNothing = errors.New("the errors are in the record")
 // climb goes up in geometric steps until one does not pass, or down until one does. How wide a step up is depends on
 // how much of their CPUs the two sides used: far from the edge it would only cost time to be careful.
 func (s *Search) climb(ctx context.Context) error {
-	rate, wentUp, wentDown := s.bounded(s.Start), false, false
+	rate, expected, wentUp, wentDown := s.bounded(s.Start), 0.5, false, false
 	for s.affordable(stepJudged) {
+		if expected < farFromEdge && len(s.ServerCPUs) > 0 {
+			res, step, err := s.attempt(ctx, results.Search, rate, quickJudged)
+			if err != nil {
+				return err
+			}
+			if used := s.used(res); step.Outcome == passed && used > 0 {
+				s.passes = append(s.passes, rate)
+				next := s.bounded(rate * widened(used))
+				if next == rate {
+					return nil
+				}
+				wentUp, expected, rate = true, used*next/rate, next
+				continue
+			}
+			// Whatever the reason, it is looked at properly.
+		}
+		expected = 1
 		outcome, used, err := s.decide(ctx, rate)
 		if err != nil {
 			return err
 		}
 		factor := 1 / shrink
 		if outcome == passed {
-			factor = min(max(aim/used, leastGrowth), mostGrowth)
+			factor = widened(used)
 		}
 		wentUp, wentDown = wentUp || factor > 1, wentDown || factor < 1
 		next := s.bounded(rate * factor)
@@ -169,6 +188,9 @@ func (s *Search) climb(ctx context.Context) error {
 	}
 	return nil
 }
+
+// widened is the factor of a step up after one that used this share of the CPUs.
+func widened(used float64) float64 { return min(max(aim/used, leastGrowth), mostGrowth) }
 
 func (s *Search) bounded(rate float64) float64 {
 	if s.MaxRate > 0 {
@@ -231,7 +253,7 @@ func (s *Search) decide(ctx context.Context, rate float64) (outcome string, used
 		}
 		purpose = results.Repeat
 		votes[step.Outcome]++
-		used = max(utilisation(res.Usage.ClientCPU, res, s.ClientCPUs), utilisation(res.Usage.ServerCPU, res, s.ServerCPUs))
+		used = s.used(res)
 		full := step.Outcome == voided && utilisation(res.Usage.ClientCPU, res, s.ClientCPUs) >= busyClient
 		first := votes[passed]+votes[failed] == 1 && step.Outcome != voided
 		if full || first && !disagree(step.Thirds) || votes[passed] == 2 || votes[failed] == 2 {
@@ -248,6 +270,11 @@ func (s *Search) decide(ctx context.Context, rate float64) (outcome string, used
 	}
 	s.voids = append(s.voids, rate)
 	return voided, used, nil
+}
+
+// used is the share of its CPUs that the fuller side used.
+func (s *Search) used(res *attack.Result) float64 {
+	return max(utilisation(res.Usage.ClientCPU, res, s.ClientCPUs), utilisation(res.Usage.ServerCPU, res, s.ServerCPUs))
 }
 
 // utilisation is the share of CPUs that a process used of what it has; 0 where that is not known.
