@@ -90,7 +90,11 @@ func CoreChild(result string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	m, err := hsm.Open(hsm.Config{Dir: dir, Seal: hsm.Seal{KeyFile: filepath.Join(dir, "seal.key")}})
+	data := filepath.Join(dir, "data")
+	if err := mkdir(data); err != nil {
+		return err
+	}
+	m, err := hsm.Open(hsm.Config{Dir: data, Seal: hsm.Seal{KeyFile: filepath.Join(dir, "seal.key")}})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -96,13 +97,34 @@ func StartPinned(cmd *exec.Cmd, cpus []int) error {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	return onSpawner(func() error { return startPinned(cmd, cpus) })
+}
+
+// spawner is the thread that starts all children. The parent-death signal comes when the thread that forked
+// ends, not the process, and Go ends a thread whenever a goroutine exits locked to it: so children are started
+// by a thread of their own, which lives as long as the process.
+var spawner = sync.OnceValue(func() chan<- func() {
+	jobs := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for job := range jobs {
+			job()
+		}
+	}()
+	return jobs
+})
+
+func onSpawner(f func() error) error {
+	done := make(chan error)
+	spawner() <- func() { done <- f() }
+	return <-done
+}
+
+// startPinned runs on the spawner's thread, whose affinity the child inherits.
+func startPinned(cmd *exec.Cmd, cpus []int) error {
 	if len(cpus) == 0 {
 		return cmd.Start()
 	}
-	// The child inherits the affinity of the forking thread. Go ends a thread only when a goroutine exits locked to
-	// it, which this one does not, so the parent-death signal cannot fire early.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return fmt.Errorf("reading the CPU affinity: %w", err)
