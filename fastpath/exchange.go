@@ -55,6 +55,7 @@ func (p *exchanges) release(x *Exchange) {
 	}
 	x.call.Reset()
 	x.signed = sigv4.Request{}
+	x.verified.Reset()
 	x.event = audit.Event{Shard: x.event.Shard}
 	p.pool.Put(x)
 }

@@ -77,13 +77,8 @@ func (s *Service) Resolve(ctx context.Context, c *Call) error {
 // resolve finds one key by name; a caller's mistake becomes c.refuse.
 func (s *Service) resolve(ctx context.Context, c *Call, name []byte, into *keyring.Resolved) error {
 	resolved, err := s.keys.Resolve(ctx, c.Scope, name)
-	var refused *keyring.NameError
-	switch {
-	case errors.As(err, &refused):
-		c.refuse = nameRefusal(c.row, refused)
-		return nil
-	case err != nil:
-		return fmt.Errorf("finding the key: %w", err)
+	if err != nil {
+		return c.unresolved(err)
 	}
 	*into = resolved
 	switch {
@@ -93,6 +88,17 @@ func (s *Service) resolve(ctx context.Context, c *Call, name []byte, into *keyri
 		c.refuse = notFound(resolved.Snapshot)
 	}
 	return nil
+}
+
+// unresolved keeps a caller's mistake for Execute. It is apart from resolve so that the target of errors.As,
+// which goes to the heap, is only made where there is an error.
+func (c *Call) unresolved(err error) error {
+	var refused *keyring.NameError
+	if errors.As(err, &refused) {
+		c.refuse = nameRefusal(c.row, refused)
+		return nil
+	}
+	return fmt.Errorf("finding the key: %w", err)
 }
 
 // action is the IAM action that the operation needs on one of its keys.
