@@ -168,6 +168,26 @@ func TestHTMLIsSelfContained(t *testing.T) {
 	}
 }
 
+func TestHeadline(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		spoil func(*results.CapacityResult)
+		want  string
+	}{
+		{func(*results.CapacityResult) {}, "20,100 requests/s sustained (server-bound)"},
+		{func(c *results.CapacityResult) { c.Label = results.ClientBound }, "At least 20,100 requests/s (client-bound), estimated ceiling 22,400/s"},
+		{func(c *results.CapacityResult) { c.Label, c.Ceiling = results.NotReached, 0 }, "At least 20,100 requests/s (not reached)"},
+		{func(c *results.CapacityResult) { c.Sustained = 0 }, "No rate was confirmed within the SLO"},
+		{func(c *results.CapacityResult) { c.Label = results.CostOnly }, "CPU a request only: fewer than two usable CPUs"},
+	} {
+		r := capacityRecord(t)
+		c.spoil(r.Capacity)
+		if got := r.Headline(); got != c.want {
+			t.Errorf("headline %q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestHTMLOfAnEmptyRun(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

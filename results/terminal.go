@@ -68,7 +68,7 @@ func (r *Record) Headline() string {
 	case c.Label == ServerBound:
 		return fmt.Sprintf("%s requests/s sustained (server-bound)", formatRate(c.Sustained))
 	default:
-		text := fmt.Sprintf("at least %s requests/s (%s)", formatRate(c.Sustained), c.Label)
+		text := fmt.Sprintf("At least %s requests/s (%s)", formatRate(c.Sustained), c.Label)
 		if c.Ceiling > 0 {
 			text += fmt.Sprintf(", estimated ceiling %s/s", formatRate(c.Ceiling))
 		}
