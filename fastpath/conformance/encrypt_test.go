@@ -178,6 +178,28 @@ func TestRSAEncryption(t *testing.T) {
 	}
 }
 
+// TestOAEPLimits: the largest plaintexts of the larger keys (RFC 8017, 7.1.1).
+func TestOAEPLimits(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("makes two large RSA keys")
+	}
+	for spec, limits := range map[types.KeySpec]map[types.EncryptionAlgorithmSpec]int{
+		"RSA_3072": {oaepSHA1: 342, oaepSHA256: 318}, "RSA_4096": {oaepSHA1: 470, oaepSHA256: 446},
+	} {
+		k := theKey(t, spec, "ENCRYPT_DECRYPT", 0)
+		for algorithm, limit := range limits {
+			in := &kms.EncryptInput{KeyId: &k.id, Plaintext: make([]byte, limit), EncryptionAlgorithm: algorithm}
+			if _, err := at.KMS().Encrypt(t.Context(), in); err != nil {
+				t.Errorf("%s %s: %v", spec, algorithm, err)
+			}
+			in.Plaintext = make([]byte, limit+1)
+			_, err := at.KMS().Encrypt(t.Context(), in)
+			wantError(t, err, "ValidationException", "Algorithm "+string(algorithm)+" and key spec "+string(spec)+" cannot encrypt data larger than "+itoa(limit)+" bytes.")
+		}
+	}
+}
+
 func TestEncryptRefusals(t *testing.T) {
 	t.Parallel()
 	sym, rsa, sign := symmetric(t), rsaCrypt(t), p256(t)

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,11 +57,24 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "conformance: closing the server:", err)
 		return 1
 	}
+	if n := faults.Load(); n > 0 {
+		fmt.Fprintf(os.Stderr, "conformance: the server was at fault %d times\n", n)
+		return 1
+	}
 	return code
 }
 
-// logf shows what the server has to say of itself: in these tests it has nothing to say.
-func logf(format string, args ...any) { fmt.Fprintf(os.Stderr, "server: "+format+"\n", args...) }
+// faults counts what the server logs of requests: each is a panic or an answer of status 500. Broken
+// connections, which it logs too, are part of the tests.
+var faults atomic.Int64
+
+func logf(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if strings.HasPrefix(line, "request ") || strings.HasPrefix(line, "defect") {
+		faults.Add(1)
+		fmt.Fprintln(os.Stderr, "server:", line)
+	}
+}
 
 func otherEndpoint(url string) (*servertest.Endpoint, error) {
 	e := &servertest.Endpoint{

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the deprecated twin of KeySpec is part of the API still
+
 package conformance_test
 
 import (
