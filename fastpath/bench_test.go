@@ -1,44 +1,38 @@
 package fastpath_test
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"testing"
-	"time"
 
 	"trent/fastpath/frontend"
 	"trent/fastpath/servertest"
 )
 
-// BenchmarkChain is what a request costs from the frontend's request to the answer, over the echo floor: the
-// signature, the codecs, the key, the HSM and the accounts.
+// BenchmarkChain is a request from the frontend's view of it to the answer's bytes, without HTTP and TLS: the
+// signature verified, the body decoded, the key found, the cryptography done, the answer encoded.
 func BenchmarkChain(b *testing.B) {
 	s := servertest.Start(b, servertest.Options{})
 	id := newKey(b, s)
-	arn := "arn:aws:kms:us-east-1:" + s.Account + ":key/" + id
-	plaintext := base64.StdEncoding.EncodeToString(make([]byte, 32))
-	status, body := serve(b, s, servertest.For("Encrypt", `{"KeyId":"`+id+`","Plaintext":"`+plaintext+`"}`))
-	var sealed struct{ CiphertextBlob []byte }
-	if err := json.Unmarshal([]byte(body), &sealed); err != nil || status != 200 {
-		b.Fatalf("%d %s", status, body)
+	_, body := serve(b, s, servertest.For("Encrypt", `{"KeyId":"`+id+`","Plaintext":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}`))
+	var sealed struct{ CiphertextBlob string }
+	if err := json.Unmarshal([]byte(body), &sealed); err != nil {
+		b.Fatal(err)
 	}
-	blob := base64.StdEncoding.EncodeToString(sealed.CiphertextBlob)
-	for _, c := range []struct{ op, body string }{
-		{"Encrypt", `{"KeyId":"` + arn + `","Plaintext":"` + plaintext + `"}`},
-		{"Decrypt", `{"CiphertextBlob":"` + blob + `"}`},
-		{"GenerateDataKey", `{"KeyId":"` + arn + `","KeySpec":"AES_256"}`},
+	for _, c := range []struct{ operation, body string }{
+		{"Encrypt", `{"KeyId":"` + id + `","Plaintext":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}`},
+		{"Decrypt", `{"CiphertextBlob":"` + sealed.CiphertextBlob + `"}`},
+		{"GenerateDataKey", `{"KeyId":"` + id + `","KeySpec":"AES_256"}`},
+		{"GenerateRandom", `{"NumberOfBytes":32}`},
+		{"DescribeKey", `{"KeyId":"` + id + `"}`},
 	} {
-		b.Run("op="+c.op, func(b *testing.B) {
+		b.Run("op="+c.operation, func(b *testing.B) {
 			handler := s.Core.Handler()
-			r := received(b, s, servertest.For(c.op, c.body))
-			template := append([]byte(nil), r.Body...)
+			r := received(b, s, servertest.For(c.operation, c.body))
 			w := &frontend.Response{Body: make([]byte, 0, 16<<10)}
-			r.Received = time.Now()
 			b.ReportAllocs()
 			for b.Loop() {
-				r.Body = r.Body[:len(template)]
-				copy(r.Body, template) // decoding changed it
-				w.Body = w.Body[:0]
+				copy(r.Body, c.body) // decoding changes it
+				w.Status, w.Body = 0, w.Body[:0]
 				handler.Serve(r, w)
 			}
 			if w.Status != 200 {

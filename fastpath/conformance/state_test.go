@@ -1,6 +1,8 @@
 package conformance_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,4 +257,52 @@ func TestStatesOfOtherKeys(t *testing.T) {
 	wantError(t, err, "KMSInvalidStateException", waiting.arn+" is pending import.")
 	_, err = client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &waiting.id})
 	wantError(t, err, "KMSInvalidStateException", waiting.arn+" is pending import.")
+}
+
+// TestDisablingIsImmediate: a use that begins after DisableKey was answered fails, whichever connection and
+// core it takes, and one after EnableKey was answered succeeds.
+func TestDisablingIsImmediate(t *testing.T) {
+	t.Parallel()
+	ctx, client := t.Context(), at.KMS()
+	k := newSymmetric(t)
+	var phase atomic.Int64 // even: enabled; odd: disabled; moved only between two answered changes
+	var users sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		users.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				before := phase.Load()
+				_, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: &k.id, Plaintext: []byte("x")})
+				if phase.Load() != before || before < 0 {
+					continue // a change was on its way
+				}
+				if disabled := before%2 == 1; disabled != (err != nil) {
+					t.Errorf("disabled %v: %v", disabled, err)
+				}
+			}
+		})
+	}
+	for n := int64(1); n <= 20; n++ {
+		phase.Store(-n)
+		var err error
+		if n%2 == 1 {
+			_, err = client.DisableKey(ctx, &kms.DisableKeyInput{KeyId: &k.id})
+		} else {
+			_, err = client.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &k.id})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		phase.Store(n)
+		for range 3 { // let the others see this phase
+			_, _ = client.Encrypt(ctx, &kms.EncryptInput{KeyId: &k.id, Plaintext: []byte("x")})
+		}
+	}
+	close(stop)
+	users.Wait()
 }
