@@ -186,7 +186,7 @@ func openDirectory(s *settings) (*identity.Directory, error) {
 		if c.ARN != "" {
 			principal.ARN = c.ARN
 		}
-		all = append(all, identity.Credential{AccessKeyID: c.AccessKeyID, Secret: identity.Secret(c.SecretAccessKey), Principal: principal})
+		all = append(all, identity.Credential{AccessKeyID: c.AccessKeyID, Secret: identity.Secret(c.SecretAccessKey), SessionToken: c.SessionToken, Principal: principal})
 	}
 	if len(all) == 0 {
 		all = append(all, identity.BuiltIn(s.Account))

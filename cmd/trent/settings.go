@@ -51,6 +51,7 @@ type settings struct {
 type credentialSettings struct {
 	AccessKeyID     string `yaml:"access_key_id"`
 	SecretAccessKey string `yaml:"secret_access_key"`
+	SessionToken    string `yaml:"session_token"` // of temporary credentials; empty: a long-term key
 	Account         string `yaml:"account"`
 	Partition       string `yaml:"partition"`
 	ARN             string `yaml:"arn"`
