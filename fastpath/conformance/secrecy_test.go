@@ -150,3 +150,24 @@ func TestNothingIsWritten(t *testing.T) {
 		s.Restart(t)
 	}
 }
+
+// TestNeedles: a secret is found in each form, wherever it begins in a longer text, and only there.
+func TestNeedles(t *testing.T) {
+	t.Parallel()
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret)
+	n := newNeedle("a secret", secret)
+	for before := range 8 {
+		text := append(append(bytes.Repeat([]byte{0xfb}, before), secret...), 1, 2, 3)
+		for _, form := range []string{string(text), hex.EncodeToString(text), base64.StdEncoding.EncodeToString(text), base64.RawURLEncoding.EncodeToString(text)} {
+			if _, ok := n.found(map[string][]byte{"f": []byte("x" + form)}); !ok {
+				t.Errorf("not found %d bytes into %.20q…", before, form)
+			}
+		}
+	}
+	other := make([]byte, 1<<20)
+	_, _ = rand.Read(other)
+	if _, ok := n.found(map[string][]byte{"f": other}); ok {
+		t.Error("found where it is not")
+	}
+}
