@@ -29,7 +29,7 @@ var (
 	rsaEncryption = []types.EncryptionAlgorithmSpec{"RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"}
 )
 
-// newestSpecs are the specs that these tests make keys of, with what KeyMetadata says of each.
+// specTable is the kinds of keys that these tests make, with what KeyMetadata says of each.
 var specTable = []struct {
 	spec  types.KeySpec
 	usage types.KeyUsageType
