@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
 
+	"trent/fastpath"
 	"trent/hsm"
 	"trent/loadgen/machine"
 	"trent/results/stats"
@@ -85,6 +87,9 @@ func coreChild(ctx context.Context, dir string, cpus []int) (float64, error) {
 
 // CoreChild encrypts for two seconds on GOMAXPROCS goroutines and writes operations a second to result.
 func CoreChild(result string) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(fastpath.GCPercent) // as the server does
+	}
 	dir, err := os.MkdirTemp("", "trent-bench")
 	if err != nil {
 		return err

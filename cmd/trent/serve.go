@@ -68,10 +68,6 @@ type running struct {
 	summary   summary
 }
 
-// gcPercent lets the small live heap of a server grow fivefold between collections: a request's two cipher
-// objects are all its garbage, and at the default a collection would come every few thousand requests.
-const gcPercent = 400
-
 // serve runs a server until ctx ends or it is told to stop, then drains it.
 func serve(ctx context.Context, e *environment, s *settings) error {
 	// Before any key is read: no core dumps, no reading of this process's memory by others.
@@ -80,7 +76,7 @@ func serve(ctx context.Context, e *environment, s *settings) error {
 		return failure(fmt.Errorf("hardening the process: %w", err), "")
 	}
 	if e.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		debug.SetGCPercent(fastpath.GCPercent)
 	}
 	r, err := start(e, s)
 	if err != nil {
