@@ -27,7 +27,9 @@ func (l *logger) serve(s *Store) {
 	l.mu.Unlock()
 }
 
-func (l *logger) Infof(format string, args ...any)  { l.printf("pebble: "+format, args...) }
+// Infof drops what Pebble says of its ordinary work.
+func (l *logger) Infof(string, ...any) {}
+
 func (l *logger) Errorf(format string, args ...any) { l.printf("pebble: "+format, args...) }
 
 func (l *logger) Fatalf(format string, args ...any) {
