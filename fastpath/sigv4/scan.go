@@ -74,7 +74,7 @@ func (out *Verified) Scan(rawHeaders []byte) error {
 		b.n++
 	}
 	b.raw = rawHeaders
-	b.plain = !continued && bytes.IndexByte(rawHeaders, '\t') < 0 && bytes.Index(rawHeaders, doubleSpace) < 0
+	b.plain = !continued && bytes.IndexByte(rawHeaders, '\t') < 0 && !bytes.Contains(rawHeaders, doubleSpace)
 	return nil
 }
 
