@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// clock is what the pacer waits by. Its user is one goroutine that has called begin.
+// clock is what the pacer waits by. It has one user at a time.
 type clock interface {
-	// begin prepares the calling goroutine; it must not be used for anything else afterwards.
-	begin()
 	// now is the time since the origin.
 	now() time.Duration
 	// until waits until the moment, or returns false as soon as ctx has ended. It may spin at the end, no longer than spin.
 	until(ctx context.Context, moment, spin time.Duration) bool
+	// close frees what the clock holds.
+	close()
 }
 
 // timerClock waits by the runtime's timers, which wake an idle process up to 1 ms late. It is the whole clock where the kernel's
-// absolute sleep is not to be had, and in virtual time.
+// timers are not to be had, and in virtual time.
 type timerClock struct{ origin time.Time }
 
-func (c timerClock) begin()             {}
 func (c timerClock) now() time.Duration { return time.Since(c.origin) }
+func (c timerClock) close()             {}
 
 func (c timerClock) until(ctx context.Context, moment, _ time.Duration) bool {
 	wait := moment - c.now()

@@ -2,53 +2,60 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// kernelClock sleeps by clock_nanosleep to an absolute time of CLOCK_MONOTONIC (which is the clock of Go's monotonic times too) on
-// a thread of its own, and spins for as long as it has learned that wake-ups come late.
+// kernelClock waits by a timerfd set to an absolute time of CLOCK_MONOTONIC (which is the clock of Go's monotonic times too). The
+// descriptor is read through the runtime's poller: the thread that polls the connections sleeps until an answer comes or a hit is
+// due, whichever is first, and goes on with either, so that a wake-up costs no switch of threads. Go's own timers share that
+// property but are rounded up to a millisecond there. The clock spins for as long as it has learned that wake-ups come late.
 type kernelClock struct {
 	timerClock
 	raw   int64 // CLOCK_MONOTONIC at the origin, ns
 	error time.Duration
+	file  *os.File
+	timer syscall.RawConn
 }
 
-// Bounds of the clock, chosen: wake-ups on an idle thread are 50 to 60 µs late on common virtual machines, and nothing is gained
-// by spinning longer than longestSpin. Far moments are waited for by a timer, which listens to the context.
+// Bounds of the clock, chosen: wake-ups of an idle process are 50 to 60 µs late on common virtual machines, and nothing is gained
+// by spinning longer than longestSpin. Far moments are waited for by Go's timers, which listen to the context.
 const (
 	firstGuess  = 60 * time.Microsecond
 	longestSpin = 150 * time.Microsecond
-	timerSlack  = 2 * time.Millisecond
-	pacerNice   = -15
+	near        = 2 * time.Millisecond
 )
 
 // newClock makes the best clock of the platform, counting from origin.
 func newClock(origin time.Time) clock {
+	simple := timerClock{origin}
 	var at unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &at); err != nil {
-		return timerClock{origin}
+		return simple
 	}
-	return &kernelClock{timerClock: timerClock{origin}, raw: at.Nano() - int64(time.Since(origin)), error: firstGuess}
+	c := &kernelClock{timerClock: simple, raw: at.Nano() - int64(time.Since(origin)), error: firstGuess}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return simple
+	}
+	c.file = os.NewFile(uintptr(fd), "timer")
+	if c.timer, err = c.file.SyscallConn(); err != nil {
+		c.file.Close()
+		return simple
+	}
+	return c
 }
 
-// begin binds the goroutine to its thread, which ends with it: neither the binding nor the timer slack of 1 ns leaks to others.
-func (c *kernelClock) begin() {
-	runtime.LockOSThread()
-	// Without the precise slack the kernel may be 50 µs later; the learned error covers it.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	// On a busy core the pacer must not queue behind the workers it wakes. Without the privilege it stays as it is, and the
-	// pacer lag tells.
-	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), pacerNice)
-}
+func (c *kernelClock) close() { c.file.Close() }
 
 func (c *kernelClock) until(ctx context.Context, moment, spin time.Duration) bool {
 	now := c.now()
-	if moment-now > 2*timerSlack {
-		if !c.timerClock.until(ctx, moment-timerSlack, 0) {
+	if moment-now > 2*near {
+		if !c.timerClock.until(ctx, moment-near, 0) {
 			return false
 		}
 		now = c.now()
@@ -68,14 +75,19 @@ func (c *kernelClock) until(ctx context.Context, moment, spin time.Duration) boo
 	return true
 }
 
+// sleep returns at the target, or at once where the timer cannot be set: then hits go out by what the caller reads off the clock.
 func (c *kernelClock) sleep(target time.Duration) {
-	at := unix.NsecToTimespec(c.raw + int64(target))
-	for {
-		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return
+	set := unix.ItimerSpec{Value: unix.NsecToTimespec(c.raw + int64(target))}
+	armed := false
+	// The timer is set between the poller's reset and its wait, so that no expiry is lost. The descriptor is never read: each
+	// expiry is an edge of its own, and setting the timer anew empties it.
+	_ = c.timer.Read(func(fd uintptr) bool {
+		if !armed {
+			armed = true
+			return unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME, &set, nil) != nil
 		}
-	}
+		return c.now() >= target
+	})
 }
 
 // learn follows the upper quartile of the wake-up error: three steps up for a later wake-up, one down for an earlier one. A rarer
@@ -88,6 +100,21 @@ func (c *kernelClock) learn(late time.Duration) {
 		c.error -= step
 	}
 	c.error = min(max(c.error, 0), longestSpin)
+}
+
+// oneThreadPerCPU lowers GOMAXPROCS to the CPUs that the process may use, and returns how to undo it. A process that was pinned
+// after its start, or told to, has more: then goroutines are handed from thread to thread on the same core.
+func oneThreadPerCPU() (undo func()) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return func() {}
+	}
+	before := runtime.GOMAXPROCS(0)
+	if n := set.Count(); n == 0 || n >= before {
+		return func() {}
+	}
+	runtime.GOMAXPROCS(set.Count())
+	return func() { runtime.GOMAXPROCS(before) }
 }
 
 // processCPU is the CPU time of this process so far.

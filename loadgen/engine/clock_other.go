@@ -7,5 +7,8 @@ import "time"
 // newClock makes the best clock of the platform, counting from origin.
 func newClock(origin time.Time) clock { return timerClock{origin} }
 
+// oneThreadPerCPU changes nothing where processes cannot be pinned.
+func oneThreadPerCPU() (undo func()) { return func() {} }
+
 // processCPU is unknown here.
 func processCPU() time.Duration { return 0 }

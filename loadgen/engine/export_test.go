@@ -89,10 +89,16 @@ func WorkersFor(rate float64, timeout time.Duration, connections int) int {
 // Queue is the queue as tests use it: hits are their numbers.
 type Queue struct{ q *queue }
 
-func NewQueue(workers int) *Queue { return &Queue{newQueue(workers)} }
-func (q *Queue) Push(n uint64)    { q.q.push(pending{n: n}) }
-func (q *Queue) Close()           { q.q.close() }
-func (q *Queue) Most() int        { return q.q.backlog() }
+func NewQueue(workers int) *Queue {
+	return &Queue{newQueue(workers, nil, func() time.Duration { return 0 }, nil)}
+}
+func (q *Queue) Push(n uint64) {
+	q.q.mu.Lock()
+	defer q.q.mu.Unlock()
+	q.q.push(pending{n: n})
+}
+func (q *Queue) Close()    { q.q.close() }
+func (q *Queue) Most() int { return q.q.backlog() }
 
 // Worker returns a pop of one worker.
 func (q *Queue) Worker() func() (n uint64, free, ok bool) {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// nativeEngine has one goroutine for each connection and a pacer on a thread of its own.
+// nativeEngine has one goroutine for each connection and one that paces.
 type nativeEngine struct{}
 
 // Name is "native".
@@ -21,7 +21,7 @@ func (nativeEngine) Run(ctx context.Context, p *Plan) (Report, error) {
 }
 
 func (r *run) native() Report {
-	q := newQueue(len(r.lanes))
+	q := newQueue(len(r.lanes), newPacer(r.plan.Schedule), r.now, &r.due)
 	stop := r.supervise()
 	var wg sync.WaitGroup
 	for _, l := range r.lanes {
@@ -36,21 +36,9 @@ func (r *run) native() Report {
 			}
 		})
 	}
-	// The pacer's goroutine ends with its thread and must not be the caller's.
-	wg.Go(func() {
-		defer q.close()
-		c := r.newClock(r.origin)
-		c.begin()
-		pace := newPacer(c, r.plan.Schedule)
-		for {
-			hit, ok := pace.next(r.soft)
-			if !ok {
-				return
-			}
-			r.due.Add(1)
-			q.push(hit)
-		}
-	})
+	c := r.newClock(r.origin)
+	q.pace(r.soft, c)
+	c.close()
 	wg.Wait()
 	interrupted := r.soft.Err() != nil
 	stop()

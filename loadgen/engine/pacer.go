@@ -20,9 +20,8 @@ type pending struct {
 	held bool
 }
 
-// pacer walks through a schedule in time.
+// pacer walks through a schedule in time. It has one user at a time.
 type pacer struct {
-	clock    clock
 	iterator schedule.Iterator
 	gap      time.Duration // smoothed gap between hits
 	last     time.Duration
@@ -31,15 +30,18 @@ type pacer struct {
 	more     bool
 }
 
-// spinFrom is the mean gap from which the pacer spins at the end of a sleep; below it spinning would burn a core, and hits go out
-// as they are found to be due. Above it a spin may take one part in spinShare of the gap: at most an eighth of a core.
+// A pacer that sleeps does it by one of two ways. Where the mean gap is spinFrom or longer it wakes for each hit, and spins at the
+// end for up to one part in spinShare of the gap. Where it is shorter, a wake-up for each hit would cost more than the hit: it
+// lies quantum at the least between two wake-ups, and all hits due by then go out together, late by less than that. Due times
+// stay what they are.
 const (
-	spinFrom  = 100 * time.Microsecond
+	spinFrom  = 150 * time.Microsecond
 	spinShare = 8
+	quantum   = 150 * time.Microsecond
 )
 
-func newPacer(c clock, s schedule.Schedule) *pacer {
-	p := &pacer{clock: c, iterator: s.Iterator(), gap: time.Second}
+func newPacer(s schedule.Schedule) *pacer {
+	p := &pacer{iterator: s.Iterator(), gap: time.Second}
 	if rate := s.MeanRate(); rate > 0 {
 		p.gap = time.Duration(float64(time.Second) / rate)
 	}
@@ -47,21 +49,20 @@ func newPacer(c clock, s schedule.Schedule) *pacer {
 	return p
 }
 
-// next waits until the next hit is due and returns it; ok is false after the last hit or when ctx has ended.
-func (p *pacer) next(ctx context.Context) (hit pending, ok bool) {
-	if !p.more {
+// wakeUp is when to wake up next, having been awake at a moment, and how long to spin at the end at the most.
+func (p *pacer) wakeUp(awake time.Duration) (moment, spin time.Duration) {
+	if p.gap >= spinFrom {
+		return p.due, p.gap / spinShare
+	}
+	return max(p.due, awake+quantum), 0
+}
+
+// take returns the next hit if it is due by now.
+func (p *pacer) take(now time.Duration) (hit pending, ok bool) {
+	if !p.more || p.due > now {
 		return pending{}, false
 	}
-	if now := p.clock.now(); now < p.due || p.n&63 == 0 {
-		spin := time.Duration(0)
-		if p.gap >= spinFrom {
-			spin = p.gap / spinShare
-		}
-		if !p.clock.until(ctx, p.due, spin) {
-			return pending{}, false
-		}
-	}
-	hit = pending{n: p.n, due: p.due, handed: p.clock.now()}
+	hit = pending{n: p.n, due: p.due, handed: now}
 	p.gap += (p.due - p.last - p.gap) / 16
 	p.last = p.due
 	p.n++
@@ -69,13 +70,25 @@ func (p *pacer) next(ctx context.Context) (hit pending, ok bool) {
 	return hit, true
 }
 
-// skip returns the next hit as never handed over if it was due by a moment, without waiting.
-func (p *pacer) skip(by time.Duration) (hit pending, ok bool) {
-	if !p.more || p.due > by {
+// next waits until the next hit is due and returns it; ok is false after the last hit or when ctx has ended.
+func (p *pacer) next(ctx context.Context, c clock) (hit pending, ok bool) {
+	now := c.now()
+	if p.n&63 == 0 && ctx.Err() != nil {
 		return pending{}, false
 	}
-	hit = pending{n: p.n, due: p.due, handed: measure.Never}
-	p.n++
-	p.due, p.more = p.iterator.Next()
-	return hit, true
+	for p.more && p.due > now {
+		moment, spin := p.wakeUp(now)
+		if !c.until(ctx, moment, spin) {
+			return pending{}, false
+		}
+		now = c.now()
+	}
+	return p.take(now)
+}
+
+// skip returns the next hit as never handed over if it was due by a moment, without waiting.
+func (p *pacer) skip(by time.Duration) (hit pending, ok bool) {
+	hit, ok = p.take(by)
+	hit.handed = measure.Never
+	return hit, ok
 }

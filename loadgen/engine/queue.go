@@ -1,11 +1,22 @@
 package engine
 
-import "sync"
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
-// queue hands hits to connections: first come, first served, and the connection that has been idle longest takes the next hit,
-// so that all of them are used. Its lock is held for a few instructions. It grows with the backlog and keeps its room.
+// queue releases the hits of a schedule when they are due and hands them to connections: first come, first served, and the
+// connection that has been idle longest takes the next hit, so that all of them are used. Hits are released by whoever looks: by
+// pace, which sleeps until there is something to release, and by each worker that asks for its next hit, which on a busy core
+// comes sooner than a wake-up. Its lock is held for the release of a batch at most. The backlog keeps its room.
 type queue struct {
+	now func() time.Duration
+	due *atomic.Uint64 // hits released
+
 	mu      sync.Mutex
+	pacer   *pacer    // nil: hits are pushed only
 	ring    []pending // length is a power of two
 	head    int       // next to take
 	count   int
@@ -21,20 +32,58 @@ type worker struct{ wake chan pending }
 
 func newWorker() *worker { return &worker{wake: make(chan pending, 1)} }
 
-func newQueue(workers int) *queue {
-	return &queue{ring: make([]pending, 1024), idle: make([]*worker, workers)}
+func newQueue(workers int, p *pacer, now func() time.Duration, due *atomic.Uint64) *queue {
+	return &queue{ring: make([]pending, 1024), idle: make([]*worker, workers), pacer: p, now: now, due: due}
 }
 
-// push hands a hit over: to an idle worker, or to the backlog.
+// batch bounds the hits released under one hold of the lock and by one reading of the clock.
+const batch = 32
+
+// pace releases the hits of the schedule until the last one or the end of ctx, and closes the queue.
+func (q *queue) pace(ctx context.Context, c clock) {
+	defer q.close()
+	for ctx.Err() == nil {
+		now := q.now()
+		q.mu.Lock()
+		full := q.release(now)
+		more := q.pacer.more
+		moment, spin := q.pacer.wakeUp(now)
+		q.mu.Unlock()
+		if !more || !full && !c.until(ctx, moment, spin) {
+			return
+		}
+	}
+}
+
+// release hands over what is due by now, a batch at the most; it reports whether it stopped for that. The lock must be held.
+func (q *queue) release(now time.Duration) (full bool) {
+	if q.pacer == nil || q.closed {
+		return false
+	}
+	n := 0
+	for ; n < batch; n++ {
+		hit, ok := q.pacer.take(now)
+		if !ok {
+			break
+		}
+		q.push(hit)
+	}
+	if n > 0 {
+		q.due.Add(uint64(n))
+	}
+	return n == batch
+}
+
+// push hands a hit over: to an idle worker, or to the backlog. The lock must be held.
 func (q *queue) push(hit pending) {
-	q.mu.Lock()
 	if q.waiting > 0 {
 		w := q.idle[q.first]
-		q.first = (q.first + 1) % len(q.idle)
+		if q.first++; q.first == len(q.idle) {
+			q.first = 0
+		}
 		q.waiting--
-		q.mu.Unlock()
 		hit.free = true
-		w.wake <- hit
+		w.wake <- hit // has room: an idle worker's channel is empty
 		return
 	}
 	if q.count == len(q.ring) {
@@ -43,7 +92,6 @@ func (q *queue) push(hit pending) {
 	q.ring[(q.head+q.count)&(len(q.ring)-1)] = hit
 	q.count++
 	q.most = max(q.most, q.count)
-	q.mu.Unlock()
 }
 
 func (q *queue) grow() {
@@ -55,7 +103,9 @@ func (q *queue) grow() {
 
 // pop takes the next hit, waiting for one if need be; ok is false once the queue is closed and empty.
 func (q *queue) pop(w *worker) (hit pending, ok bool) {
+	now := q.now()
 	q.mu.Lock()
+	q.release(now)
 	if q.count > 0 {
 		hit = q.ring[q.head]
 		q.head = (q.head + 1) & (len(q.ring) - 1)
@@ -74,7 +124,7 @@ func (q *queue) pop(w *worker) (hit pending, ok bool) {
 	return hit, ok
 }
 
-// close says that no hit will be pushed any more.
+// close says that no hit will be released any more.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true

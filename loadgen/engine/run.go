@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +28,7 @@ type run struct {
 	origin      time.Time
 	newClock    func(origin time.Time) clock
 	cpu         time.Duration
-	procs       int // GOMAXPROCS to restore, 0 if it was not changed
+	restore     func() // undoes what was changed of the process
 	lanes       []*lane
 
 	// soft ends when the plan's context does: nothing is sent any more. hard ends a grace later: what is under way is cut off.
@@ -72,10 +71,7 @@ func prepareAt(ctx context.Context, p *Plan, d *destination) (*run, error) {
 		r.closeAll()
 		return nil, err
 	}
-	// The pacer's thread sleeps in the kernel; with one P it would take the workers' turn.
-	if runtime.GOMAXPROCS(0) == 1 {
-		r.procs = runtime.GOMAXPROCS(2)
-	}
+	r.restore = oneThreadPerCPU()
 	r.cpu = processCPU()
 	r.origin = time.Now().Add(lead)
 	return r, nil
@@ -165,9 +161,7 @@ func (r *run) finish(engine string, interrupted bool) Report {
 	cpu := processCPU() - r.cpu
 	r.cancelHard()
 	r.closeAll()
-	if r.procs > 0 {
-		runtime.GOMAXPROCS(r.procs)
-	}
+	r.restore()
 	return Report{
 		Engine: engine, Start: r.origin, Elapsed: elapsed, ClientCPU: cpu, Interrupted: interrupted,
 		Due: r.due.Load(), Sent: r.sent.Load(), Done: r.recorded.Load(),

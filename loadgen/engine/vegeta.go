@@ -54,6 +54,7 @@ func (r *run) vegeta() Report {
 	for range attacker.Attack(stub, a, 0, "") {
 		continue // unread results pile up goroutines
 	}
+	a.clock.close()
 	interrupted := r.soft.Err() != nil
 	stop()
 	if interrupted {
@@ -74,6 +75,7 @@ type attack struct {
 	mask    uint64
 
 	// Used by the attack loop only.
+	clock   clock
 	pacer   *pacer
 	blocked bool // the last hit found all workers busy
 	capHits uint64
@@ -92,7 +94,7 @@ func newAttack(r *run, workers int) *attack {
 		size *= 2
 	}
 	a := &attack{run: r, workers: workers, lanes: make(chan *lane, len(r.lanes)), ring: make([]pending, size), mask: uint64(size - 1),
-		shard: r.plan.Recorder.NewShard()}
+		shard: r.plan.Recorder.NewShard(), clock: r.newClock(r.origin), pacer: newPacer(r.plan.Schedule)}
 	for _, l := range r.lanes {
 		a.lanes <- l
 	}
@@ -102,15 +104,9 @@ func newAttack(r *run, workers int) *attack {
 // Rate is asked by nobody during an attack.
 func (a *attack) Rate(time.Duration) float64 { return a.run.plan.Schedule.MeanRate() }
 
-// Pace waits until the next hit is due. vegeta calls it from one goroutine, which it binds to a thread at the first call and which
-// ends with the attack.
+// Pace waits until the next hit is due. vegeta calls it from one goroutine.
 func (a *attack) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
-	if a.pacer == nil {
-		c := a.run.newClock(a.run.origin)
-		c.begin()
-		a.pacer = newPacer(c, a.run.plan.Schedule)
-	}
-	hit, ok := a.pacer.next(a.run.soft)
+	hit, ok := a.pacer.next(a.run.soft, a.clock)
 	if !ok {
 		return 0, true
 	}
@@ -184,9 +180,6 @@ func (a *attack) unsent(p pending, name string) {
 
 // overdue records, after an interruption, the hits that had been due by then while the loop was held up.
 func (a *attack) overdue(until time.Duration) {
-	if a.pacer == nil {
-		return
-	}
 	for {
 		hit, ok := a.pacer.skip(until)
 		if !ok {
