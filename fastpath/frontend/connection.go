@@ -20,7 +20,8 @@ const (
 
 const (
 	headRoom    = 512      // bytes kept free before a body for the head of its answer
-	outCapacity = 8 << 10  // holds Decrypt of 4,096 bytes and every data key pair
+	bodyRoom    = 6 << 10  // holds the answers of Decrypt of 4,096 bytes and of every data key pair
+	outCapacity = 8 << 10  // of a new buffer
 	keptOut     = 64 << 10 // a larger buffer is given up once it is sent
 	lingerTime  = time.Second
 )
@@ -35,7 +36,7 @@ type connection struct {
 	info     ConnectionTLS
 	remote   netip.AddrPort
 
-	out      []byte // answers that are not sent yet; all zero beyond
+	out      []byte // answers that are not sent yet
 	start    int    // where the answer in the making begins in out
 	request  Request
 	response Response
@@ -127,8 +128,8 @@ func (c *connection) wipe() {
 func (c *connection) begin() *Response {
 	c.start = len(c.out)
 	from := c.start + headRoom
-	if cap(c.out) < from+outCapacity/2 {
-		larger := make([]byte, c.start, max(outCapacity, 2*cap(c.out)+outCapacity))
+	if cap(c.out) < from+bodyRoom {
+		larger := make([]byte, c.start, c.start+outCapacity+cap(c.out))
 		copy(larger, c.out)
 		clear(c.out[:cap(c.out)])
 		c.out = larger
@@ -144,6 +145,9 @@ type answerForm struct{ closing, http10, headOnly bool }
 // finish puts the head in front of the body. Both now belong to the answers to be sent.
 func (c *connection) finish(w *Response, at time.Time, form answerForm) {
 	body := w.Body
+	if w.RequestID == [36]byte{} {
+		w.RequestID = newRequestID()
+	}
 	head := c.appendHead(c.head[:0], w, at, form)
 	if form.headOnly {
 		clear(body)

@@ -45,9 +45,9 @@ type Request struct {
 
 // Response is what a handler answers.
 type Response struct {
-	Status      int // 200 unless set
-	RequestID   [36]byte
-	ContentType string // left out if empty
+	Status      int      // 200 unless set
+	RequestID   [36]byte // a lower-case UUID; minted here if the handler leaves it zero
+	ContentType string   // left out if empty
 	// Body is appended to: it begins as the connection's own buffer, with capacity for any answer that holds
 	// plaintext. Whatever is left in it when the handler returns is the frontend's, and is cleared.
 	Body []byte

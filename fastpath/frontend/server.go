@@ -79,10 +79,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	header := &ctx.Request.Header
-	closing := s.draining.Load() || header.ConnectionClose()
-	if closing {
-		ctx.SetConnectionClose()
-	}
 	body := ctx.Request.Body()
 	r, w := &c.request, c.begin()
 	r.Method = header.Method()
@@ -95,6 +91,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 
 	s.handler.Serve(r, w)
 
+	closing := s.draining.Load() || header.ConnectionClose()
+	if closing {
+		ctx.SetConnectionClose()
+	}
 	c.finish(w, r.Received, answerForm{closing: closing, http10: !header.IsHTTP11(), headOnly: ctx.IsHead()})
 	clear(body[:cap(body)])
 	if cap(body) > keptBody {
@@ -180,7 +180,6 @@ func (s *Server) answerRefusal(c *connection, reason Reason) {
 	w := c.begin()
 	w.Status = refusals[reason].status
 	w.ContentType = "application/x-amz-json-1.1"
-	w.RequestID = newRequestID()
 	w.Body = append(w.Body, refusals[reason].body...)
 	s.o.Refuse(reason, w)
 	c.finish(w, time.Now(), answerForm{closing: true})
