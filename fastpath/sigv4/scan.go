@@ -18,7 +18,7 @@ type header struct {
 type headerBlock struct {
 	raw   []byte
 	n     int
-	plain bool // no value needs folding: the block has no tab, no two spaces in a row and no continued line
+	plain bool // no value needs more than runs of spaces folded: the block has no tab and no continued line
 	list  [maxHeaders]header
 }
 
@@ -74,11 +74,9 @@ func (out *Verified) Scan(rawHeaders []byte) error {
 		b.n++
 	}
 	b.raw = rawHeaders
-	b.plain = !continued && bytes.IndexByte(rawHeaders, '\t') < 0 && !bytes.Contains(rawHeaders, doubleSpace)
+	b.plain = !continued && bytes.IndexByte(rawHeaders, '\t') < 0
 	return nil
 }
-
-var doubleSpace = []byte("  ")
 
 // set reads one line that begins at an offset of the block; false: it is not a header.
 func (h *header) set(start int, line []byte) bool {

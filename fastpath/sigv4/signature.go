@@ -3,7 +3,6 @@ package sigv4
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 )
 
 // checkSignature computes the signature of r and compares it, in constant time, with the claimed one.
@@ -26,7 +25,7 @@ func (v *Verifier) checkSignature(credential *Credential, r *Request, out *Verif
 	text = append(text, '\n')
 	text = append(text, c.scope()...)
 	text = append(text, '\n')
-	text = hex.AppendEncode(text, hash[:])
+	text = appendHex(text, &hash)
 	out.scratch = text
 	hash = sha256.Sum256(text)
 	clear(text[:len(key.inner)])
@@ -35,9 +34,8 @@ func (v *Verifier) checkSignature(credential *Credential, r *Request, out *Verif
 	hash = sha256.Sum256(text)
 	clear(text)
 
-	var expected [2 * sha256.Size]byte
-	hex.Encode(expected[:], hash[:])
-	if subtle.ConstantTimeCompare(expected[:], c.signature) != 1 {
+	text = appendHex(text[:0], &hash)
+	if subtle.ConstantTimeCompare(text, c.signature) != 1 {
 		return errMismatch
 	}
 	if !cached {
