@@ -14,6 +14,7 @@ import (
 	"trent/loadgen/machine"
 	"trent/loadgen/measure"
 	"trent/loadgen/schedule"
+	"trent/loadgen/workload"
 	"trent/results/stats"
 )
 
@@ -65,8 +66,7 @@ func Keys(ctx context.Context, r *Report, binary, dir string, pairs int) error {
 	defer func() { _ = restore() }()
 	oneSubject := *trent
 	oneSubject.name = "one key"
-	a := keyed{trent, manyMade}
-	if err := cacheMemory(ctx, r, a); err != nil {
+	if err := cacheMemory(ctx, r, trent, many, manyMade); err != nil {
 		return err
 	}
 	const rate = 15_000
@@ -92,23 +92,14 @@ func Keys(ctx context.Context, r *Report, binary, dir string, pairs int) error {
 	return nil
 }
 
-type keyed struct {
-	s    *subject
-	keys *engine.Provisioned
-}
-
 // cacheMemory touches the keys until nearly all are cached and compares the heap before and after.
-func cacheMemory(ctx context.Context, r *Report, k keyed) error {
-	many, err := mixOf("GenerateDataKey", manyKeys)
-	if err != nil {
-		return err
-	}
+func cacheMemory(ctx context.Context, r *Report, s *subject, many *workload.Workload, keys *engine.Provisioned) error {
 	native, err := engine.New("native")
 	if err != nil {
 		return err
 	}
 	touch := func(rate float64, d time.Duration) error {
-		_, summary, err := runOn(ctx, native, k.s, many, k.keys, schedule.Constant(rate, d), connections)
+		_, summary, err := runOn(ctx, native, s, many, keys, schedule.Constant(rate, d), connections)
 		if err == nil && summary.Count(measure.OK) < summary.Asked()*99/100 {
 			return fmt.Errorf("warming the cache: %v", summary.Errors)
 		}
@@ -117,7 +108,7 @@ func cacheMemory(ctx context.Context, r *Report, k keyed) error {
 	if err := touch(1000, time.Second); err != nil {
 		return err
 	}
-	before, err := k.s.metric("trent_live_heap_bytes")
+	before, err := s.metric("trent_live_heap_bytes")
 	if err != nil {
 		return err
 	}
@@ -125,7 +116,7 @@ func cacheMemory(ctx context.Context, r *Report, k keyed) error {
 	if err := touch(10_000, 50*time.Second); err != nil {
 		return err
 	}
-	after, err := k.s.metric("trent_live_heap_bytes")
+	after, err := s.metric("trent_live_heap_bytes")
 	if err != nil {
 		return err
 	}
