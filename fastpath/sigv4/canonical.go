@@ -79,8 +79,8 @@ func (out *Verified) appendValues(dst, name []byte) (_ []byte, used uint64) {
 	b := &out.headers
 	key := keyOf(name)
 	separator := byte(':')
-	for i := range b.list[:b.n] {
-		if b.list[i].key != key || !equalFold(b.nameOf(i), name) {
+	for i, k := range b.keys[:b.n] {
+		if k != key || !equalFold(b.nameOf(i), name) {
 			continue
 		}
 		dst = append(dst, separator)
@@ -147,7 +147,7 @@ func (out *Verified) checkSigned(signed uint64) error {
 	for i := range b.list[:b.n] {
 		name := b.nameOf(i)
 		if signed&(1<<i) != 0 {
-			host = host || equalFold(name, "host")
+			host = host || len(name) == len("host") && equalFold(name, "host")
 			continue
 		}
 		if len(name) > len(amzPrefix) && equalFold(name[:len(amzPrefix)], amzPrefix) {

@@ -9,16 +9,14 @@ import (
 const maxHeaders = 64
 
 // header is one header line as offsets into the block: the name, and the value without surrounding space.
-type header struct {
-	key                               uint32 // see keyOf
-	name, nameEnd, value, valueLength uint32
-}
+type header struct{ name, nameEnd, value, valueLength uint32 }
 
 // headerBlock is a scanned header block.
 type headerBlock struct {
 	raw   []byte
 	n     int
-	plain bool // no value needs more than runs of spaces folded: the block has no tab and no continued line
+	plain bool               // no value needs more than runs of spaces folded: the block has no tab and no continued line
+	keys  [maxHeaders]uint32 // keyOf each name, apart so that a search stays within a few cache lines
 	list  [maxHeaders]header
 }
 
@@ -68,26 +66,25 @@ func (out *Verified) Scan(rawHeaders []byte) error {
 		if b.n == maxHeaders {
 			return errTooManyHeaders
 		}
-		if !b.list[b.n].set(start, line) {
+		if !b.add(start, line) {
 			return errHeaderSyntax
 		}
-		b.n++
 	}
 	b.raw = rawHeaders
 	b.plain = !continued && bytes.IndexByte(rawHeaders, '\t') < 0
 	return nil
 }
 
-// set reads one line that begins at an offset of the block; false: it is not a header.
-func (h *header) set(start int, line []byte) bool {
+// add reads one line that begins at an offset of the block; false: it is not a header.
+func (b *headerBlock) add(start int, line []byte) bool {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 || isSpace(line[colon-1]) {
 		return false
 	}
 	from, to := trim(line, colon+1)
-	h.key = keyOf(line[:colon])
-	h.name, h.nameEnd = uint32(start), uint32(start+colon)
-	h.value, h.valueLength = uint32(start+from), uint32(to-from)
+	b.keys[b.n] = keyOf(line[:colon])
+	b.list[b.n] = header{uint32(start), uint32(start + colon), uint32(start + from), uint32(to - from)}
+	b.n++
 	return true
 }
 
@@ -137,8 +134,8 @@ func (out *Verified) Header(name string) ([]byte, bool) {
 	}
 	b := &out.headers
 	key := keyOf(name)
-	for i := range b.list[:b.n] {
-		if b.list[i].key == key && equalFold(b.nameOf(i), name) {
+	for i, k := range b.keys[:b.n] {
+		if k == key && equalFold(b.nameOf(i), name) {
 			return b.valueOf(i), true
 		}
 	}
