@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"runtime/debug"
@@ -60,7 +61,10 @@ func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 	if err := x.verified.Scan(r.RawHeaders); err != nil {
 		return signatureError(err)
 	}
-	target, _ := x.verified.Header("x-amz-target")
+	target, ok := x.verified.Header("x-amz-target")
+	if !ok {
+		target = hoistedTarget(r.RawQuery)
+	}
 	op, ok := wire.LookupTarget(target)
 	if !ok {
 		return wire.Bare(wire.CodeUnknownOperationException)
@@ -81,6 +85,19 @@ func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 		return err
 	}
 	return s.operations.Execute(s.ctx, c)
+}
+
+// hoistedTarget finds the target in the query, where SDKs' presigners move it. An operation's name needs no
+// percent-encoding.
+func hoistedTarget(query []byte) []byte {
+	for len(query) > 0 {
+		var parameter []byte
+		parameter, query, _ = bytes.Cut(query, []byte{'&'})
+		if target, ok := bytes.CutPrefix(parameter, []byte("X-Amz-Target=")); ok {
+			return target
+		}
+	}
+	return nil
 }
 
 // notAnOperation answers other methods and paths than POST /; the service's own answer is not known (chosen).

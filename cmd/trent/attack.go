@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -94,6 +95,9 @@ the run), 6 inconclusive, 130 interrupted.`,
 }
 
 func runAttack(c *cobra.Command, e *environment, f *loadFlags, times schedule.Schedule) error {
+	if !slices.Contains(engine.Names(), f.engine) {
+		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	}
 	w, source, err := loadWorkload(f.workload)
 	if err != nil {
 		return err

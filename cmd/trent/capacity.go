@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,6 +52,9 @@ bound, 130 interrupted.`,
 }
 
 func runCapacity(c *cobra.Command, e *environment, f *loadFlags, maxRate float64, budget time.Duration) error {
+	if !slices.Contains(engine.Names(), f.engine) {
+		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	}
 	w, source, err := loadWorkload(f.workload)
 	if err != nil {
 		return err
