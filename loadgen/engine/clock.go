@@ -9,7 +9,8 @@ import (
 type clock interface {
 	// now is the time since the origin.
 	now() time.Duration
-	// until waits until the moment, or returns false as soon as ctx has ended. It may spin at the end, no longer than spin.
+	// until waits until about the moment, or returns false as soon as ctx has ended. It may return early, and may spin at the end,
+	// no longer than spin.
 	until(ctx context.Context, moment, spin time.Duration) bool
 	// close frees what the clock holds.
 	close()

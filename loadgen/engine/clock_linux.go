@@ -75,18 +75,19 @@ func (c *kernelClock) until(ctx context.Context, moment, spin time.Duration) boo
 	return true
 }
 
-// sleep returns at the target, or at once where the timer cannot be set: then hits go out by what the caller reads off the clock.
+// sleep returns about at the target. It may return early, as by an expiry of the setting before, or where the timer cannot be set:
+// the caller reads the clock and sleeps again.
 func (c *kernelClock) sleep(target time.Duration) {
 	set := unix.ItimerSpec{Value: unix.NsecToTimespec(c.raw + int64(target))}
 	armed := false
 	// The timer is set between the poller's reset and its wait, so that no expiry is lost. The descriptor is never read: each
 	// expiry is an edge of its own, and setting the timer anew empties it.
 	_ = c.timer.Read(func(fd uintptr) bool {
-		if !armed {
-			armed = true
-			return unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME, &set, nil) != nil
+		if armed {
+			return true // whether or not the target has come by Go's reading of the clock: there is no second edge
 		}
-		return c.now() >= target
+		armed = true
+		return unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME, &set, nil) != nil
 	})
 }
 
