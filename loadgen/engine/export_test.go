@@ -124,3 +124,9 @@ func FakeKeys(w *workload.Workload) *Provisioned {
 	}
 	return p
 }
+
+// NewClock is the platform's clock.
+func NewClock(origin time.Time) (now func() time.Duration, until func(ctx context.Context, moment, spin time.Duration) bool, stop func()) {
+	c := newClock(origin)
+	return c.now, c.until, c.close
+}
