@@ -219,6 +219,7 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		fmt.Fprintf(w, "# TYPE trent_hsm_parked_total counter\ntrent_hsm_parked_total %d\n", status.Parked)
 		fmt.Fprintf(w, "# TYPE trent_hsm_domain_version gauge\ntrent_hsm_domain_version %d\n", status.DomainVersion)
 	}
+	s.writeFrontendMetrics(w)
 	writeRuntimeMetrics(w)
 	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.started.Unix())
 }

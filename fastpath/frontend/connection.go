@@ -2,6 +2,8 @@ package frontend
 
 import (
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -96,6 +98,23 @@ func (c *connection) tlsInfo() *ConnectionTLS {
 	return &c.info
 }
 
+// errShut is what a read meets once Shutdown has closed the connection.
+var errShut = errors.New("the server closed the connection")
+
+// Read hides from fasthttp the two errors that it takes for an end with nothing to tidy: net.ErrClosed, and
+// io.EOF between two chunks. Its error handler is where the body that was read so far is cleared.
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	switch {
+	case err == nil:
+	case err == io.EOF && c.state.Load() == stateActive:
+		err = io.ErrUnexpectedEOF
+	case errors.Is(err, net.ErrClosed):
+		err = errShut
+	}
+	return n, err
+}
+
 // Write is called by fasthttp when it flushes its rendering of answers, p. The answers themselves lie in
 // out, complete and in order; they are sent instead, and cleared.
 func (c *connection) Write(p []byte) (int, error) {
@@ -111,6 +130,9 @@ func (c *connection) send() error {
 	}
 	_, err := c.Conn.Write(c.out)
 	c.wipe()
+	if err != nil {
+		c.server.stats.aborted.Add(1)
+	}
 	return err
 }
 

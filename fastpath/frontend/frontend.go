@@ -69,6 +69,11 @@ const (
 	TimedOut                          // not received within Options.ReadTimeout
 )
 
+var reasonNames = [...]string{"", "malformed", "body_too_large", "headers_too_large", "timed_out"}
+
+// String is the reason as metrics name it.
+func (r Reason) String() string { return reasonNames[r] }
+
 // Options configure a Server. Limits are chosen: KMS does not publish its own.
 type Options struct {
 	TLS          *tls.Config   // required unless Plaintext
@@ -81,7 +86,9 @@ type Options struct {
 	// Refuse words the answer to what never reaches the handler. w comes complete, with the exception's name
 	// and no text; Body may be replaced. nil: it stays so.
 	Refuse func(reason Reason, w *Response)
-	Logf   func(format string, args ...any) // nil: nothing is logged
+	// Logf gets trouble of the server's own; nil: it is dropped. What clients do wrong is counted (Stats) and
+	// not logged, so that none of them can fill a log.
+	Logf func(format string, args ...any)
 }
 
 // Defaults of Options.

@@ -109,11 +109,14 @@ func (s *Server) forget(c *connection) {
 // listener hands out connections of ours.
 type listener struct {
 	net.Listener
-	server *Server
+	server   *Server
+	reported time.Time // of the last shortage
 }
 
-// acceptPause is how long accepting rests when the system is short of something.
-const acceptPause = 50 * time.Millisecond
+const (
+	acceptPause   = 50 * time.Millisecond // accepting rests when the system is short of something
+	shortageEvery = time.Minute           // shortages are logged no more often: clients can cause them
+)
 
 // Accept returns io.EOF, which ends fasthttp's Serve without an error, once the server drains.
 func (l *listener) Accept() (net.Conn, error) {
@@ -124,7 +127,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		case l.server.draining.Load():
 			return nil, io.EOF
 		case isShortage(err):
-			l.server.o.Logf("accepting connections: %v", err)
+			if l.reported.IsZero() || time.Since(l.reported) >= shortageEvery {
+				l.reported = time.Now()
+				l.server.o.Logf("accepting connections: %v", err)
+			}
 			time.Sleep(acceptPause)
 			continue
 		default:

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -65,21 +67,27 @@ func New(o Options, h Handler) (*Server, error) {
 	return s, nil
 }
 
-// logger passes fasthttp's messages on.
+// logger passes fasthttp's messages on, except its line about every connection that ended with an error:
+// those are the client's doing, and counted.
 type logger func(format string, args ...any)
 
-func (l logger) Printf(format string, args ...any) { l(format, args...) }
+func (l logger) Printf(format string, args ...any) {
+	if !strings.HasPrefix(format, "error when serving connection") {
+		l(format, args...)
+	}
+}
 
 // handle is fasthttp's handler. Nothing of ctx is kept.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c := connectionOf(ctx.Conn())
 	ctx.Response.SkipBody = true // its rendering is dropped: see connection.Write
+	header := &ctx.Request.Header
+	body := ctx.Request.Body()
 	if c.state.Load() == stateClosing {
+		clear(body[:cap(body)])
 		ctx.SetConnectionClose() // Shutdown took the connection for idle first
 		return
 	}
-	header := &ctx.Request.Header
-	body := ctx.Request.Body()
 	r, w := &c.request, c.begin()
 	r.Method = header.Method()
 	r.Path, r.RawQuery = splitTarget(header.RequestURI())
@@ -127,6 +135,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	c := connectionOf(ctx.Conn())
 	if ctx.Request.Header.ContentLength() > s.o.MaxBody {
 		s.answerRefusal(c, BodyTooLarge)
+		c.linger() // some clients do not wait for the word
 		ctx.Response.SkipBody = true
 		return fasthttp.StatusRequestEntityTooLarge
 	}
@@ -144,8 +153,9 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	if c.state.Load() != stateActive {
 		return // nothing arrived, not even a TLS handshake
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return // the client went away
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		s.stats.aborted.Add(1) // the client went away
+		return
 	}
 	s.answerRefusal(c, reasonOf(err))
 	c.linger()
@@ -177,6 +187,7 @@ var refusals = [...]struct {
 }
 
 func (s *Server) answerRefusal(c *connection, reason Reason) {
+	s.stats.refused[reason].Add(1)
 	w := c.begin()
 	w.Status = refusals[reason].status
 	w.ContentType = "application/x-amz-json-1.1"

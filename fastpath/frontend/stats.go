@@ -11,6 +11,8 @@ type Stats struct {
 	Accepted         uint64 // connections
 	Handshakes       []HandshakeCount
 	HandshakesFailed uint64
+	Refused          [TimedOut + 1]uint64 // answers that the frontend gave by itself, by Reason
+	Aborted          uint64               // requests that broke off: the client went away before its answer was sent
 }
 
 // HandshakeCount counts completed TLS handshakes of one kind.
@@ -35,6 +37,8 @@ var countedVersions = [...]uint16{tls.VersionTLS13, tls.VersionTLS12}
 
 type counters struct {
 	accepted, failed atomic.Uint64
+	aborted          atomic.Uint64
+	refused          [TimedOut + 1]atomic.Uint64
 	handshakes       [len(countedVersions)][len(countedCurves)]atomic.Uint64
 }
 
@@ -57,6 +61,10 @@ func (s *Server) Stats() Stats {
 	s.mu.Unlock()
 	stats.Accepted = s.stats.accepted.Load()
 	stats.HandshakesFailed = s.stats.failed.Load()
+	stats.Aborted = s.stats.aborted.Load()
+	for i := range stats.Refused {
+		stats.Refused[i] = s.stats.refused[i].Load()
+	}
 	for i, version := range countedVersions {
 		for j, curve := range countedCurves {
 			if n := s.stats.handshakes[i][j].Load(); n > 0 {

@@ -78,6 +78,10 @@ func TestTLSPolicy(t *testing.T) {
 			}
 		})
 	}
+	// A client may learn of a failure before it is counted, but not after its connection has ended.
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	stats := s.Stats()
 	if stats.HandshakesFailed != 4 {
 		t.Errorf("%d handshakes failed, want 4", stats.HandshakesFailed)
@@ -269,6 +273,9 @@ func TestCertificateFailure(t *testing.T) {
 	defer c.Close()
 	if err := c.Handshake(); err == nil {
 		t.Error("shook hands without a certificate")
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if n := s.Stats().HandshakesFailed; n != 1 {
 		t.Errorf("%d failed", n)
