@@ -65,7 +65,7 @@ const (
 	shrink        = 1.6 // of those down
 	aim           = 0.9 // share of its CPUs that a step up aims at for the side that is fuller
 	retryFactor   = 0.95
-	maxConfirms   = 4
+	maxConfirms   = 5
 	lowestRate    = 1.0
 	farFromEdge   = 0.60 // share of its CPUs that the fuller side is expected to use
 	busyServer    = 0.90
@@ -149,18 +149,21 @@ func ceiling(cpus []int, cost time.Duration) float64 {
 // errNothing: the endpoint answers nothing at all.
 var errNothing = errors.New("the errors are in the record")
 
-// climb goes up in geometric steps until one does not pass, or down until one does. How wide a step up is depends on
+// climb goes up in geometric steps until one does not pass, then, or at once, down until one does. How wide a step up is depends on
 // how much of their CPUs the two sides used: far from the edge it would only cost time to be careful.
 func (s *Search) climb(ctx context.Context) error {
 	rate, expected, wentUp, wentDown := s.bounded(s.Start), 0.5, false, false
 	for s.affordable(stepJudged) {
-		if expected < farFromEdge && len(s.ServerCPUs) > 0 {
+		if expected < farFromEdge && !wentDown && len(s.ServerCPUs) > 0 {
 			res, step, err := s.attempt(ctx, results.Search, rate, quickJudged)
 			if err != nil {
 				return err
 			}
-			if used := s.used(res); step.Outcome == passed && used > 0 {
-				s.passes = append(s.passes, rate)
+			// A void step far from the edge says that something disturbed it, not that this rate is too much.
+			if used := s.used(res); used > 0 && (step.Outcome == passed || step.Outcome == voided && used < farFromEdge) {
+				if step.Outcome == passed {
+					s.passes = append(s.passes, rate)
+				}
 				next := s.bounded(rate * widened(used))
 				if next == rate {
 					return nil
@@ -176,12 +179,12 @@ func (s *Search) climb(ctx context.Context) error {
 			return err
 		}
 		factor := 1 / shrink
-		if outcome == passed {
+		if outcome == passed || outcome == voided && !wentDown && used > 0 && used < farFromEdge {
 			factor = widened(used)
 		}
 		wentUp, wentDown = wentUp || factor > 1, wentDown || factor < 1
 		next := s.bounded(rate * factor)
-		if wentUp && wentDown || next == rate || next < lowestRate {
+		if wentUp && wentDown && len(s.passes) > 0 || next == rate || next < lowestRate {
 			return nil
 		}
 		rate = next
@@ -222,9 +225,10 @@ func (s *Search) bisect(ctx context.Context) error {
 	}
 }
 
-// bracket is the highest pass below the lowest rate that did not pass; 0 for what is missing.
+// bracket is the highest pass below every fail, and the lowest rate above it that did not pass; 0 for what is
+// missing. A void rate with a pass above it bounds nothing.
 func (s *Search) bracket() (low, high float64) {
-	for _, rate := range append(s.voids, s.fails...) {
+	for _, rate := range s.fails {
 		if high == 0 || rate < high {
 			high = rate
 		}
@@ -232,6 +236,11 @@ func (s *Search) bracket() (low, high float64) {
 	for _, rate := range s.passes {
 		if rate > low && (high == 0 || rate < high) {
 			low = rate
+		}
+	}
+	for _, rate := range s.voids {
+		if rate > low && (high == 0 || rate < high) {
+			high = rate
 		}
 	}
 	return low, high
@@ -311,9 +320,11 @@ func (s *Search) affordable(judged time.Duration) bool {
 	return s.Budget == 0 || s.spent+warm+judged+s.reserve() <= s.Budget
 }
 
-// confirmHighest confirms the highest pass by a long run, five percent lower each time it does not hold.
+// confirmHighest confirms the highest pass by a long run, five percent lower each time it does not hold. A
+// void run is repeated once at its rate, for it says nothing of the server, unless the client had no CPU left.
 func (s *Search) confirmHighest(ctx context.Context) error {
 	rate, _ := s.bracket()
+	repeated := false
 	for range maxConfirms {
 		if rate < lowestRate {
 			return nil
@@ -329,6 +340,11 @@ func (s *Search) confirmHighest(ctx context.Context) error {
 		}
 		if step.Outcome == failed {
 			s.fails = append(s.fails, rate)
+		}
+		full := utilisation(res.Usage.ClientCPU, res, s.ClientCPUs) >= busyClient
+		if step.Outcome == voided && !repeated && !full {
+			repeated = true
+			continue
 		}
 		rate = round(rate * retryFactor)
 	}

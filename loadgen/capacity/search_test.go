@@ -136,8 +136,8 @@ func TestMaxRate(t *testing.T) {
 	})
 }
 
-// One disturbed step must not move the result: it is repeated.
-func TestVoidStepIsRepeated(t *testing.T) {
+// One disturbed step must not move the result: far from the edge the search goes on past it.
+func TestVoidStepBoundsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{servers: 1, service: 400 * time.Microsecond, clientCost: 20 * time.Microsecond}
@@ -153,8 +153,8 @@ func TestVoidStepIsRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 		second, third := found.Steps[1], found.Steps[2]
-		if second.Outcome != "void" || !strings.Contains(second.Note, "stolen") || third.Rate != second.Rate || third.Outcome != "pass" {
-			t.Errorf("steps %+v, %+v; want a void one and its repetition", second, third)
+		if second.Outcome != "void" || !strings.Contains(second.Note, "stolen") || third.Rate <= second.Rate || third.Outcome != "pass" {
+			t.Errorf("steps %+v, %+v; want a void one and a higher one", second, third)
 		}
 		if want := analytic(m.service, 50*time.Millisecond); found.Sustained < 0.85*want {
 			t.Errorf("sustained %v, the queue's capacity is %v", found.Sustained, want)
@@ -162,7 +162,7 @@ func TestVoidStepIsRepeated(t *testing.T) {
 	})
 }
 
-// What passes a short step and fails a long one is retried five percent lower.
+// What passes a short step and not a long one is retried five percent lower; a disturbed run is repeated first.
 func TestConfirmRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestConfirmRetries(t *testing.T) {
 			if len(samples) < 18 {
 				return
 			}
-			if confirms++; confirms == 1 {
+			if confirms++; confirms <= 2 {
 				for i := range samples {
 					samples[i].CPUs[0].Stolen = 0.2
 				}
@@ -188,7 +188,7 @@ func TestConfirmRetries(t *testing.T) {
 				rates = append(rates, s.Rate)
 			}
 		}
-		if len(rates) < 2 || math.Abs(rates[1]/rates[0]-0.95) > 0.001 || found.Sustained != rates[len(rates)-1] {
+		if len(rates) < 3 || rates[1] != rates[0] || math.Abs(rates[2]/rates[1]-0.95) > 0.001 || found.Sustained != rates[len(rates)-1] {
 			t.Errorf("confirming runs at %v, sustained %v", rates, found.Sustained)
 		}
 	})
