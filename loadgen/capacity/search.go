@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"trent/loadgen/attack"
@@ -246,6 +247,17 @@ func (s *Search) bracket() (low, high float64) {
 	return low, high
 }
 
+// highestVoid is the highest rate below every fail that no step could decide: where nothing passed, on a machine
+// that is disturbed all the time, the long run may still count. 0: none.
+func (s *Search) highestVoid() (highest float64) {
+	for _, rate := range s.voids {
+		if rate > highest && (len(s.fails) == 0 || rate < slices.Min(s.fails)) {
+			highest = rate
+		}
+	}
+	return highest
+}
+
 // maxTries is how often a rate is tried where one step does not decide it.
 const maxTries = 3
 
@@ -324,6 +336,9 @@ func (s *Search) affordable(judged time.Duration) bool {
 // void run is repeated once at its rate, for it says nothing of the server, unless the client had no CPU left.
 func (s *Search) confirmHighest(ctx context.Context) error {
 	rate, _ := s.bracket()
+	if rate == 0 {
+		rate = s.highestVoid()
+	}
 	repeated := false
 	for range maxConfirms {
 		if rate < lowestRate {
@@ -346,7 +361,11 @@ func (s *Search) confirmHighest(ctx context.Context) error {
 			repeated = true
 			continue
 		}
-		rate = round(rate * retryFactor)
+		factor := retryFactor
+		if len(s.passes) == 0 {
+			factor = 1 / shrink // nothing is known of the rates below either
+		}
+		rate = round(rate * factor)
 	}
 	return nil
 }
