@@ -116,9 +116,9 @@ func TestReasonNames(t *testing.T) {
 func TestExpectRefusedWhileSending(t *testing.T) {
 	t.Parallel()
 	_, address := start(t, frontend.Options{MaxBody: 1000}, echo)
-	for range 10 {
+	for range 3 {
 		c := dial(t, address)
-		body := strings.Repeat("x", 1<<20)
+		body := strings.Repeat("x", 8<<20)
 		request := strings.Replace(post(body), "Host", "Expect: 100-continue\r\nHost", 1)
 		if _, err := io.WriteString(c, request); err != nil {
 			t.Fatalf("sending: %v", err)
