@@ -248,14 +248,16 @@ func (l *lane) try(p pending) (measure.Outcome, []byte) {
 
 func (l *lane) exchange() (measure.Outcome, []byte) {
 	r, s := l.run, &l.sample
-	err := l.conn.exchange(l.request, r.timeout, &l.answer)
-	s.Done = r.now()
-	if at := l.conn.stamped.wrote; !at.IsZero() {
-		s.FirstWrite = at.Sub(r.origin)
+	c := l.conn
+	err := c.exchange(l.request, r.timeout, &l.answer)
+	since := c.epoch.Sub(r.origin)
+	s.Done = since + c.done
+	if c.firstWrite != measure.Never {
+		s.FirstWrite = since + c.firstWrite
 		r.sent.Add(1)
 	}
-	if at := l.conn.read; !at.IsZero() {
-		s.FirstByte = at.Sub(r.origin)
+	if c.firstByte != measure.Never {
+		s.FirstByte = since + c.firstByte
 	}
 	if err != nil {
 		l.drop()

@@ -70,7 +70,9 @@ func resolve(ctx context.Context, t *Target) (*destination, error) {
 		return refuse(ErrResolve)
 	}
 	if u.Scheme == "https" {
-		d.tls = &tls.Config{RootCAs: t.RootCAs, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+		d.tls = &tls.Config{RootCAs: t.RootCAs, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+			// A request is one record, however long; small first records serve browsers that show a page's beginning.
+			DynamicRecordSizingDisabled: true}
 	}
 	return d, nil
 }
@@ -94,18 +96,25 @@ func (d *destination) connect(ctx context.Context, timeout time.Duration) (*conn
 			continue
 		}
 		d.preferred.Store(int32(at))
-		stamped := &stampedConn{Conn: raw}
-		if d.tls == nil {
-			return newConn(stamped, stamped), nil
-		}
-		secure := tls.Client(stamped, d.tls)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		c, err := newConn(raw, d.secure(ctx))
+		if err != nil {
 			raw.Close()
 			return nil, &handshakeError{err}
 		}
-		return newConn(stamped, secure), nil
+		return c, nil
 	}
 	return nil, failure
+}
+
+// secure makes TLS streams; nil in plaintext.
+func (d *destination) secure(ctx context.Context) func(net.Conn) (net.Conn, error) {
+	if d.tls == nil {
+		return nil
+	}
+	return func(raw net.Conn) (net.Conn, error) {
+		c := tls.Client(raw, d.tls)
+		return c, c.HandshakeContext(ctx)
+	}
 }
 
 // handshakeError tells a failed handshake from a failed dial.

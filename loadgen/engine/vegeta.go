@@ -48,7 +48,7 @@ func (r *run) vegeta() Report {
 	attacker := vegeta.NewAttacker(
 		// Client first and alone: options that set up vegeta's own transport panic on another, and its timeouts cost a timer a hit.
 		vegeta.Client(&http.Client{Transport: a}),
-		vegeta.Workers(uint64(a.workers)), vegeta.MaxWorkers(uint64(a.workers)), vegeta.Redirects(vegeta.NoFollow),
+		vegeta.Workers(uint64(min(a.workers, 2*len(r.lanes)))), vegeta.MaxWorkers(uint64(a.workers)), vegeta.Redirects(vegeta.NoFollow),
 	)
 	stub := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodPost, URL: "https://" + r.destination.host + "/"})
 	for range attacker.Attack(stub, a, 0, "") {

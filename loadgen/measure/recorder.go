@@ -2,6 +2,7 @@ package measure
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,7 +30,7 @@ type Recorder struct {
 	width  time.Duration
 	clamp  uint64
 	counts Counts
-	recent []uint32 // latencies of good answers since the last Counts, as buckets; bounded
+	recent *hdr.Histogram // latencies of good answers since the last Counts
 }
 
 // entrySet is what is kept of an entry. Histograms are made on first use.
@@ -46,7 +47,8 @@ func NewRecorder(c Config) *Recorder {
 		c.MaxBlocks = 900
 	}
 	c.Entries = slices.Clone(c.Entries)
-	r := &Recorder{config: c, sets: make([]entrySet, len(c.Entries)), width: time.Second}
+	r := &Recorder{config: c, sets: make([]entrySet, len(c.Entries)), width: time.Second,
+		recent: hdr.New(int64(Lowest), int64(Highest), OtherDigits)}
 	r.names.init()
 	for i := range r.sets {
 		r.sets[i].errors = map[uint16]uint64{}
@@ -213,9 +215,6 @@ type Counts struct {
 	P50, P99, Max time.Duration
 }
 
-// recentLimit bounds the latencies kept between two calls of Counts.
-const recentLimit = 1 << 16
-
 func (r *Recorder) count(s *Sample, latency time.Duration) {
 	r.counts.Outcomes[s.Outcome]++
 	r.counts.Done++
@@ -223,32 +222,43 @@ func (r *Recorder) count(s *Sample, latency time.Duration) {
 		return
 	}
 	r.counts.Max = max(r.counts.Max, latency)
-	if len(r.recent) < recentLimit {
-		r.recent = append(r.recent, bucketOf(min(max(latency, Lowest), Highest)))
+	if err := r.recent.RecordValue(int64(min(max(latency, Lowest), Highest))); err != nil {
+		panic("measure: clamped value refused: " + err.Error())
 	}
 }
 
-// Counts drains the shards and returns the counts so far, with percentiles since the previous call.
+// Counts drains the shards and returns the counts so far, with percentiles since the previous call. It takes turns with the
+// workers: draining all shards at once would keep a single CPU from sending for milliseconds.
 func (r *Recorder) Counts() Counts {
+	for i := 0; r.drainOne(i); i++ {
+		runtime.Gosched()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.drainAll()
 	c := r.counts
-	slices.Sort(r.recent)
 	c.P50, c.P99 = recentPercentile(r.recent, 0.5), recentPercentile(r.recent, 0.99)
-	r.recent, r.counts.Max = r.recent[:0], 0
+	r.recent.Reset()
+	r.counts.Max = 0
 	return c
 }
 
-func recentPercentile(sorted []uint32, q float64) time.Duration {
-	n := uint64(len(sorted))
-	if n == 0 {
+// drainOne drains shard i; it reports whether there is one.
+func (r *Recorder) drainOne(i int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i >= len(r.shards) {
+		return false
+	}
+	r.drain(r.shards[i])
+	return true
+}
+
+func recentPercentile(h *hdr.Histogram, q float64) time.Duration {
+	n := uint64(h.TotalCount())
+	if n == 0 || n-rankOf(q, n) < 20 {
 		return 0
 	}
-	if rank := rankOf(q, n); n-rank >= 20 {
-		return bucketTop(sorted[rank-1])
-	}
-	return 0
+	return Quantile(h, q)
 }
 
 // Summary drains the shards and returns a copy of everything measured so far.

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package engine
+
+import "errors"
+
+// turn is not to be had here.
+type turn struct{}
+
+func (*turn) init(*wire) {}
+
+func (*turn) possible() bool { return false }
+
+func (*turn) around([]byte) (int, error) { return 0, errors.ErrUnsupported }
