@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -126,8 +127,12 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) stop(w http.ResponseWriter, _ *http.Request) {
+	// The whole answer goes out before the server, this door included, begins to end.
+	const answer = "stopping\n"
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	w.WriteHeader(http.StatusAccepted)
-	fmt.Fprintln(w, "stopping")
+	_, _ = io.WriteString(w, answer)
+	_ = http.NewResponseController(w).Flush()
 	s.subject.Stop()
 }
 
