@@ -197,7 +197,6 @@ func (s *Server) refuseEarly(reason frontend.Reason, w *frontend.Response) {
 	case frontend.TimedOut:
 		code = wire.CodeRequestTimeoutException
 	}
-	newRequestID(&w.RequestID)
 	w.ContentType = contentType
 	w.Status = code.Status()
 	w.Body = wire.Bare(code).AppendJSON(w.Body[:0])

@@ -167,14 +167,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Status is what the administration shows of a server.
 type Status struct {
-	PID       int        `json:"pid"`
-	Uptime    string     `json:"uptime"`
-	Draining  bool       `json:"draining"`
-	Regions   int        `json:"regions"`
-	Revision  int64      `json:"storeRevision"`
-	HSM       hsm.Status `json:"hsm"`
-	BuiltIn   bool       `json:"builtInCredential"`
-	Endpoints any        `json:"endpoints,omitempty"`
+	PID      int        `json:"pid"`
+	Uptime   string     `json:"uptime"`
+	Draining bool       `json:"draining"`
+	Regions  int        `json:"regions"`
+	Revision int64      `json:"storeRevision"`
+	HSM      hsm.Status `json:"hsm"`
+	BuiltIn  bool       `json:"builtInCredential"`
 }
 
 // Status implements admin.Subject.
