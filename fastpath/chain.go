@@ -25,7 +25,8 @@ type chain struct{ *Server }
 // then the operation's own.
 func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
 	x := s.exchanges.acquire()
-	newRequestID(&w.RequestID)
+	newUUIDs(&w.RequestID, &x.call.EventID)
+	x.call.RequestID = w.RequestID
 	err := s.guarded(x, r, w)
 	w.Status = http.StatusOK
 	if err != nil {

@@ -60,10 +60,15 @@ func (p *exchanges) release(x *Exchange) {
 	p.pool.Put(x)
 }
 
-// newRequestID writes a random UUID (RFC 9562, version 4) in lower case.
-func newRequestID(id *[36]byte) {
-	var b [16]byte
+// newUUIDs writes two random UUIDs (RFC 9562, version 4) in lower case, from one read.
+func newUUIDs(first, second *[36]byte) {
+	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	formatUUID(first, b[:16])
+	formatUUID(second, b[16:])
+}
+
+func formatUUID(id *[36]byte, b []byte) {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	hex.Encode(id[0:8], b[0:4])

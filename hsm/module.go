@@ -37,6 +37,10 @@ var (
 	// ErrInput is a plaintext too long for its key and algorithm, a digest not of its hash's length, or an N
 	// out of range: what whoever calls a module checks first.
 	ErrInput = errors.New("hsm: input does not fit key and algorithm")
+	// ErrMaterial is imported material that is not of its key's spec, or not the one that is asked for.
+	ErrMaterial = errors.New("hsm: not the key material that is expected")
+	// ErrPeer is a public key, of a peer or a recipient, that is none or not of the key's curve.
+	ErrPeer = errors.New("hsm: public key is not valid for this operation")
 )
 
 // Call is one command: flat, pooled by the caller, reused without allocation. The zero value of every
@@ -48,7 +52,9 @@ type Call struct {
 	TargetAlgorithm Algorithm
 	Spec            KeySpec   // Generate: what to make
 	Usage           Usage     // Generate: for what
+	Wrapping        Wrapping  // Import: how In is wrapped
 	Digest          bool      // Sign, Verify: In is a digest
+	ExternalMu      bool      // Sign, Verify by ML-DSA: In is the 64-byte message representative μ (FIPS 204, 6.2)
 	N               int       // bytes wanted (DataKey, Random)
 	Deadline        time.Time // monotonic; zero: none
 
@@ -101,6 +107,20 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	Adopt      Key (pool token), Target (Identity, Spec, Usage) → Out (key token), Public, Material;
 //	           the spec and usage must be the pool token's
 //	Rewrap     Key → Out: the same key under the newest domain key
+//	DataKeyPair Key (symmetric), AAD, Spec; Target: a pool token of Spec to use, nil: make one → Out (blob of
+//	           the PKCS #8 private key), Public, Secret (PKCS #8 DER; only if cap(Secret) > 0), Material
+//	Derive     Key (KeyAgreement), In (peer's SubjectPublicKeyInfo) → Secret (the shared secret)
+//	Encapsulate Key → Out (ciphertext), Secret (32 bytes)
+//	Decapsulate Key, In (ciphertext) → Secret (32 bytes)
+//	WrappingKey Spec (RSA or SM2), Key (Identity of the key to import into); Target: a pool token of Spec to
+//	           use, nil: make one → Out (token of the wrapping key), Public
+//	Import     Key (token of the wrapping key), Target (Identity, Spec, Usage of the key to import into; its
+//	           Material: the only one that is accepted, zero: any), Wrapping, In (wrapped material)
+//	           → Out (token), Public, Material. Errors: ErrAuthentication for whatever cannot be unwrapped,
+//	           ErrMaterial for material that is not of Spec or not Target.Material
+//
+// With a Recipient, DataKey, DataKeyPair, Decrypt, Derive and Random put CMS EnvelopedData (RFC 5652) to that
+// key into Secret instead of the plaintext.
 type Op uint8
 
 // The operations of a module.
@@ -119,6 +139,12 @@ const (
 	OpGeneratePool
 	OpAdopt
 	OpRewrap
+	OpDataKeyPair
+	OpDerive
+	OpEncapsulate
+	OpDecapsulate
+	OpWrappingKey
+	OpImport
 	NumOps
 )
 
@@ -139,6 +165,16 @@ const (
 	HMAC256
 	HMAC384
 	HMAC512
+	SM4 // what SYMMETRIC_DEFAULT is in China Regions: a 128-bit SM4 key
+	Secp256k1
+	Ed25519
+	MLDSA44
+	MLDSA65
+	MLDSA87
+	MLKEM512
+	MLKEM768
+	MLKEM1024
+	SM2
 )
 
 // Usage is the API's KeyUsage. Values are stable: they are part of tokens.
@@ -151,9 +187,10 @@ const (
 	SignVerify
 	GenerateVerifyMAC
 	KeyAgreement
+	EncapsulateDecapsulate
 )
 
-// Algorithm is one of the API's encryption, signing or MAC algorithms.
+// Algorithm is one of the API's encryption, signing, MAC, agreement or encapsulation algorithms.
 type Algorithm uint8
 
 // Algorithms.
@@ -175,6 +212,28 @@ const (
 	HMACSHA256
 	HMACSHA384
 	HMACSHA512
+	SM4GCM
+	ED25519SHA512
+	ED25519PHSHA512
+	MLDSASHAKE256
+	SM2DSA
+	SM2PKE
+	ECDH
+	MLKEM
+)
+
+// Wrapping is how material to import is wrapped, the API's WrappingAlgorithm. Values are stable: they are part of
+// import tokens.
+type Wrapping uint8
+
+// Wrapping algorithms.
+const (
+	WrappingNone Wrapping = iota
+	WrapOAEPSHA1
+	WrapOAEPSHA256
+	WrapRSAAESKeyWrapSHA1
+	WrapRSAAESKeyWrapSHA256
+	WrapSM2PKE
 )
 
 // Status is what a module says of itself.

@@ -11,25 +11,34 @@ import (
 
 const duePrefix = kindDue + separator
 
-// Due returns up to limit keys whose scheduled deletion is due at now, the longest due first; among them those whose
-// deletion was begun and cut short. Errors: store.ErrUnavailable, ErrRecord.
-func (k *Keyring) Due(ctx context.Context, now time.Time, limit int) ([]ID, error) {
+// Due returns up to limit pieces of work that are due at now, the longest due first; among them deletions that were
+// begun and cut short. Errors: store.ErrUnavailable, ErrRecord.
+func (k *Keyring) Due(ctx context.Context, now time.Time, limit int) ([]Due, error) {
 	records, _, err := k.store.List(ctx, []byte(duePrefix), nil, limit)
 	if err != nil {
-		return nil, fmt.Errorf("listing due keys: %w", err)
+		return nil, fmt.Errorf("listing what is due: %w", err)
 	}
-	var ids []ID
+	var due []Due
 	for i := range records {
-		at, id, ok := parseDueKey(records[i].Key)
+		d, ok := parseDueKey(records[i].Key)
 		if !ok {
 			return nil, fmt.Errorf("reading the due index: %w", ErrRecord)
 		}
-		if at.After(now) {
+		if d.At.After(now) {
 			break
 		}
-		ids = append(ids, id)
+		due = append(due, d)
 	}
-	return ids, nil
+	return due, nil
+}
+
+// Work does what is due. ErrNotDue: it is not due any more. Other errors are the task's.
+func (k *Keyring) Work(ctx context.Context, d Due) error {
+	switch d.Task {
+	case TaskDelete:
+		return k.Delete(ctx, d.ID)
+	}
+	return fmt.Errorf("keyring: no task of number %d", d.Task)
 }
 
 // Delete removes a key that is pending deletion and due, for ever; what it encrypted cannot be decrypted any more. In
@@ -64,7 +73,8 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 		return store.Txn{
 			Require: []store.Condition{{Key: id.storeKey(kindKey), Revision: r.Revision}},
 			Delete: [][]byte{
-				id.storeKey(kindTags), id.storeKey(kindPolicy), dueKey(r.Deletion, id), id.storeKey(kindKey),
+				id.storeKey(kindTags), id.storeKey(kindPolicy), id.storeKey(kindMaterials),
+				dueKey(Due{id, TaskDelete, r.Deletion}), id.storeKey(kindKey),
 			},
 		}, nil
 	})
@@ -91,14 +101,20 @@ func (k *Keyring) markDying(ctx context.Context, id ID) (txn store.Txn, err erro
 	if err != nil {
 		return txn, err
 	}
-	return store.Txn{
+	txn = store.Txn{
 		Require: []store.Condition{
 			{Key: id.storeKey(kindKey), Revision: r.Revision},
 			{Key: id.storeKey(kindChildren), Revision: counted},
 		},
 		Put:    []store.Record{{Key: id.storeKey(kindKey), Value: encodeKey(&r, true)}},
 		Delete: [][]byte{id.storeKey(kindChildren)},
-	}, nil
+	}
+	for _, d := range r.dues() {
+		if d.Task != TaskDelete { // that entry goes last
+			txn.Delete = append(txn.Delete, dueKey(d))
+		}
+	}
+	return txn, nil
 }
 
 // sweep deletes all records of a prefix in bounded transactions, each with its twin, whose key is made from what follows

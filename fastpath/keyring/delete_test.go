@@ -144,8 +144,8 @@ func TestDeleteIsRestartable(t *testing.T) {
 			if len(due) == 0 && m.countWith(id.Key) > 0 {
 				t.Fatalf("cut at %d (applied %v): what is left is in no index", nth, applied)
 			}
-			for _, id := range due {
-				if err := k.Delete(t.Context(), id); err != nil {
+			for _, d := range due {
+				if err := k.Work(t.Context(), d); err != nil {
 					t.Fatal(err)
 				}
 			}

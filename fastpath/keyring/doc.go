@@ -39,7 +39,9 @@
 //	rev   NUL S NUL key-id NUL alias-name        alias record again, by key
 //	tag   NUL S NUL key-id                       tags; absent: none
 //	pol   NUL S NUL key-id                       policy; absent: the account's default policy
-//	due   NUL time (8, ms) NUL S NUL key-id      empty: what is to be deleted, by time
+//	due   NUL time (8, ms) NUL [task (1) NUL] S NUL key-id
+//	                                             empty: what falls due, by time; deletions have no task
+//	mts   NUL S NUL key-id                       list of the key's materials; absent: only the current one
 //
 // # Values
 //
@@ -62,14 +64,23 @@
 //	16      8     scheduled deletion, 0 none
 //	24      2     waiting period in days
 //	26      32    current material, zero: none
-//	58      …     fields, in order of their tags: tag (1), bytes32. Tag 1: description. Tags are for what
-//	              only some keys have, so that what later versions add does not touch the layout.
+//	58      …     fields, in order of their tags: tag (1), bytes32. Tags are for what only some keys have,
+//	              so that what later versions add does not touch the layout:
+//	              1 description
+//	              2 automatic rotation: enabled (1), period in days (2), since (8), next (8)
+//	              3 on-demand rotations so far (2)
+//	              4 first expiry of imported material (8)
+//	              5 str16 custom key store, str16 cluster or external key
+//	              6 Region of the primary copy, where it is another one
+//	              7 state after a transitional one (1)
 //
 // Token record: version, flags (1, must be 0), bytes32 token, bytes32 public key (may be empty).
 // Material record: version, str16 account, str16 key id. The copy in a Region is found by the key id.
 // Alias record: version, str16 target key id, creation time (8), last update (8).
 // Children counts: version, aliases (4).
 // Tags: version, count (2), then str16 key and str16 value each, sorted by key.
+// Materials: version, count (2), then each, oldest first: identifier (32), MaterialState (1), ImportState (1),
+// Expiration (1), RotationType (1), created (8), rotated (8), valid to (8), str16 description.
 // Policy: version, then the document as it was given.
 //
 // # Limits held by conditions

@@ -18,6 +18,12 @@ const (
 	flagMultiRegion = 1
 
 	fieldDescription = 1
+	fieldRotation    = 2
+	fieldOnDemand    = 3
+	fieldValidTo     = 4
+	fieldStore       = 5
+	fieldPrimary     = 6
+	fieldResume      = 7
 )
 
 func appendTime(b []byte, t time.Time) []byte {
@@ -122,7 +128,63 @@ func encodeKey(r *Record, dying bool) []byte {
 		b = append(b, fieldDescription)
 		b = appendBytes32(b, r.Description)
 	}
+	return appendFields(b, r)
+}
+
+// appendFields appends what only some keys have, in the order of the tags.
+func appendFields(b []byte, r *Record) []byte {
+	if r.Rotation != (Rotation{}) {
+		f := []byte{0}
+		if r.Rotation.Enabled {
+			f[0] = 1
+		}
+		f = binary.BigEndian.AppendUint16(f, uint16(r.Rotation.PeriodDays))
+		f = appendTime(appendTime(f, r.Rotation.Since), r.Rotation.Next)
+		b = appendBytes32(append(b, fieldRotation), f)
+	}
+	if r.OnDemand != 0 {
+		b = appendBytes32(append(b, fieldOnDemand), binary.BigEndian.AppendUint16(nil, uint16(r.OnDemand)))
+	}
+	if !r.ValidTo.IsZero() {
+		b = appendBytes32(append(b, fieldValidTo), appendTime(nil, r.ValidTo))
+	}
+	if r.Store != "" {
+		b = appendBytes32(append(b, fieldStore), appendStr16(appendStr16(nil, r.Store), r.BackingID))
+	}
+	if r.Primary != "" {
+		b = appendBytes32(append(b, fieldPrimary), r.Primary)
+	}
+	if r.Resume != StateNone {
+		b = appendBytes32(append(b, fieldResume), []byte{uint8(r.Resume)})
+	}
 	return b
+}
+
+// decodeField reads one of appendFields' fields.
+func decodeField(tag uint8, value []byte, r *Record) bool {
+	f := reader{b: value}
+	switch tag {
+	case fieldDescription:
+		r.Description = string(f.take(len(value)))
+	case fieldRotation:
+		enabled := f.u8()
+		r.Rotation = Rotation{Enabled: enabled == 1, PeriodDays: int(f.u16()), Since: f.time(), Next: f.time()}
+		f.bad = f.bad || enabled > 1
+	case fieldOnDemand:
+		r.OnDemand = int(f.u16())
+	case fieldValidTo:
+		r.ValidTo = f.time()
+	case fieldStore:
+		r.Store, r.BackingID = f.str16(), f.str16()
+	case fieldPrimary:
+		r.Primary = string(f.take(len(value)))
+	case fieldResume:
+		r.Resume = State(f.u8())
+		f.bad = f.bad || r.Resume >= numStates
+	default:
+		return false
+	}
+	return !f.bad && len(f.b) == 0
 }
 
 // decodeKey fills all of r but its ID and Revision.
@@ -140,12 +202,11 @@ func decodeKey(value []byte, r *Record) (dying bool, err error) {
 	for last := uint8(0); len(d.b) > 0; {
 		tag := d.u8()
 		field := d.bytes32()
-		if tag <= last || tag != fieldDescription {
+		if tag <= last || d.bad || !decodeField(tag, field, r) {
 			d.bad = true
 			break
 		}
 		last = tag
-		r.Description = string(field)
 	}
 	if life > keyBeingDeleted || flags&^flagMultiRegion != 0 || r.State >= numStates || r.Origin >= numOrigins ||
 		r.Manager >= numManagers {

@@ -40,7 +40,8 @@ func TestLayoutIsStable(t *testing.T) {
 		"key of a material": {string(materialKey("aws", m)), "mat\x00aws\x00" + string(m[:])},
 		"key of an alias":   {string(aliasKey(id.scope(), "alias/a/b")), "ali\x00aws\x00000000000000\x00us-east-1\x00alias/a/b"},
 		"key by key":        {string(reverseKey(id, "alias/a")), "rev\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00alias/a"},
-		"key of due":        {string(dueKey(at, id)), "due\x00" + unhex("0000000102030405") + "\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
+		"key of a task":     {string(dueKey(Due{id, TaskExpire, at})), "due\x00" + unhex("0000000102030405") + "\x00\x02\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
+		"key of due":        {string(dueKey(Due{id, TaskDelete, at})), "due\x00" + unhex("0000000102030405") + "\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %x, want %x", name, c.got, c.want)
@@ -53,8 +54,26 @@ func TestLayoutIsStable(t *testing.T) {
 	if d := cmp.Diff(r, back); d != "" {
 		t.Error(d)
 	}
-	if gotAt, gotID, ok := parseDueKey(dueKey(at, id)); !ok || gotID != id || !gotAt.Equal(at) {
-		t.Error(gotAt, gotID, ok)
+	for task := range numTasks {
+		if d, ok := parseDueKey(dueKey(Due{id, task, at})); !ok || d.ID != id || d.Task != task || !d.At.Equal(at) {
+			t.Error(task, d, ok)
+		}
+	}
+	full := back
+	full.Rotation = Rotation{Enabled: true, PeriodDays: 2560, Since: at, Next: at.Add(time.Hour)}
+	full.OnDemand, full.ValidTo, full.Store, full.BackingID = 25, at, "cks-1234567890abcdef0", "cluster-abc"
+	full.Primary, full.Resume = "eu-west-1", Disabled
+	back = Record{ID: id}
+	if _, err := decodeKey(encodeKey(&full, false), &back); err != nil {
+		t.Error(err)
+	}
+	if d := cmp.Diff(full, back); d != "" {
+		t.Error(d)
+	}
+	all := []Material{{ID: m, State: MaterialCurrent, Created: at}, {ID: m, State: MaterialPendingRotation, Import: PendingReimport,
+		Expires: Expires, Rotation: OnDemand, Created: at, Rotated: at, ValidTo: at, Description: "second"}}
+	if got, err := decodeMaterials(encodeMaterials(all)); err != nil || cmp.Diff(all, got) != "" {
+		t.Error(err, cmp.Diff(all, got))
 	}
 }
 
@@ -126,8 +145,11 @@ func FuzzDecode(f *testing.F) {
 		if tags, err := decodeTags(b); err == nil {
 			same("tags", encodeTags(tags))
 		}
-		if at, id, ok := parseDueKey(b); ok {
-			same("due", dueKey(at, id))
+		if d, ok := parseDueKey(b); ok {
+			same("due", dueKey(d))
+		}
+		if all, err := decodeMaterials(b); err == nil {
+			same("materials", encodeMaterials(all))
 		}
 		dissect(b)
 	})

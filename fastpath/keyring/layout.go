@@ -20,6 +20,8 @@ const (
 	kindTags     = "tag"
 	kindPolicy   = "pol"
 	kindDue      = "due"
+
+	kindMaterials = "mts"
 )
 
 const separator = "\x00"
@@ -48,24 +50,37 @@ func aliasKey(s Scope, name string) []byte { return []byte(s.prefix(kindAlias) +
 
 func reverseKey(id ID, name string) []byte { return append(id.prefix(kindReverse), name...) }
 
-func dueKey(at time.Time, id ID) []byte {
+// dueKey is the place of d in the due index. Deletions, the first of the tasks, have no task in it.
+func dueKey(d Due) []byte {
 	b := append([]byte(kindDue), 0)
-	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
-	return append(append(b, 0), strings.Join([]string{id.Partition, id.Account, id.Region, id.Key}, separator)...)
+	b = binary.BigEndian.AppendUint64(b, uint64(d.At.UnixMilli()))
+	b = append(b, 0)
+	if d.Task != TaskDelete {
+		b = append(b, uint8(d.Task), 0)
+	}
+	return append(b, strings.Join([]string{d.Partition, d.Account, d.Region, d.Key}, separator)...)
 }
 
 // parseDueKey takes a key of the due index apart.
-func parseDueKey(key []byte) (at time.Time, id ID, ok bool) {
+func parseDueKey(key []byte) (d Due, ok bool) {
 	rest, ok := bytes.CutPrefix(key, []byte(kindDue+separator))
-	if !ok || len(rest) < 9 || rest[8] != 0 {
-		return time.Time{}, ID{}, false
+	if !ok || len(rest) < 11 || rest[8] != 0 {
+		return Due{}, false
 	}
-	at = time.UnixMilli(int64(binary.BigEndian.Uint64(rest))).UTC()
-	parts := strings.Split(string(rest[9:]), separator)
+	d.At = time.UnixMilli(int64(binary.BigEndian.Uint64(rest))).UTC()
+	rest = rest[9:]
+	if rest[0] < ' ' { // no partition begins so
+		if d.Task = Task(rest[0]); rest[1] != 0 || d.Task >= numTasks {
+			return Due{}, false
+		}
+		rest = rest[2:]
+	}
+	parts := strings.Split(string(rest), separator)
 	if len(parts) != 4 {
-		return time.Time{}, ID{}, false
+		return Due{}, false
 	}
-	return at, ID{parts[0], parts[1], parts[2], parts[3]}, true
+	d.ID = ID{parts[0], parts[1], parts[2], parts[3]}
+	return d, true
 }
 
 // changed is what a store key means to the caches.

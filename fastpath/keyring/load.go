@@ -38,6 +38,9 @@ func (k *Keyring) read(ctx context.Context, id ID, s *Snapshot) error {
 		if errors.Is(err, store.ErrNotFound) && attempt < 3 {
 			continue
 		}
+		if errors.Is(err, store.ErrNotFound) && r.Origin == External {
+			err = nil // deleted or expired; the record goes on naming it
+		}
 		if errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("the token of a key's current material is gone: %w", ErrRecord)
 		}
@@ -72,6 +75,9 @@ func (k *Keyring) record(ctx context.Context, id ID) (r Record, dying bool, err 
 	}
 	r.ID, r.Revision = id, rec.Revision
 	dying, err = decodeKey(rec.Value, &r)
+	if r.MultiRegion && r.Primary == "" {
+		r.Primary = id.Region
+	}
 	return r, dying, err
 }
 
@@ -93,21 +99,26 @@ func (k *Keyring) tokenOf(ctx context.Context, id ID, multiRegion bool, spec hsm
 	if err != nil {
 		return nil, nil, err
 	}
+	key := keyOf(id, multiRegion, spec, usage, m, token)
+	if len(public) > 0 {
+		return key, slices.Clone(public), nil
+	}
+	return key, nil, nil
+}
+
+// keyOf names a key to the module. Identity and token share one allocation of the exact size.
+func keyOf(id ID, multiRegion bool, spec hsm.KeySpec, usage hsm.Usage, m hsm.MaterialID, token []byte) *hsm.Key {
 	region := id.Region
 	if multiRegion {
 		region = ""
 	}
 	identity := hsm.AppendIdentity(make([]byte, 0, 128), id.Partition, id.Account, id.Key, region)
-	both := append(append(make([]byte, 0, len(identity)+len(token)), identity...), token...) // one allocation, of the exact size
-	key := &hsm.Key{
+	both := append(append(make([]byte, 0, len(identity)+len(token)), identity...), token...)
+	return &hsm.Key{
 		Token:    both[len(identity):],
 		Identity: both[:len(identity):len(identity)],
 		Material: m,
 		Spec:     spec,
 		Usage:    usage,
 	}
-	if len(public) > 0 {
-		return key, slices.Clone(public), nil
-	}
-	return key, nil, nil
 }

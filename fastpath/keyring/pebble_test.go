@@ -94,7 +94,7 @@ func TestOnPebble(t *testing.T) {
 	if err != nil || len(due) != 1 {
 		t.Fatal(due, err)
 	}
-	if err := k.Delete(ctx, due[0]); err != nil {
+	if err := k.Work(ctx, due[0]); err != nil {
 		t.Fatal(err)
 	}
 	ids, more, err := k.ListKeys(ctx, home, "", 100)

@@ -25,6 +25,7 @@ func snapshotOf(r *Record, key *hsm.Key, public []byte) Snapshot {
 		Usage:       r.Usage,
 		Origin:      r.Origin,
 		Manager:     r.Manager,
+		Store:       r.Store,
 	}
 }
 
@@ -46,7 +47,7 @@ func within(arn string, id ID) ID {
 
 // bytes is what the snapshot points to.
 func (s *Snapshot) bytes() int {
-	n := roundUp(len(s.ARN)) + roundUp(cap(s.Public))
+	n := roundUp(len(s.ARN)) + roundUp(cap(s.Public)) + roundUp(len(s.Store))
 	if s.Current != nil {
 		n += 96 + roundUp(len(s.Current.Identity)+len(s.Current.Token)) // 96: the size class of hsm.Key
 	}

@@ -117,6 +117,8 @@ type Snapshot struct {
 	Usage       hsm.Usage
 	Origin      Origin
 	Manager     Manager
+
+	Store string // custom key store that holds the key; empty: none
 }
 
 // Record is everything durable of a key itself; its policy, tags and aliases are read by their own methods.
@@ -133,7 +135,103 @@ type Record struct {
 	Deletion    time.Time // zero: none is scheduled
 	WindowDays  int       // PendingWindowInDays of the scheduled deletion
 	Description string
-	Current     hsm.MaterialID // zero: no material
+	Current     hsm.MaterialID // zero: never had material; stays when imported material is deleted
+
+	Rotation  Rotation
+	OnDemand  int       // on-demand rotations so far
+	ValidTo   time.Time // when the first of the imported materials expires; zero: none does
+	Store     string    // custom key store; empty: none
+	BackingID string    // of a custom key store's key: CloudHSM cluster, or external key
+	Primary   string    // multi-Region: the Region of the primary copy; else empty
+	Resume    State     // the state that follows a transitional one; StateNone: none is meant
+}
+
+// Rotation is a key's automatic rotation; the zero value is off.
+type Rotation struct {
+	Enabled    bool
+	PeriodDays int
+	Since      time.Time // what the next date counts from: the last automatic rotation, or when it was enabled
+	Next       time.Time // zero: none
+}
+
+// Material is one version of a key's material, as a list shows it.
+type Material struct {
+	ID          hsm.MaterialID
+	State       MaterialState
+	Import      ImportState
+	Expires     Expiration
+	Rotation    RotationType // how it became current; zero: by creation or first import
+	Created     time.Time
+	Rotated     time.Time // when it became current by rotation; zero: never
+	ValidTo     time.Time // zero: does not expire
+	Description string
+}
+
+// MaterialState is the API's KeyMaterialState. Values are stable: they are part of records.
+type MaterialState uint8
+
+// States of key material.
+const (
+	MaterialStateNone MaterialState = iota
+	MaterialCurrent
+	MaterialNonCurrent
+	MaterialPendingRotation
+	MaterialPendingMultiRegion // PENDING_MULTI_REGION_IMPORT_AND_ROTATION
+	numMaterialStates
+)
+
+// ImportState is the API's ImportState, zero for material that was made here. Values are stable.
+type ImportState uint8
+
+// Import states.
+const (
+	NotImported ImportState = iota
+	Imported
+	PendingReimport // deleted or expired: PENDING_IMPORT
+	numImportStates
+)
+
+// Expiration is the API's ExpirationModel. Values are stable.
+type Expiration uint8
+
+// Expiration models.
+const (
+	ExpirationNone Expiration = iota
+	Expires
+	DoesNotExpire
+	numExpirations
+)
+
+// RotationType is the API's RotationType. Values are stable.
+type RotationType uint8
+
+// Rotation types.
+const (
+	RotationNone RotationType = iota
+	Automatic
+	OnDemand
+	numRotationTypes
+)
+
+// Task is a kind of work that falls due. Values are stable: they are part of the due index.
+type Task uint8
+
+// Tasks.
+const (
+	TaskDelete      Task = iota // remove a key whose waiting period is over
+	TaskRotate                  // automatic rotation
+	TaskExpire                  // delete imported material whose time is over
+	TaskWrappingKey             // delete the wrapping key of an import
+	TaskSync                    // carry what multi-Region copies share to the others
+	TaskSettle                  // end a transitional state
+	numTasks
+)
+
+// Due is work for a key at a time.
+type Due struct {
+	ID
+	Task Task
+	At   time.Time
 }
 
 // NewKey is what Create writes. Without a Token the key waits for its material (PendingImport).
@@ -151,6 +249,8 @@ type NewKey struct {
 	Public      []byte
 	Material    hsm.MaterialID
 	Created     time.Time
+	Store       string // custom key store
+	BackingID   string
 }
 
 // Tag is one tag of a key.

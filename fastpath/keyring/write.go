@@ -112,17 +112,7 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	r.Revision = revision
 	var key *hsm.Key
 	if n.Token != nil {
-		region := n.Region
-		if n.MultiRegion {
-			region = ""
-		}
-		key = &hsm.Key{
-			Token:    slices.Clone(n.Token),
-			Identity: hsm.AppendIdentity(nil, n.Partition, n.Account, n.ID.Key, region),
-			Material: n.Material,
-			Spec:     n.Spec,
-			Usage:    n.Usage,
-		}
+		key = keyOf(n.ID, n.MultiRegion, n.Spec, n.Usage, n.Material, n.Token)
 	}
 	s := snapshotOf(&r, key, slices.Clone(n.Public))
 	return &s, nil
@@ -139,6 +129,11 @@ func (n *NewKey) record() Record {
 		MultiRegion: n.MultiRegion,
 		Created:     toMillis(n.Created),
 		Description: n.Description,
+		Store:       n.Store,
+		BackingID:   n.BackingID,
+	}
+	if n.MultiRegion {
+		r.Primary = n.Region
 	}
 	if n.Token != nil {
 		r.State, r.Current = Enabled, n.Material
@@ -158,72 +153,6 @@ func toMillis(t time.Time) time.Time {
 		return t
 	}
 	return time.UnixMilli(t.UnixMilli()).UTC()
-}
-
-// Update changes a key's record by f, which may be called several times and must not keep r. State, Description,
-// Deletion, WindowDays and Current (to a material that the key has) may change; a deletion date goes with
-// PendingDeletion and with no other state. When the key may not be used any more, the module has forgotten it
-// before Update returns. Errors: f's unchanged, ErrKeyMissing, ErrImmutable, store.ErrConflict after many
-// attempts, store.ErrUnavailable, store.ErrAmbiguous, the module's of Forget (the update is then written).
-func (k *Keyring) Update(ctx context.Context, id ID, f func(r *Record) error) (*Snapshot, error) {
-	var r Record
-	var key *hsm.Key
-	var public []byte
-	revision, err := k.write(ctx, id, func() (txn store.Txn, err error) {
-		old, err := k.Record(ctx, id)
-		if err != nil {
-			return txn, err
-		}
-		r = old
-		if err := f(&r); err != nil {
-			return txn, err
-		}
-		r.Created, r.Deletion = toMillis(r.Created), toMillis(r.Deletion)
-		if err := checkUpdate(&old, &r); err != nil {
-			return txn, err
-		}
-		if key, public, err = k.token(ctx, &r); err != nil {
-			return txn, err
-		}
-		txn.Require = []store.Condition{{Key: id.storeKey(kindKey), Revision: old.Revision}}
-		txn.Put = []store.Record{{Key: id.storeKey(kindKey), Value: encodeKey(&r, false)}}
-		if !old.Deletion.Equal(r.Deletion) {
-			if !old.Deletion.IsZero() {
-				txn.Delete = append(txn.Delete, dueKey(old.Deletion, id))
-			}
-			if !r.Deletion.IsZero() {
-				txn.Put = append(txn.Put, store.Record{Key: dueKey(r.Deletion, id), Value: []byte{recordVersion}})
-			}
-		}
-		return txn, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if r.State != Enabled {
-		if err := k.forget(ctx, id); err != nil {
-			return nil, err
-		}
-	}
-	r.Revision = revision
-	s := snapshotOf(&r, key, public)
-	return &s, nil
-}
-
-func checkUpdate(old, r *Record) error {
-	a, b := *old, *r
-	for _, v := range []*Record{&a, &b} {
-		v.State, v.Description, v.Deletion, v.WindowDays, v.Current = 0, "", time.Time{}, 0, hsm.MaterialID{}
-	}
-	switch {
-	case a != b:
-		return ErrImmutable
-	case r.State == StateNone || r.State >= numStates || r.WindowDays < 0 || r.WindowDays > 1<<16-1:
-		return fmt.Errorf("%w: state %d or window of %d days", ErrImmutable, r.State, r.WindowDays)
-	case (r.State == PendingDeletion) == r.Deletion.IsZero():
-		return fmt.Errorf("%w: a deletion date goes with PendingDeletion only", ErrImmutable)
-	}
-	return nil
 }
 
 // forget makes the module drop the ready state of all materials of a key. The caller's deadline does not cut it

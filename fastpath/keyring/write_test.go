@@ -121,9 +121,13 @@ func TestUpdate(t *testing.T) {
 	defer k.Close()
 	id := create(t, k, newKey(1))
 	due := func() []keyring.ID {
-		ids, err := k.Due(t.Context(), epoch.Add(1000*time.Hour), 10)
+		all, err := k.Due(t.Context(), epoch.Add(1000*time.Hour), 10)
 		if err != nil {
 			t.Fatal(err)
+		}
+		var ids []keyring.ID
+		for _, d := range all {
+			ids = append(ids, d.ID)
 		}
 		return ids
 	}

@@ -78,7 +78,7 @@ func TestRestart(t *testing.T) {
 	}
 	// The second of the deletion's transactions and all that follow are refused.
 	s.Add(faultstore.Fault{Kind: faultstore.Commit, First: s.Calls(faultstore.Commit) + 2, Count: -1, Err: store.ErrUnavailable})
-	if line := work(k); line != "deleting %s failed, will try again: %v" {
+	if line := work(k); line != "%s of %s failed, will try again: %v" {
 		t.Fatal(line)
 	}
 	stop()
@@ -88,7 +88,7 @@ func TestRestart(t *testing.T) {
 	if snap, err := k.ByID(t.Context(), id); err != nil || !snap.Missing {
 		t.Errorf("half deleted: %+v, %v", snap, err)
 	}
-	if line := work(k); line != "deleted %s" {
+	if line := work(k); line != "%s %s" {
 		t.Fatal(line)
 	}
 	as, _, err := k.ListAliases(t.Context(), scope, "", "", 10)

@@ -1,5 +1,5 @@
-// Package lifecycle does the work that falls due while nobody asks: now the deletion of keys whose waiting period
-// is over.
+// Package lifecycle does the work that falls due while nobody asks: deletion of keys whose waiting period is over,
+// automatic rotation, expiry of imported material, and whatever else the keyring's due index holds.
 //
 // A Worker keeps nothing of its own: what is due stands in the store's due index until it is done, so that work that a
 // crash cut short is found again by the next worker, and several workers on one store only race for the same
@@ -16,10 +16,10 @@ import (
 
 // Keys is what a Worker needs of a keyring.
 type Keys interface {
-	// Due returns up to limit keys that are due at now, the longest due first.
-	Due(ctx context.Context, now time.Time, limit int) ([]keyring.ID, error)
-	// Delete deletes a due key, or continues to. keyring.ErrNotDue: it was cancelled meanwhile.
-	Delete(ctx context.Context, id keyring.ID) error
+	// Due returns up to limit pieces of work that are due at now, the longest due first.
+	Due(ctx context.Context, now time.Time, limit int) ([]keyring.Due, error)
+	// Work does one, or continues to. keyring.ErrNotDue: it was cancelled meanwhile.
+	Work(ctx context.Context, d keyring.Due) error
 }
 
 var _ Keys = (*keyring.Keyring)(nil)
@@ -38,7 +38,7 @@ type Options struct {
 	Logger   func(string, ...any) // one line a deletion or failure; nil: silent
 }
 
-// Worker deletes due keys.
+// Worker does due work.
 type Worker struct {
 	keys   Keys
 	o      Options
@@ -83,27 +83,27 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 }
 
-// round deletes all keys that are due. One that fails stays in the index; the round asks for as many more, so that
+// round does all that is due. One that fails stays in the index; the round asks for as many more, so that
 // it holds up no other.
 func (w *Worker) round(ctx context.Context) {
 	now := w.o.Clock()
-	tried := map[keyring.ID]bool{}
+	tried := map[keyring.Due]bool{}
 	for ctx.Err() == nil {
 		due, err := w.keys.Due(ctx, now, batch+len(tried))
 		if err != nil {
 			if ctx.Err() == nil {
-				w.o.Logger("looking for keys to delete failed, will try again: %v", err)
+				w.o.Logger("looking for due work failed, will try again: %v", err)
 			}
 			return
 		}
 		progress := false
-		for _, id := range due {
-			if tried[id] || ctx.Err() != nil {
+		for _, d := range due {
+			if tried[d] || ctx.Err() != nil {
 				continue
 			}
 			progress = true
-			if !w.delete(ctx, id) {
-				tried[id] = true
+			if !w.work(ctx, d) {
+				tried[d] = true
 			}
 		}
 		if !progress {
@@ -112,17 +112,27 @@ func (w *Worker) round(ctx context.Context) {
 	}
 }
 
-// delete says whether the key is gone from the index.
-func (w *Worker) delete(ctx context.Context, id keyring.ID) bool {
-	err := w.keys.Delete(ctx, id)
+// tasks are the logs' words for what is done.
+var tasks = [...]struct{ done, noun string }{
+	keyring.TaskDelete:      {"deleted", "deletion"},
+	keyring.TaskRotate:      {"rotated", "rotation"},
+	keyring.TaskExpire:      {"expired material of", "expiry of material"},
+	keyring.TaskWrappingKey: {"deleted a wrapping key of", "deletion of a wrapping key"},
+	keyring.TaskSync:        {"synchronized", "synchronization"},
+	keyring.TaskSettle:      {"settled", "settlement"},
+}
+
+// work says whether d is gone from the index.
+func (w *Worker) work(ctx context.Context, d keyring.Due) bool {
+	err := w.keys.Work(ctx, d)
 	switch {
 	case err == nil:
-		w.o.Logger("deleted %s", id.ARN())
+		w.o.Logger("%s %s", tasks[d.Task].done, d.ARN())
 		return true
 	case errors.Is(err, keyring.ErrNotDue) || ctx.Err() != nil:
-		// Cancelled between the look and the deletion; or the worker is being stopped.
+		// Cancelled between the look and the work; or the worker is being stopped.
 	default:
-		w.o.Logger("deleting %s failed, will try again: %v", id.ARN(), err)
+		w.o.Logger("%s of %s failed, will try again: %v", tasks[d.Task].noun, d.ARN(), err)
 	}
 	return false
 }

@@ -24,7 +24,7 @@ type fake struct {
 	deleted []keyring.ID
 }
 
-func (f *fake) Due(_ context.Context, now time.Time, limit int) ([]keyring.ID, error) {
+func (f *fake) Due(_ context.Context, now time.Time, limit int) ([]keyring.Due, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.broken != nil {
@@ -42,10 +42,15 @@ func (f *fake) Due(_ context.Context, now time.Time, limit int) ([]keyring.ID, e
 		}
 		return strings.Compare(a.Key, b.Key)
 	})
-	return ids[:min(limit, len(ids))], nil
+	var due []keyring.Due
+	for _, id := range ids[:min(limit, len(ids))] {
+		due = append(due, keyring.Due{ID: id, Task: keyring.TaskDelete, At: f.due[id]})
+	}
+	return due, nil
 }
 
-func (f *fake) Delete(_ context.Context, id keyring.ID) error {
+func (f *fake) Work(_ context.Context, d keyring.Due) error {
+	id := d.ID
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fails[id]; err != nil {

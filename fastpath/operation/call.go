@@ -25,6 +25,9 @@ type Call struct {
 	Caller    *identity.Principal
 	Scope     keyring.Scope // the caller's account, the endpoint's Region
 
+	// RequestID and EventID are minted for every request: UUIDs of the answer and of its CloudTrail record.
+	RequestID, EventID [36]byte
+
 	// Key and Target are what the request's names led to, set by Resolve; Target only for ReEncrypt.
 	Key, Target keyring.Resolved
 	Response    wire.Response // set by a successful Execute where the operation has an output

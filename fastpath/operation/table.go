@@ -50,6 +50,14 @@ func newTable() *[wire.NumOperations]row {
 	cryptographicRows(t)
 	keyRows(t)
 	nameRows(t)
+	agreementRows(t)
+	dataKeyPairRows(t)
+	importRows(t)
+	rotationRows(t)
+	multiRegionRows(t)
+	grantRows(t)
+	storeRows(t)
+	usageRows(t)
 	return t
 }
 

@@ -37,6 +37,16 @@ const (
 	HMAC256
 	HMAC384
 	HMAC512
+	SM4
+	Secp256k1
+	Ed25519
+	MLDSA44
+	MLDSA65
+	MLDSA87
+	MLKEM512
+	MLKEM768
+	MLKEM1024
+	SM2
 )
 
 // Usage is what a key is for, the API's KeyUsage. The values stand in key tokens and never change.
@@ -49,6 +59,7 @@ const (
 	SignVerify
 	GenerateVerifyMAC
 	KeyAgreement
+	EncapsulateDecapsulate
 )
 
 // Alg is one of the API's encryption, signing or MAC algorithms.
@@ -73,6 +84,14 @@ const (
 	HMACSHA256
 	HMACSHA384
 	HMACSHA512
+	SM4GCM
+	ED25519SHA512
+	ED25519PHSHA512
+	MLDSASHAKE256
+	SM2DSA
+	SM2PKE
+	ECDH
+	MLKEM
 )
 
 // Errors, for errors.Is. None tells why a signature, MAC or ciphertext was refused.

@@ -1,0 +1,6 @@
+package operation
+
+import "trent/fastpath/wire"
+
+// agreementRows are the rows of DeriveSharedSecret, Encapsulate and Decapsulate.
+func agreementRows(*[wire.NumOperations]row) {}

@@ -1,0 +1,6 @@
+package operation
+
+import "trent/fastpath/wire"
+
+// dataKeyPairRows are the rows of GenerateDataKeyPair and GenerateDataKeyPairWithoutPlaintext.
+func dataKeyPairRows(*[wire.NumOperations]row) {}

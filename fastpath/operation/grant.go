@@ -1,0 +1,6 @@
+package operation
+
+import "trent/fastpath/wire"
+
+// grantRows are the rows of CreateGrant, ListGrants, ListRetirableGrants, RevokeGrant and RetireGrant.
+func grantRows(*[wire.NumOperations]row) {}

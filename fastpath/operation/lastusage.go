@@ -1,0 +1,6 @@
+package operation
+
+import "trent/fastpath/wire"
+
+// usageRows are the rows of GetKeyLastUsage.
+func usageRows(*[wire.NumOperations]row) {}
