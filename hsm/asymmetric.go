@@ -5,21 +5,28 @@ import (
 	"fmt"
 
 	"trent/hsm/internal/algorithm"
+	"trent/hsm/internal/blob"
 	"trent/hsm/internal/token"
 )
 
-// maxSignature is the longest signature and RSA ciphertext in bytes: RSA_4096.
-const maxSignature = 512
-
 // PlaintextLimit is the longest plaintext in bytes that a key of spec encrypts by a; 0: not at all.
 func PlaintextLimit(spec KeySpec, a Algorithm) int {
-	if spec == SymmetricDefault {
-		if a == AESGCM || a == AlgorithmNone {
-			return 4096
+	if own := symmetricAlgorithm(spec); own != AlgorithmNone {
+		if a == own || a == AlgorithmNone {
+			return blob.MaxPlaintext
 		}
 		return 0
 	}
 	return algorithm.PlaintextLimit(algorithm.Spec(spec), algorithm.Alg(a))
+}
+
+// Algorithms lists what a key of spec and usage can run, in the API's order; none if the two do not go together.
+func Algorithms(spec KeySpec, usage Usage) []Algorithm {
+	var list []Algorithm
+	for _, a := range algorithm.Algorithms(algorithm.Spec(spec), algorithm.Usage(usage)) {
+		list = append(list, Algorithm(a))
+	}
+	return list
 }
 
 // algorithmFor is the algorithm that a means for k: the spec's only one when it is not given. Error:
@@ -29,11 +36,10 @@ func algorithmFor(k *Key, usage Usage, a Algorithm) (algorithm.Alg, error) {
 		return 0, ErrUnsupported
 	}
 	if a == AlgorithmNone {
-		all := algorithm.Algorithms(algorithm.Spec(k.Spec), algorithm.Usage(usage))
-		if len(all) != 1 {
-			return 0, ErrUnsupported
+		if only := algorithm.Only(algorithm.Spec(k.Spec), algorithm.Usage(usage)); only != algorithm.AlgNone {
+			return only, nil
 		}
-		return all[0], nil
+		return 0, ErrUnsupported
 	}
 	if !algorithm.Compatible(algorithm.Spec(k.Spec), algorithm.Usage(usage), algorithm.Alg(a)) {
 		return 0, ErrUnsupported
@@ -57,10 +63,25 @@ func translate(err error) error {
 		return ErrInput
 	case errors.Is(err, algorithm.ErrMaterial):
 		return ErrToken
+	case errors.Is(err, algorithm.ErrPeer):
+		return ErrPeer
 	case errors.Is(err, algorithm.ErrUnsupported):
 		return ErrUnsupported
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// form is how c.In is given. Error: ErrUnsupported for two ways at once.
+func (c *Call) form() (algorithm.Form, error) {
+	switch {
+	case c.Digest && c.ExternalMu:
+		return 0, ErrUnsupported
+	case c.Digest:
+		return algorithm.Digest, nil
+	case c.ExternalMu:
+		return algorithm.ExternalMu, nil
+	}
+	return algorithm.Message, nil
 }
 
 // sign appends the signature of c.In to c.Out.
@@ -69,13 +90,16 @@ func (l *Local) sign(c *Call) error {
 	if err != nil {
 		return err
 	}
+	form, err := c.form()
+	if err != nil {
+		return err
+	}
 	return l.withKey(c, c.Key, true, func(p algorithm.Private) error {
-		var buf [maxSignature]byte
-		sig, err := algorithm.Sign(p, alg, c.Digest, c.In, buf[:0], l.random)
+		out, err := algorithm.Sign(p, alg, form, c.In, c.Out, l.random)
 		if err != nil {
 			return err
 		}
-		return c.appendOut(sig)
+		return c.setOut(out)
 	})
 }
 
@@ -85,32 +109,34 @@ func (l *Local) verify(c *Call) error {
 	if err != nil {
 		return err
 	}
+	form, err := c.form()
+	if err != nil {
+		return err
+	}
 	return l.withKey(c, c.Key, false, func(p algorithm.Private) error {
-		return algorithm.Verify(p, alg, c.Digest, c.In, c.In2)
+		return algorithm.Verify(p, alg, form, c.In, c.In2)
 	})
 }
 
-// encryptRSA appends the bare ciphertext of plaintext under k to c.Out.
-func (l *Local) encryptRSA(c *Call, k *Key, alg algorithm.Alg, plaintext []byte) error {
+// encryptTo appends the bare ciphertext of plaintext under k to c.Out.
+func (l *Local) encryptTo(c *Call, k *Key, alg algorithm.Alg, plaintext []byte) error {
 	return l.withKey(c, k, false, func(p algorithm.Private) error {
-		var buf [maxSignature]byte
-		ciphertext, err := algorithm.Encrypt(p, alg, plaintext, buf[:0], l.random)
+		out, err := algorithm.Encrypt(p, alg, plaintext, c.Out, l.random)
 		if err != nil {
 			return err
 		}
+		if err := c.setOut(out); err != nil {
+			return err
+		}
 		c.Material = k.Material
-		return c.appendOut(ciphertext)
+		return nil
 	})
 }
 
-// decryptRSA hands the plaintext of c.In to f, and wipes it. The standard library takes ciphertexts without their
-// leading zeros; RFC 8017 §7.1.2 and this package do not.
-func (l *Local) decryptRSA(c *Call, alg algorithm.Alg, f func(plaintext []byte) error) error {
-	if len(c.In) != modulusSize(c.Key.Spec) {
-		return ErrAuthentication
-	}
+// decryptBare hands the plaintext of the bare ciphertext c.In to f, and wipes it.
+func (l *Local) decryptBare(c *Call, alg algorithm.Alg, f func(plaintext []byte) error) error {
 	return l.withKey(c, c.Key, true, func(p algorithm.Private) error {
-		var buf [maxSignature]byte
+		var buf [algorithm.MaxPlaintext]byte
 		defer clear(buf[:])
 		plaintext, err := algorithm.Decrypt(p, alg, c.In, buf[:0])
 		if err != nil {
@@ -119,6 +145,61 @@ func (l *Local) decryptRSA(c *Call, alg algorithm.Alg, f func(plaintext []byte) 
 		return f(plaintext)
 	})
 }
+
+// derive appends the secret that c.Key shares with the peer whose public key c.In is to c.Secret.
+func (l *Local) derive(c *Call) error {
+	if _, err := algorithmFor(c.Key, KeyAgreement, c.Algorithm); err != nil {
+		return err
+	}
+	return l.withKey(c, c.Key, false, func(p algorithm.Private) error {
+		var buf [maxSharedSecret]byte
+		defer clear(buf[:])
+		shared, err := algorithm.Agree(p, c.In, buf[:0])
+		if err != nil {
+			return err
+		}
+		return c.deliver(shared)
+	})
+}
+
+// encapsulate makes a shared secret for c.Key: its ciphertext goes to c.Out, itself to c.Secret.
+func (l *Local) encapsulate(c *Call) error {
+	if _, err := algorithmFor(c.Key, EncapsulateDecapsulate, c.Algorithm); err != nil {
+		return err
+	}
+	return l.withKey(c, c.Key, false, func(p algorithm.Private) error {
+		var buf [maxSharedSecret]byte
+		defer clear(buf[:])
+		out, shared, err := algorithm.Encapsulate(p, c.Out, buf[:0], l.random)
+		if err != nil {
+			return err
+		}
+		if len(out) > cap(c.Out) || !fits(c.Secret, len(shared)) {
+			return ErrShort
+		}
+		c.Out, c.Material = out, c.Key.Material
+		return c.deliver(shared)
+	})
+}
+
+// decapsulate appends the shared secret in the ciphertext c.In to c.Secret.
+func (l *Local) decapsulate(c *Call) error {
+	if _, err := algorithmFor(c.Key, EncapsulateDecapsulate, c.Algorithm); err != nil {
+		return err
+	}
+	return l.withKey(c, c.Key, false, func(p algorithm.Private) error {
+		var buf [maxSharedSecret]byte
+		defer clear(buf[:])
+		shared, err := algorithm.Decapsulate(p, c.In, buf[:0])
+		if err != nil {
+			return err
+		}
+		return c.deliver(shared)
+	})
+}
+
+// maxSharedSecret is the longest shared secret in bytes: the x coordinate of a point of P-521.
+const maxSharedSecret = 66
 
 // withKey runs f with k parsed. RSA with the private key waits for an engine; the rest is fast. f's errors may
 // be package algorithm's.
@@ -170,18 +251,24 @@ func (l *Local) parseAs(k *Key, purpose token.Purpose) (algorithm.Private, error
 	return p, err
 }
 
-// appendOut appends a result within c.Out's capacity. Error: ErrShort.
-func (c *Call) appendOut(b []byte) error {
-	if !fits(c.Out, len(b)) {
+// setOut takes the result of an append to c.Out that stayed within its capacity. Error: ErrShort where it did not.
+func (c *Call) setOut(out []byte) error {
+	if len(out) > cap(c.Out) {
 		return ErrShort
 	}
-	c.Out = append(c.Out, b...)
+	c.Out = out
+	return nil
+}
+
+// deliver appends a plaintext result to c.Secret. Error: ErrShort.
+func (c *Call) deliver(secret []byte) error {
+	if !fits(c.Secret, len(secret)) {
+		return ErrShort
+	}
+	c.Secret, c.Material = append(c.Secret, secret...), c.Key.Material
 	return nil
 }
 
 func isRSA(s KeySpec) bool { return s >= RSA2048 && s <= RSA4096 }
 
-// modulusSize is the size of an RSA spec's modulus, and so of its ciphertexts, in bytes.
-func modulusSize(s KeySpec) int { return 256 + 128*int(s-RSA2048) }
-
-func isAsymmetric(s KeySpec) bool { return s >= RSA2048 && s <= P521 }
+func isAsymmetric(s KeySpec) bool { return algorithm.Asymmetric(algorithm.Spec(s)) }

@@ -9,7 +9,7 @@
 //
 // A key's identity, purpose and other metadata are authenticated with its token. Each ciphertext has a key of
 // its own, SP 800-108 over a random nonce, and AES-256-GCM under that with header, identity and encryption
-// context as additional data (hsm/internal/blob draws the format). The call runs on the caller's goroutine:
+// context as additional data (hsm/internal/blob draws the format); SM4-GCM under keys of spec SM4. The call runs on the caller's goroutine:
 //
 //  1. claim a worker by compare-and-swap, starting at the shard of the CPU that runs the caller
 //  2. find the key ready in one of the worker's slots, or unwrap its token
@@ -31,12 +31,18 @@
 // the making lie in an arena (hsm/internal/arena): locked, not dumped, wiped. The exceptions, while keys are
 // used in this process:
 //
-//   - the standard library's AES and HMAC copy key bytes to the Go heap, where they stay until collected
+//   - the standard library's AES and HMAC, and the SM4 library, copy key bytes to the Go heap, where they stay until
+//     collected
 //   - asymmetric keys are parsed on the heap and kept there, bounded, until idle or forgotten; a build with
 //     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers
 //   - a root that attaches to the process or injects code into it is out of reach of any process
 //
 // Harden closes what it can before the first key is read.
+//
+// # FIPS
+//
+// The kernel std-fips uses Go's FIPS 140-3 module. Key specs that this module does not have are refused under it, by
+// ErrUnsupported: SM2, SM4, secp256k1, ML-KEM-512 and ML-DSA.
 //
 // # Concurrency and goroutines
 //

@@ -111,7 +111,7 @@ func TestEnumerations(t *testing.T) {
 			t.Errorf("algorithm %d is %d inside", a, b)
 		}
 	}
-	if len(hsm.SpecNames) != int(hsm.HMAC512) || len(hsm.UsageNames) != int(hsm.KeyAgreement) || len(hsm.AlgorithmNames) != int(hsm.HMACSHA512) {
+	if len(hsm.SpecNames) != int(hsm.SM2) || len(hsm.UsageNames) != int(hsm.EncapsulateDecapsulate) || len(hsm.AlgorithmNames) != int(hsm.MLKEM) {
 		t.Error("not all of them are compared")
 	}
 }

@@ -25,7 +25,7 @@ func HeldBy(l *Local) Held {
 	}
 	l.parsed.mu.Lock()
 	defer l.parsed.mu.Unlock()
-	h.Parsed = len(l.parsed.byName)
+	h.Parsed = len(l.parsed.byTag)
 	return h
 }
 
@@ -99,10 +99,14 @@ var (
 		SymmetricDefault: algorithm.SymmetricDefault, RSA2048: algorithm.RSA2048, RSA3072: algorithm.RSA3072, RSA4096: algorithm.RSA4096,
 		P256: algorithm.P256, P384: algorithm.P384, P521: algorithm.P521,
 		HMAC224: algorithm.HMAC224, HMAC256: algorithm.HMAC256, HMAC384: algorithm.HMAC384, HMAC512: algorithm.HMAC512,
+		SM4: algorithm.SM4, Secp256k1: algorithm.Secp256k1, Ed25519: algorithm.Ed25519, SM2: algorithm.SM2,
+		MLDSA44: algorithm.MLDSA44, MLDSA65: algorithm.MLDSA65, MLDSA87: algorithm.MLDSA87,
+		MLKEM512: algorithm.MLKEM512, MLKEM768: algorithm.MLKEM768, MLKEM1024: algorithm.MLKEM1024,
 	}
 	UsageNames = map[Usage]algorithm.Usage{
 		EncryptDecrypt: algorithm.EncryptDecrypt, SignVerify: algorithm.SignVerify,
 		GenerateVerifyMAC: algorithm.GenerateVerifyMAC, KeyAgreement: algorithm.KeyAgreement,
+		EncapsulateDecapsulate: algorithm.EncapsulateDecapsulate,
 	}
 	AlgorithmNames = map[Algorithm]algorithm.Alg{
 		AESGCM: algorithm.AESGCM, OAEPSHA1: algorithm.OAEPSHA1, OAEPSHA256: algorithm.OAEPSHA256,
@@ -110,6 +114,8 @@ var (
 		PSSSHA256: algorithm.PSSSHA256, PSSSHA384: algorithm.PSSSHA384, PSSSHA512: algorithm.PSSSHA512,
 		ECDSASHA256: algorithm.ECDSASHA256, ECDSASHA384: algorithm.ECDSASHA384, ECDSASHA512: algorithm.ECDSASHA512,
 		HMACSHA224: algorithm.HMACSHA224, HMACSHA256: algorithm.HMACSHA256, HMACSHA384: algorithm.HMACSHA384, HMACSHA512: algorithm.HMACSHA512,
+		SM4GCM: algorithm.SM4GCM, ED25519SHA512: algorithm.ED25519SHA512, ED25519PHSHA512: algorithm.ED25519PHSHA512,
+		MLDSASHAKE256: algorithm.MLDSASHAKE256, SM2DSA: algorithm.SM2DSA, SM2PKE: algorithm.SM2PKE, ECDH: algorithm.ECDH, MLKEM: algorithm.MLKEM,
 	}
 	FitSlots   = fitSlots
 	ArenaBytes = arenaBytes

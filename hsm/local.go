@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"trent/hsm/internal/algorithm"
 	"trent/hsm/internal/arena"
 	"trent/hsm/internal/domain"
 	"trent/hsm/internal/gcm"
@@ -21,10 +22,12 @@ type Local struct {
 	arena  *arena.Arena
 	domain *domain.Domain
 	kernel gcm.Kernel
-	random io.Reader
-	slots  int
-	gate   gate
-	parsed parsedKeys
+	// approvedOnly: the kernel is the one of the FIPS 140-3 mode.
+	approvedOnly bool
+	random       io.Reader
+	slots        int
+	gate         gate
+	parsed       parsedKeys
 
 	epoch atomic.Uint32 // advances twice in Config.SlotIdle
 
@@ -51,16 +54,17 @@ func Open(cfg Config) (*Local, error) {
 		return nil, fmt.Errorf("starting the module: %w", err)
 	}
 	l := &Local{
-		kernel:  kernel,
-		random:  cfg.Random,
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
+		kernel:       kernel,
+		approvedOnly: kernel.Name() == "std-fips",
+		random:       cfg.Random,
+		stop:         make(chan struct{}),
+		stopped:      make(chan struct{}),
 	}
 	if l.random == nil {
 		l.random = rand.Reader
 	}
 	l.gate.permits = cfg.AsymmetricEngines
-	l.parsed.byName = map[string]*parsedKey{}
+	l.parsed.byTag = map[tokenTag]*parsedKey{}
 	l.parsed.parse = l.parse
 	if l.arena, l.slots, err = newArena(&cfg); err != nil {
 		return nil, err
@@ -81,6 +85,9 @@ func (l *Local) Do(c *Call) error {
 	}
 	if c.Op == OpRandom {
 		return l.randomBytes(c)
+	}
+	if !l.permits(c) {
+		return ErrUnsupported
 	}
 	if c.Op == OpGeneratePool {
 		return l.generate(c, true)
@@ -112,8 +119,23 @@ func (l *Local) Do(c *Call) error {
 		return l.adopt(c)
 	case OpRewrap:
 		return l.rewrap(c)
+	case OpDerive:
+		return l.derive(c)
+	case OpEncapsulate:
+		return l.encapsulate(c)
+	case OpDecapsulate:
+		return l.decapsulate(c)
 	}
 	return ErrUnsupported
+}
+
+// permits says whether the kernel lets a call use its keys: the FIPS kernel has only approved specs.
+func (l *Local) permits(c *Call) bool {
+	if !l.approvedOnly {
+		return true
+	}
+	approved := func(s KeySpec) bool { return s == SpecNone || algorithm.Approved(algorithm.Spec(s)) }
+	return approved(c.Spec) && (c.Key == nil || approved(c.Key.Spec)) && (c.Target == nil || approved(c.Target.Spec))
 }
 
 // DoBatch implements Batcher: one call after the other.

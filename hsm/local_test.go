@@ -20,7 +20,7 @@ func TestModule(t *testing.T) {
 	for name, cfg := range configs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			hsmtest.Run(t, hsmtest.Options{LargeRSA: name == "default"}, func(t testing.TB) hsm.Module { return openLocal(t, cfg) })
+			hsmtest.Run(t, hsmtest.Options{LargeRSA: name == "default", Approved: cfg.Kernel == "std-fips"}, func(t testing.TB) hsm.Module { return openLocal(t, cfg) })
 		})
 	}
 }

@@ -5,39 +5,47 @@ import (
 	"trent/hsm/internal/blob"
 )
 
-// Encrypt, Decrypt and ReEncrypt go by the kind of key on each side: blobs for symmetric keys, bare RSA
+// Encrypt, Decrypt and ReEncrypt go by the kind of key on each side: blobs for symmetric keys, bare RSA or SM2
 // ciphertexts for asymmetric ones.
+
+// symmetricAlgorithm is the algorithm of a symmetric encryption key's spec, AlgorithmNone for other specs.
+func symmetricAlgorithm(s KeySpec) Algorithm {
+	switch s {
+	case SymmetricDefault:
+		return AESGCM
+	case SM4:
+		return SM4GCM
+	}
+	return AlgorithmNone
+}
 
 // isSymmetric reports whether k is a symmetric encryption key and a is its algorithm.
 func isSymmetric(k *Key, a Algorithm) bool {
-	return k.Spec == SymmetricDefault && k.Usage == EncryptDecrypt && (a == AlgorithmNone || a == AESGCM)
+	own := symmetricAlgorithm(k.Spec)
+	return own != AlgorithmNone && k.Usage == EncryptDecrypt && (a == AlgorithmNone || a == own)
 }
 
 func (l *Local) doEncrypt(c *Call) error {
 	if isSymmetric(c.Key, c.Algorithm) {
 		return l.encrypt(c)
 	}
-	alg, err := rsaAlgorithm(c.Key, c.Algorithm)
+	alg, err := bareAlgorithm(c.Key, c.Algorithm)
 	if err != nil {
 		return err
 	}
-	return l.encryptRSA(c, c.Key, alg, c.In)
+	return l.encryptTo(c, c.Key, alg, c.In)
 }
 
 func (l *Local) doDecrypt(c *Call) error {
 	if isSymmetric(c.Key, c.Algorithm) {
 		return l.decrypt(c)
 	}
-	alg, err := rsaAlgorithm(c.Key, c.Algorithm)
+	alg, err := bareAlgorithm(c.Key, c.Algorithm)
 	if err != nil {
 		return err
 	}
-	return l.decryptRSA(c, alg, func(plaintext []byte) error {
-		if !fits(c.Secret, len(plaintext)) {
-			return ErrShort
-		}
-		c.Secret, c.Material = append(c.Secret, plaintext...), c.Key.Material
-		return nil
+	return l.decryptBare(c, alg, func(plaintext []byte) error {
+		return c.deliver(plaintext)
 	})
 }
 
@@ -52,12 +60,12 @@ func (l *Local) doReEncrypt(c *Call) error {
 	var fromAlg, toAlg algorithm.Alg
 	var err error
 	if !from {
-		if fromAlg, err = rsaAlgorithm(c.Key, c.Algorithm); err != nil {
+		if fromAlg, err = bareAlgorithm(c.Key, c.Algorithm); err != nil {
 			return err
 		}
 	}
 	if !to {
-		if toAlg, err = rsaAlgorithm(c.Target, c.TargetAlgorithm); err != nil {
+		if toAlg, err = bareAlgorithm(c.Target, c.TargetAlgorithm); err != nil {
 			return err
 		}
 	}
@@ -65,12 +73,12 @@ func (l *Local) doReEncrypt(c *Call) error {
 		if to {
 			return l.sealFor(c, plaintext)
 		}
-		return l.encryptRSA(c, c.Target, toAlg, plaintext)
+		return l.encryptTo(c, c.Target, toAlg, plaintext)
 	}
 	if from {
 		return l.openFor(c, seal)
 	}
-	return l.decryptRSA(c, fromAlg, seal)
+	return l.decryptBare(c, fromAlg, seal)
 }
 
 // sealFor appends the blob of plaintext under c.Target to c.Out.
@@ -113,9 +121,9 @@ func (l *Local) openFor(c *Call, f func(plaintext []byte) error) error {
 	return f(plaintext)
 }
 
-// rsaAlgorithm is the OAEP algorithm that a names for k. Error: ErrUnsupported.
-func rsaAlgorithm(k *Key, a Algorithm) (algorithm.Alg, error) {
-	if !isRSA(k.Spec) {
+// bareAlgorithm is the public key encryption algorithm that a names for k. Error: ErrUnsupported.
+func bareAlgorithm(k *Key, a Algorithm) (algorithm.Alg, error) {
+	if !isAsymmetric(k.Spec) {
 		return 0, ErrUnsupported
 	}
 	return algorithmFor(k, EncryptDecrypt, a)

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"trent/hsm/internal/blob"
+	"trent/hsm/internal/gcm"
 )
 
 // encrypt seals c.In under c.Key.
@@ -142,9 +143,10 @@ func (l *Local) seal(w *worker, c *Call, k *Key, context, content []byte) error 
 	der := start + blob.HeaderSize
 	out := layout.AppendHeader(c.Out, (*[blob.MaterialSize]byte)(&k.Material), derivation)
 	aad := appendAAD(w, c, out[start:der], k.Identity, context)
-	m.Derive(&s.key, blob.Label, derivation)
+	kernel, label := l.sealing(k)
+	m.Derive(&s.key, label, derivation)
 	s.midstate.Wipe() // where m is without a slot
-	out = l.kernel.Seal(out[:start+layout.SealedAt()], &s.key, nonce, content, aad)
+	out = kernel.Seal(out[:start+layout.SealedAt()], &s.key, nonce, content, aad)
 	layout.AppendDER(out[:der], nonce) // afterwards: the kernel may have drawn the nonce itself
 	clear(s.key[:])
 	c.Out, c.Material = out, k.Material
@@ -160,9 +162,10 @@ func (l *Local) open(w *worker, c *Call, b *blob.Blob) ([]byte, error) {
 		return nil, err
 	}
 	aad := appendAAD(w, c, b.Header, c.Key.Identity, c.AAD)
-	m.Derive(&s.key, blob.Label, b.Derivation)
+	kernel, label := l.sealing(c.Key)
+	m.Derive(&s.key, label, b.Derivation)
 	s.midstate.Wipe()
-	content, ok := l.kernel.Open(s.content[:0], &s.key, (*[blob.NonceSize]byte)(b.Nonce), b.Sealed, aad)
+	content, ok := kernel.Open(s.content[:0], &s.key, (*[blob.NonceSize]byte)(b.Nonce), b.Sealed, aad)
 	clear(s.key[:])
 	if !ok {
 		return nil, ErrAuthentication
@@ -172,6 +175,14 @@ func (l *Local) open(w *worker, c *Call, b *blob.Blob) ([]byte, error) {
 		return nil, ErrAuthentication
 	}
 	return content, nil
+}
+
+// sealing is the cipher of a symmetric key's ciphertexts, and the KDF label of their keys.
+func (l *Local) sealing(k *Key) (gcm.Kernel, string) {
+	if k.Spec == SM4 {
+		return gcm.SM4, blob.LabelSM4
+	}
+	return l.kernel, blob.Label
 }
 
 // appendAAD joins header ‖ identity ‖ encryption context, an absent one being the empty one, in the worker's

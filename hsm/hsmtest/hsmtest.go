@@ -19,11 +19,12 @@ import (
 // Options are Run's.
 type Options struct {
 	LargeRSA bool // RSA_3072 and RSA_4096 too, which take seconds to make; never under -short
+	Approved bool // the module has the key specs of Go's FIPS 140-3 module alone, and refuses the others
 }
 
 // Run runs the suite. open returns a working module, which the suite does not close; it is called once.
 func Run(t *testing.T, o Options, open func(t testing.TB) hsm.Module) {
-	s := &suite{Module: open(t), largeRSA: o.LargeRSA && !testing.Short()}
+	s := &suite{Module: open(t), largeRSA: o.LargeRSA && !testing.Short(), approved: o.Approved}
 	for _, test := range []struct {
 		name string
 		run  func(*suite, *testing.T)
@@ -37,6 +38,11 @@ func Run(t *testing.T, o Options, open func(t testing.TB) hsm.Module) {
 		{"Signatures", (*suite).signatures},
 		{"MACs", (*suite).macs},
 		{"RSAEncryption", (*suite).rsaEncryption},
+		{"Forms", (*suite).forms},
+		{"SM2Encryption", (*suite).sm2Encryption},
+		{"SM4", (*suite).sm4},
+		{"Agreement", (*suite).agreement},
+		{"Encapsulation", (*suite).encapsulation},
 		{"Random", (*suite).random},
 		{"Generate", (*suite).generate},
 		{"ForgedTokens", (*suite).forgedTokens},
@@ -54,6 +60,7 @@ func Run(t *testing.T, o Options, open func(t testing.TB) hsm.Module) {
 type suite struct {
 	hsm.Module
 	largeRSA bool
+	approved bool
 	mu       sync.Mutex
 	rsa      [hsm.RSA4096 + 1][hsm.KeyAgreement + 1]*Key
 }
@@ -74,7 +81,7 @@ func NewKey(t testing.TB, m hsm.Module, spec hsm.KeySpec, usage hsm.Usage, id st
 	t.Helper()
 	c := hsm.Call{
 		Op: hsm.OpGenerate, Spec: spec, Usage: usage, Key: &hsm.Key{Identity: Identity(id)},
-		Out: make([]byte, 0, 4096), Public: make([]byte, 0, 1024),
+		Out: make([]byte, 0, 4096), Public: make([]byte, 0, 3072),
 	}
 	if err := m.Do(&c); err != nil {
 		t.Fatalf("generating %d for %d: %v", spec, usage, err)
@@ -121,7 +128,7 @@ func (s *suite) try(c *hsm.Call) error {
 		c.Secret = make([]byte, 0, 6144)
 	}
 	if c.Public == nil {
-		c.Public = make([]byte, 0, 1024)
+		c.Public = make([]byte, 0, 3072)
 	}
 	return s.Do(c)
 }
@@ -192,6 +199,13 @@ func (s *suite) refusals(t *testing.T) {
 		{Op: hsm.OpMAC, Key: mac, Algorithm: hsm.HMACSHA512, In: in},
 		{Op: hsm.OpVerifyMAC, Key: ecc, In: in, In2: in},
 		{Op: hsm.OpReEncrypt, Key: symmetric, Target: mac, In: make([]byte, hsm.BlobSize(1))},
+		{Op: hsm.OpDerive, Key: ecc, In: in},
+		{Op: hsm.OpDerive, Key: symmetric, In: in},
+		{Op: hsm.OpEncapsulate, Key: ecc},
+		{Op: hsm.OpDecapsulate, Key: symmetric, In: in},
+		{Op: hsm.OpSign, Key: ecc, In: make([]byte, 64), ExternalMu: true},
+		{Op: hsm.OpSign, Key: ecc, In: make([]byte, 64), ExternalMu: true, Digest: true},
+		{Op: hsm.OpVerify, Key: ecc, In: make([]byte, 64), In2: in, ExternalMu: true, Digest: true},
 	} {
 		s.refuse(t, hsm.ErrUnsupported, c)
 	}

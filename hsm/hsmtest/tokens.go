@@ -3,30 +3,43 @@ package hsmtest
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"trent/hsm"
 )
 
+// usagesOf is what keys of each spec can be for.
+var usagesOf = map[hsm.KeySpec][]hsm.Usage{
+	hsm.SymmetricDefault: {hsm.EncryptDecrypt}, hsm.SM4: {hsm.EncryptDecrypt},
+	hsm.RSA2048: {hsm.EncryptDecrypt, hsm.SignVerify}, hsm.RSA3072: {hsm.EncryptDecrypt, hsm.SignVerify}, hsm.RSA4096: {hsm.EncryptDecrypt, hsm.SignVerify},
+	hsm.P256: {hsm.SignVerify, hsm.KeyAgreement}, hsm.P384: {hsm.SignVerify, hsm.KeyAgreement}, hsm.P521: {hsm.SignVerify, hsm.KeyAgreement},
+	hsm.HMAC224: {hsm.GenerateVerifyMAC}, hsm.HMAC256: {hsm.GenerateVerifyMAC}, hsm.HMAC384: {hsm.GenerateVerifyMAC}, hsm.HMAC512: {hsm.GenerateVerifyMAC},
+	hsm.Secp256k1: {hsm.SignVerify}, hsm.Ed25519: {hsm.SignVerify},
+	hsm.MLDSA44: {hsm.SignVerify}, hsm.MLDSA65: {hsm.SignVerify}, hsm.MLDSA87: {hsm.SignVerify},
+	hsm.MLKEM512: {hsm.EncapsulateDecapsulate}, hsm.MLKEM768: {hsm.EncapsulateDecapsulate}, hsm.MLKEM1024: {hsm.EncapsulateDecapsulate},
+	hsm.SM2: {hsm.EncryptDecrypt, hsm.SignVerify, hsm.KeyAgreement},
+}
+
+// isAsymmetric tells the specs that have public keys.
+func isAsymmetric(spec hsm.KeySpec) bool {
+	return spec != hsm.SymmetricDefault && spec != hsm.SM4 && (spec < hsm.HMAC224 || spec > hsm.HMAC512)
+}
+
+// has tells whether the module has keys of a spec.
+func (s *suite) has(spec hsm.KeySpec) bool {
+	switch spec {
+	case hsm.SM4, hsm.SM2, hsm.Secp256k1, hsm.MLDSA44, hsm.MLDSA65, hsm.MLDSA87, hsm.MLKEM512:
+		return !s.approved
+	}
+	return true
+}
+
 func (s *suite) generate(t *testing.T) {
-	type pair struct {
-		spec  hsm.KeySpec
-		usage hsm.Usage
-	}
-	works := map[pair]bool{{hsm.SymmetricDefault, hsm.EncryptDecrypt}: true}
-	for spec := hsm.RSA2048; spec <= hsm.RSA4096; spec++ {
-		works[pair{spec, hsm.EncryptDecrypt}], works[pair{spec, hsm.SignVerify}] = true, true
-	}
-	for spec := hsm.P256; spec <= hsm.P521; spec++ {
-		works[pair{spec, hsm.SignVerify}] = true
-	}
-	for spec := hsm.HMAC224; spec <= hsm.HMAC512; spec++ {
-		works[pair{spec, hsm.GenerateVerifyMAC}] = true
-	}
 	seen := map[hsm.MaterialID]bool{}
-	for spec := hsm.SpecNone; spec <= hsm.HMAC512+1; spec++ {
-		for usage := hsm.UsageNone; usage <= hsm.KeyAgreement+1; usage++ {
-			if !works[pair{spec, usage}] {
+	for spec := hsm.SpecNone; spec <= hsm.SM2+1; spec++ {
+		for usage := hsm.UsageNone; usage <= hsm.EncapsulateDecapsulate+1; usage++ {
+			if !slices.Contains(usagesOf[spec], usage) || !s.has(spec) {
 				call := hsm.Call{Op: hsm.OpGenerate, Spec: spec, Usage: usage, Key: &hsm.Key{Identity: Identity("x")}}
 				s.refuse(t, hsm.ErrUnsupported, call)
 				call.Op = hsm.OpGeneratePool
@@ -41,7 +54,7 @@ func (s *suite) generate(t *testing.T) {
 				t.Errorf("spec %d, usage %d: material %s again", spec, usage, key.Material)
 			}
 			seen[key.Material] = true
-			if asymmetric := spec >= hsm.RSA2048 && spec <= hsm.P521; asymmetric != (len(key.Public) > 0) {
+			if isAsymmetric(spec) != (len(key.Public) > 0) {
 				t.Errorf("spec %d: a public key of %d bytes", spec, len(key.Public))
 			}
 		}
@@ -55,6 +68,10 @@ func (s *suite) generate(t *testing.T) {
 func uses(k *hsm.Key) []hsm.Call {
 	rewrap := hsm.Call{Op: hsm.OpRewrap, Key: k}
 	switch k.Usage {
+	case hsm.KeyAgreement:
+		return []hsm.Call{rewrap, {Op: hsm.OpDerive, Key: k, In: peerOfP256}}
+	case hsm.EncapsulateDecapsulate:
+		return []hsm.Call{rewrap, {Op: hsm.OpEncapsulate, Key: k}}
 	case hsm.GenerateVerifyMAC:
 		return []hsm.Call{rewrap, {Op: hsm.OpMAC, Key: k, In: []byte("x")}}
 	case hsm.SignVerify:
@@ -70,6 +87,7 @@ func (s *suite) forgedTokens(t *testing.T) {
 		NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "s"),
 		NewKey(t, s, hsm.HMAC512, hsm.GenerateVerifyMAC, "m"),
 		NewKey(t, s, hsm.P256, hsm.SignVerify, "e"),
+		NewKey(t, s, hsm.MLKEM768, hsm.EncapsulateDecapsulate, "k"),
 	} {
 		for i := range key.Token {
 			for bit := range 8 {
@@ -102,6 +120,8 @@ func (s *suite) metadata(t *testing.T) {
 		NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "s"),
 		NewKey(t, s, hsm.HMAC512, hsm.GenerateVerifyMAC, "m"),
 		NewKey(t, s, hsm.P256, hsm.SignVerify, "e"),
+		NewKey(t, s, hsm.P256, hsm.KeyAgreement, "a"),
+		NewKey(t, s, hsm.MLKEM768, hsm.EncapsulateDecapsulate, "k"),
 	} {
 		for name, change := range map[string]func(k *hsm.Key){
 			"identity":    func(k *hsm.Key) { k.Identity = Identity("another") },
@@ -126,7 +146,7 @@ func (s *suite) metadata(t *testing.T) {
 			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
 				t.Errorf("another spec: op %d: error %v", call.Op, err)
 			}
-			other.Spec, other.Usage = key.Spec, hsm.KeyAgreement
+			other.Spec, other.Usage = key.Spec, key.Usage%hsm.EncapsulateDecapsulate+1
 			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
 				t.Errorf("another usage: op %d: error %v", call.Op, err)
 			}
@@ -137,6 +157,7 @@ func (s *suite) metadata(t *testing.T) {
 func (s *suite) pool(t *testing.T) {
 	for spec, usage := range map[hsm.KeySpec]hsm.Usage{
 		hsm.SymmetricDefault: hsm.EncryptDecrypt, hsm.HMAC256: hsm.GenerateVerifyMAC, hsm.P256: hsm.SignVerify, hsm.RSA2048: hsm.EncryptDecrypt,
+		hsm.Ed25519: hsm.SignVerify, hsm.MLKEM1024: hsm.EncapsulateDecapsulate,
 	} {
 		made := s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: spec, Usage: usage})
 		pooled := &hsm.Key{Token: made.Out, Spec: spec, Usage: usage}
@@ -144,7 +165,7 @@ func (s *suite) pool(t *testing.T) {
 			t.Errorf("spec %d: a pooled key has material id %s", spec, made.Material)
 		}
 		for _, call := range uses(pooled) { // it is no key yet
-			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256}[spec]
+			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256, hsm.Ed25519: hsm.ED25519SHA512}[spec]
 			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
 				t.Errorf("spec %d: op %d with a pool token: %v", spec, call.Op, err)
 			}
@@ -157,7 +178,7 @@ func (s *suite) pool(t *testing.T) {
 		key := target
 		key.Token, key.Material = adopted.Out, adopted.Material
 		for _, call := range uses(&key) {
-			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256}[spec]
+			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256, hsm.Ed25519: hsm.ED25519SHA512}[spec]
 			if call.Op == hsm.OpDataKey && spec == hsm.RSA2048 {
 				continue
 			}
@@ -166,7 +187,7 @@ func (s *suite) pool(t *testing.T) {
 		// Not back again, not for something else, not for nobody.
 		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: &key, Target: &target})
 		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: pooled})
-		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &hsm.Key{Identity: target.Identity, Spec: spec + 1, Usage: usage}})
+		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &hsm.Key{Identity: target.Identity, Spec: hsm.P384, Usage: usage}})
 		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &hsm.Key{Spec: spec, Usage: usage}})
 		relabelled := *pooled
 		relabelled.Token = bytes.Clone(pooled.Token)

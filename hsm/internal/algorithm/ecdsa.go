@@ -1,53 +1,75 @@
 package algorithm
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
 	"fmt"
 	"io"
+	"sync"
 )
 
-// curves are the NIST curves (FIPS 186-5, SP 800-186), in the order of their specs. Each has the one signing
-// algorithm whose hash is as strong as the curve.
-var curves = [...]struct {
-	curve      elliptic.Curve
-	algorithms [1]Alg
-}{
-	{elliptic.P256(), [1]Alg{ECDSASHA256}},
-	{elliptic.P384(), [1]Alg{ECDSASHA384}},
-	{elliptic.P521(), [1]Alg{ECDSASHA512}},
-}
+// curves are the NIST curves (FIPS 186-5, SP 800-186), in the order of their specs.
+var curves = [...]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}
 
 // ecdsaKey is a Private on one of curves.
 type ecdsaKey struct {
 	spec Spec
 	key  *ecdsa.PrivateKey
 	spki []byte
+	// agreement is the key in the form that agrees, made by the first who needs it.
+	agreement func() (*ecdh.PrivateKey, error)
 }
 
 func newECDSA(spec Spec, key *ecdsa.PrivateKey) (Private, error) {
-	if key.Curve != curves[spec-P256].curve {
+	if key.Curve != curves[spec-P256] {
 		return nil, ErrMaterial
 	}
 	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
 		return nil, fmt.Errorf("encoding ECDSA public key: %w", err)
 	}
-	return &ecdsaKey{spec: spec, key: key, spki: spki}, nil
+	return &ecdsaKey{spec: spec, key: key, spki: spki, agreement: sync.OnceValues(key.ECDH)}, nil
+}
+
+func generateECDSA(spec Spec, rand io.Reader) ([]byte, Private, error) {
+	key, err := ecdsa.GenerateKey(curves[spec-P256], rand)
+	if err != nil {
+		return nil, nil, fmt.Errorf("generating ECDSA key: %w", err)
+	}
+	material, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding ECDSA key: %w", err)
+	}
+	p, err := newECDSA(spec, key)
+	return material, p, err
+}
+
+func parseECDSA(spec Spec, material []byte) (Private, error) {
+	key, ok := parsePKCS8(material).(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, ErrMaterial
+	}
+	return newECDSA(spec, key)
 }
 
 func (k *ecdsaKey) Spec() Spec { return k.spec }
 
 func (k *ecdsaKey) Public() []byte { return k.spki }
 
-// Wipe leaves the copy that the standard library keeps with a key that has signed.
+// Wipe leaves the copies that the standard library keeps with a key that has signed or agreed.
 func (k *ecdsaKey) Wipe() {
 	//lint:ignore SA1019 only through this field can the number be overwritten
 	wipeInt(k.key.D)
 }
 
-func (k *ecdsaKey) sign(_ Alg, digest, dst []byte, rand io.Reader) ([]byte, error) {
+func (k *ecdsaKey) sign(alg Alg, form Form, msg, dst []byte, rand io.Reader) ([]byte, error) {
+	var buf digestBuffer
+	digest, err := hashed(alg, form, msg, &buf)
+	if err != nil {
+		return dst, err
+	}
 	sig, err := ecdsa.SignASN1(rand, k.key, digest)
 	if err != nil {
 		return dst, fmt.Errorf("signing by ECDSA: %w", err)
@@ -55,7 +77,12 @@ func (k *ecdsaKey) sign(_ Alg, digest, dst []byte, rand io.Reader) ([]byte, erro
 	return append(dst, sig...), nil
 }
 
-func (k *ecdsaKey) verify(_ Alg, digest, sig []byte) error {
+func (k *ecdsaKey) verify(alg Alg, form Form, msg, sig []byte) error {
+	var buf digestBuffer
+	digest, err := hashed(alg, form, msg, &buf)
+	if err != nil {
+		return err
+	}
 	if !ecdsa.VerifyASN1(&k.key.PublicKey, digest, sig) {
 		return ErrMismatch
 	}

@@ -10,14 +10,13 @@ import (
 // macs are the HMAC algorithms (FIPS 198-1, RFC 2104) in the order of their specs. MACs are never truncated,
 // and keys are as long as the hash (AWS KMS Developer Guide, "Key specs for HMAC KMS keys").
 var macs = [...]struct {
-	algorithms [1]Alg
-	size       int // of key and MAC, bytes
-	hash       func() hash.Hash
+	size int // of key and MAC, bytes
+	hash func() hash.Hash
 }{
-	{[1]Alg{HMACSHA224}, sha256.Size224, sha256.New224},
-	{[1]Alg{HMACSHA256}, sha256.Size, sha256.New},
-	{[1]Alg{HMACSHA384}, sha512.Size384, sha512.New384},
-	{[1]Alg{HMACSHA512}, sha512.Size, sha512.New},
+	{sha256.Size224, sha256.New224},
+	{sha256.Size, sha256.New},
+	{sha512.Size384, sha512.New384},
+	{sha512.Size, sha512.New},
 }
 
 // MAC appends the MAC of msg by alg under key (the material) to dst: 28, 32, 48 or 64 bytes. Errors:

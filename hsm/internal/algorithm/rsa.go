@@ -36,6 +36,27 @@ func newRSA(spec Spec, key *rsa.PrivateKey) (Private, error) {
 	return &rsaKey{spec: spec, key: key, spki: spki}, nil
 }
 
+func generateRSA(spec Spec, rand io.Reader) ([]byte, Private, error) {
+	key, err := rsa.GenerateKey(rand, rsaBits(spec))
+	if err != nil {
+		return nil, nil, fmt.Errorf("generating RSA key: %w", err)
+	}
+	material, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding RSA key: %w", err)
+	}
+	p, err := newRSA(spec, key)
+	return material, p, err
+}
+
+func parseRSA(spec Spec, material []byte) (Private, error) {
+	key, ok := parsePKCS8(material).(*rsa.PrivateKey)
+	if !ok {
+		return nil, ErrMaterial
+	}
+	return newRSA(spec, key)
+}
+
 func (k *rsaKey) Spec() Spec { return k.spec }
 
 func (k *rsaKey) Public() []byte { return k.spki }
@@ -60,9 +81,13 @@ func wipeInt(x *big.Int) {
 	clear(words[:cap(words)])
 }
 
-func (k *rsaKey) sign(alg Alg, digest, dst []byte, rand io.Reader) ([]byte, error) {
+func (k *rsaKey) sign(alg Alg, form Form, msg, dst []byte, rand io.Reader) ([]byte, error) {
+	var buf digestBuffer
+	digest, err := hashed(alg, form, msg, &buf)
+	if err != nil {
+		return dst, err
+	}
 	var sig []byte
-	var err error
 	if h := signatureHash(alg); isPSS(alg) {
 		sig, err = rsa.SignPSS(rand, k.key, h, digest, &pssOptions)
 	} else {
@@ -74,8 +99,12 @@ func (k *rsaKey) sign(alg Alg, digest, dst []byte, rand io.Reader) ([]byte, erro
 	return append(dst, sig...), nil
 }
 
-func (k *rsaKey) verify(alg Alg, digest, sig []byte) error {
-	var err error
+func (k *rsaKey) verify(alg Alg, form Form, msg, sig []byte) error {
+	var buf digestBuffer
+	digest, err := hashed(alg, form, msg, &buf)
+	if err != nil {
+		return err
+	}
 	if h := signatureHash(alg); isPSS(alg) {
 		err = rsa.VerifyPSS(&k.key.PublicKey, h, digest, sig, &pssOptions)
 	} else {
@@ -89,15 +118,9 @@ func (k *rsaKey) verify(alg Alg, digest, sig []byte) error {
 
 func isPSS(alg Alg) bool { return alg == PSSSHA256 || alg == PSSSHA384 || alg == PSSSHA512 }
 
-// Encrypt appends plaintext, encrypted to p by alg (RSAES-OAEP, RFC 8017 §7.1, MGF1 with the same hash, empty
-// label), to dst: as many bytes as the modulus has. Errors: ErrUnsupported; ErrTooLong over the modulus's size
-// less twice the hash's less 2 bytes; or the standard library's.
-func Encrypt(p Private, alg Alg, plaintext, dst []byte, rand io.Reader) ([]byte, error) {
-	k, ok := p.(*rsaKey)
+// encrypt is RSAES-OAEP (RFC 8017 §7.1), MGF1 with the same hash, empty label.
+func (k *rsaKey) encrypt(alg Alg, plaintext, dst []byte, rand io.Reader) ([]byte, error) {
 	h := oaepHash(alg)
-	if !ok || h == nil {
-		return dst, ErrUnsupported
-	}
 	if len(plaintext) > k.key.Size()-2*h.Size()-2 {
 		return dst, ErrTooLong
 	}
@@ -108,31 +131,19 @@ func Encrypt(p Private, alg Alg, plaintext, dst []byte, rand io.Reader) ([]byte,
 	return append(dst, c...), nil
 }
 
-// Decrypt appends the plaintext of a ciphertext that Encrypt made for p by alg to dst. Errors: ErrUnsupported,
-// and ErrDecrypt for everything else, whatever the cause.
-func Decrypt(p Private, alg Alg, ciphertext, dst []byte) ([]byte, error) {
-	k, ok := p.(*rsaKey)
-	h := oaepHash(alg)
-	if !ok || h == nil {
-		return dst, ErrUnsupported
+// decrypt takes ciphertexts of the modulus's length alone (RFC 8017 §7.1.2); the standard library also takes them
+// without their leading zeros.
+func (k *rsaKey) decrypt(alg Alg, ciphertext, dst []byte) ([]byte, error) {
+	if len(ciphertext) != k.key.Size() {
+		return dst, ErrDecrypt
 	}
-	plaintext, err := rsa.DecryptOAEP(h, nil, k.key, ciphertext, nil)
+	plaintext, err := rsa.DecryptOAEP(oaepHash(alg), nil, k.key, ciphertext, nil)
 	if err != nil {
 		return dst, ErrDecrypt
 	}
 	dst = append(dst, plaintext...)
 	clear(plaintext[:cap(plaintext)])
 	return dst, nil
-}
-
-// PlaintextLimit is the longest plaintext in bytes that Encrypt takes for a key of spec by alg, 0 where the two do
-// not go together.
-func PlaintextLimit(spec Spec, alg Alg) int {
-	h := oaepHash(alg)
-	if h == nil || !Compatible(spec, EncryptDecrypt, alg) {
-		return 0
-	}
-	return rsaBits(spec)/8 - 2*h.Size() - 2
 }
 
 // oaepHash is a new hash for an OAEP algorithm, nil for others.
@@ -145,8 +156,3 @@ func oaepHash(alg Alg) hash.Hash {
 	}
 	return nil
 }
-
-var (
-	_ signer = (*rsaKey)(nil)
-	_ signer = (*ecdsaKey)(nil)
-)

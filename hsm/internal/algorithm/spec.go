@@ -1,23 +1,24 @@
-// Package algorithm is the module's cryptography other than AES-GCM and key derivation, a file a family: RSA
-// (OAEP, PKCS #1 v1.5 and PSS signatures), ECDSA on the NIST curves, HMAC, and the generation of every kind of
-// key material.
+// Package algorithm is the module's cryptography other than GCM and key derivation, a file a family: RSA (OAEP,
+// PKCS #1 v1.5 and PSS signatures), ECDSA and ECDH on the NIST curves, secp256k1, Ed25519, ML-DSA, ML-KEM, SM2, HMAC,
+// and the generation of every kind of key material. families.go is the table of specs, and all that is known of each.
 //
-// Material is what a key token encloses: PKCS #8 DER (RFC 5958) for asymmetric keys, the raw bytes for HMAC and
-// symmetric keys. Public keys are SubjectPublicKeyInfo DER (RFC 5280 §4.1).
+// Material is what a key token encloses: PKCS #8 DER (RFC 5958) for asymmetric keys (with the seed for ML-DSA and
+// ML-KEM), the raw bytes for HMAC and symmetric keys. Public keys are SubjectPublicKeyInfo DER (RFC 5280 §4.1).
 //
 // What this package is not: it knows no tokens, identities or states of keys, sets no limits of the API (such
 // as 4,096 bytes of message), and bounds no concurrency: whoever calls it gates RSA and key generation. It
 // caches nothing; callers keep what Parse returns.
 //
-// The maths is the standard library's and so are its copies on the Go heap: what of a parsed key can be
-// overwritten, Wipe overwrites; the library's own precomputed copies it cannot reach.
+// The maths is the standard library's where it has it, else decred's (secp256k1), filippo.io's (ML-DSA), circl's
+// (ML-KEM-512) and gmsm's (SM2). So are their copies on the Go heap: what of a parsed key can be overwritten, Wipe
+// overwrites; the libraries' own precomputed copies it cannot reach, and of ML-DSA and ML-KEM keys nothing. secp256k1
+// is not constant in time where it makes signatures.
 //
 // No goroutines. Everything is safe for concurrent use, but nothing may use a Private during or after Wipe.
 package algorithm
 
 import (
 	"errors"
-	"slices"
 )
 
 // Spec is a kind of key, the API's KeySpec. The values stand in key tokens and never change.
@@ -62,7 +63,7 @@ const (
 	EncapsulateDecapsulate
 )
 
-// Alg is one of the API's encryption, signing or MAC algorithms.
+// Alg is one of the API's encryption, signing, MAC, agreement or encapsulation algorithms.
 type Alg uint8
 
 // Algorithms.
@@ -98,10 +99,11 @@ const (
 var (
 	ErrUnsupported  = errors.New("algorithm: not supported for this key")
 	ErrMaterial     = errors.New("algorithm: not key material of this spec")
-	ErrDigestLength = errors.New("algorithm: digest has not the length of the algorithm's hash")
+	ErrDigestLength = errors.New("algorithm: digest or message representative has not the algorithm's length")
 	ErrTooLong      = errors.New("algorithm: plaintext too long for the key")
 	ErrMismatch     = errors.New("algorithm: signature or MAC does not match")
 	ErrDecrypt      = errors.New("algorithm: decryption failed")
+	ErrPeer         = errors.New("algorithm: not a public key of this curve")
 )
 
 // Private is a parsed asymmetric key of one Spec.
@@ -113,48 +115,4 @@ type Private interface {
 	// Wipe overwrites the private numbers as far as the standard library lets it. The key is dead then: no
 	// other call may be in progress or follow.
 	Wipe()
-}
-
-// Combinations of spec and usage, algorithms in the order in which the API lists them (AWS KMS Developer
-// Guide, "Key spec reference").
-var (
-	symmetricAlgorithms     = []Alg{AESGCM}
-	rsaEncryptionAlgorithms = []Alg{OAEPSHA1, OAEPSHA256}
-	rsaSigningAlgorithms    = []Alg{PKCS1SHA256, PKCS1SHA384, PKCS1SHA512, PSSSHA256, PSSSHA384, PSSSHA512}
-)
-
-// Algorithms lists what a key of spec and usage can run, in the API's order; none if the two do not go together
-// or the usage has no algorithm in this package. The list is the caller's own.
-func Algorithms(spec Spec, usage Usage) []Alg {
-	return slices.Clone(algorithms(spec, usage))
-}
-
-// Compatible says whether a key of spec and usage can run alg.
-func Compatible(spec Spec, usage Usage, alg Alg) bool {
-	return slices.Contains(algorithms(spec, usage), alg)
-}
-
-func algorithms(spec Spec, usage Usage) []Alg {
-	switch usage {
-	case EncryptDecrypt:
-		switch spec {
-		case SymmetricDefault:
-			return symmetricAlgorithms
-		case RSA2048, RSA3072, RSA4096:
-			return rsaEncryptionAlgorithms
-		}
-	case SignVerify:
-		switch spec {
-		case RSA2048, RSA3072, RSA4096:
-			return rsaSigningAlgorithms
-		case P256, P384, P521:
-			return curves[spec-P256].algorithms[:]
-		}
-	case GenerateVerifyMAC:
-		switch spec {
-		case HMAC224, HMAC256, HMAC384, HMAC512:
-			return macs[spec-HMAC224].algorithms[:]
-		}
-	}
-	return nil
 }

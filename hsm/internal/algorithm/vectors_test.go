@@ -113,7 +113,7 @@ func verifyGroup(t *testing.T, g vectorGroup) {
 		t.Error("SubjectPublicKeyInfo differs from the vector's")
 	}
 	for _, c := range g.Tests {
-		err := algorithm.Verify(key, algs[g.Algorithm], false, c.Msg, c.Sig)
+		err := algorithm.Verify(key, algs[g.Algorithm], algorithm.Message, c.Msg, c.Sig)
 		if valid := c.Result == "valid"; valid && err != nil || !valid && !errors.Is(err, algorithm.ErrMismatch) {
 			t.Errorf("test %d (%s), %s: %v", c.TcID, c.Comment, c.Result, err)
 		}

@@ -1,6 +1,7 @@
 package algorithm
 
 import (
+	"bytes"
 	"crypto/rand"
 	"math/big"
 	"testing"
@@ -9,7 +10,7 @@ import (
 // TestWipe: the private numbers that the package can reach are zero, public ones are not.
 func TestWipe(t *testing.T) {
 	t.Parallel()
-	for _, spec := range []Spec{RSA2048, P256, P384, P521} {
+	for _, spec := range []Spec{RSA2048, P256, P384, P521, SM2} {
 		material, _, err := Generate(spec, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
@@ -23,6 +24,9 @@ func TestWipe(t *testing.T) {
 		case *rsaKey:
 			numbers = append(k.key.Primes, k.key.D, k.key.Precomputed.Dp, k.key.Precomputed.Dq, k.key.Precomputed.Qinv)
 		case *ecdsaKey:
+			//lint:ignore SA1019 the field is what Wipe overwrites
+			numbers = append(numbers, k.key.D)
+		case *sm2Key:
 			//lint:ignore SA1019 the field is what Wipe overwrites
 			numbers = append(numbers, k.key.D)
 		}
@@ -43,6 +47,32 @@ func TestWipe(t *testing.T) {
 		}
 		if len(p.Public()) == 0 || p.Public()[0] == 0 {
 			t.Errorf("spec %d: the public key went too", spec)
+		}
+	}
+}
+
+// TestWipeOthers: keys that are no big numbers are zero too, or let go of.
+func TestWipeOthers(t *testing.T) {
+	t.Parallel()
+	for _, spec := range []Spec{Secp256k1, Ed25519, MLDSA44, MLKEM512, MLKEM768} {
+		_, p, err := families[spec].generate(spec, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Wipe()
+		wiped := false
+		switch k := p.(type) {
+		case *secp256k1Key:
+			wiped = k.key.Key.IsZero()
+		case *ed25519Key:
+			wiped = bytes.Equal(k.key, make([]byte, len(k.key)))
+		case *mldsaKey:
+			wiped = k.key == nil
+		case *mlkemKey:
+			wiped = k.pair.decapsulate == nil
+		}
+		if !wiped || len(p.Public()) == 0 || p.Public()[0] == 0 {
+			t.Errorf("spec %d: wiped %t, public key %x", spec, wiped, p.Public())
 		}
 	}
 }

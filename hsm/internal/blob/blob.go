@@ -27,6 +27,10 @@
 // and its additional data is offsets 0 to 57 ‖ the key's identity ‖ the encryption context. So 32 bytes of
 // plaintext make 184, 16 make 168 and 4,096 make 4,258, as ciphertexts of the service itself do.
 //
+// A 128-bit SM4 key, as China Regions have, makes the same blob, algorithm identifier included, so that sizes do not
+// depend on the Region. What it seals is SM4-GCM's, under the first 16 bytes of SP 800-108(material, LabelSM4, nonce):
+// which of the two a blob is, the key says.
+//
 // # Reading
 //
 // The DER of a length is unique, so reading is comparing: the length of the rest gives p, p gives every byte
@@ -51,8 +55,11 @@ const (
 	ContentHeader  = 11 // in front of the plaintext, inside the seal
 )
 
-// Label is the KDF label of a ciphertext's own key.
-const Label = "trent ciphertext"
+// KDF labels of a ciphertext's own key.
+const (
+	Label    = "trent ciphertext"
+	LabelSM4 = "trent SM4 ciphertext"
+)
 
 const formatVersion = 1
 
