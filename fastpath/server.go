@@ -19,6 +19,7 @@ import (
 	"trent/fastpath/lifecycle"
 	"trent/fastpath/operation"
 	"trent/fastpath/sigv4"
+	"trent/fastpath/testclock"
 	"trent/fastpath/wire"
 	"trent/hsm"
 	"trent/store"
@@ -33,6 +34,7 @@ type Options struct {
 	Frontend  frontend.Options                 // TLS and limits
 	CacheKeys int                              // bound of the keyring's cache in keys; 0: its default
 	Clock     func() time.Time                 // dates of keys and deletions; nil: time.Now
+	TestClock *testclock.Clock                 // in place of Clock: one that can be moved; nil: none
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
 }
 
@@ -46,6 +48,8 @@ type Server struct {
 	regions    *Regions
 	keys       *keyring.Keyring
 	operations *operation.Service
+	testClock  *testclock.Clock
+	worker     *lifecycle.Worker
 	verifier   *sigv4.Verifier
 	frontend   *frontend.Server
 	plaintext  *frontend.Server
@@ -58,6 +62,7 @@ type Server struct {
 	stop     chan struct{} // closed by Stop
 	stopOnce sync.Once
 	work     sync.WaitGroup
+	moving   sync.RWMutex // held for reading while the test clock is moved
 }
 
 // GCPercent is the collector's pace for a process that serves: its small live heap may grow fivefold between
@@ -84,14 +89,17 @@ func New(o Options) (*Server, error) {
 		}
 		s.regions = all
 	}
+	if s.testClock = o.TestClock; o.TestClock != nil {
+		o.Clock = o.TestClock.Now
+	}
 	keys, err := keyring.Open(o.Store, o.Module, keyring.Options{CacheBytes: int64(o.CacheKeys) * bytesPerKey, Clock: o.Clock})
 	if err != nil {
 		return nil, fmt.Errorf("opening the keyring: %w", err)
 	}
 	s.keys = keys
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	worker := lifecycle.New(keys, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
-	s.operations = operation.New(operation.Options{Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: worker.Wake})
+	s.worker = lifecycle.New(keys, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
+	s.operations = operation.New(operation.Options{Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: s.worker.Wake})
 	s.verifier = sigv4.New(sigv4.Options{
 		Credentials: signingCredentials(o.Directory), Service: "kms",
 		RegionOK: func(name []byte) bool { return s.regions.Lookup(name) != nil }, HostRegion: hostRegion,
@@ -105,7 +113,7 @@ func New(o Options) (*Server, error) {
 		s.cancel()
 		return nil, fmt.Errorf("building the frontend: %w", err)
 	}
-	s.work.Go(func() { _ = worker.Run(s.ctx) }) // ends with ctx, its only error
+	s.work.Go(func() { _ = s.worker.Run(s.ctx) }) // ends with ctx, its only error
 	return s, nil
 }
 
@@ -162,6 +170,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := errors.Join(s.frontend.Shutdown(ctx), s.plaintext.Shutdown(ctx))
 	s.cancel()
 	s.work.Wait()
+	s.moving.Lock() // for good: nothing moves the clock any more
 	return errors.Join(err, s.keys.Close())
 }
 

@@ -134,6 +134,10 @@ func start(e *environment, s *settings) (r *running, err error) {
 		return r, err
 	}
 	logger := newLogger(e.Stderr)
+	clock, err := openTestClock(s)
+	if err != nil {
+		return r, err
+	}
 	if err := checkDomain(s.DataDir); err != nil {
 		return r, err
 	}
@@ -153,7 +157,8 @@ func start(e *environment, s *settings) (r *running, err error) {
 		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
 	}
 	options := fastpath.Options{
-		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
+		TestClock: clock,
+		Store:     r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
 		Frontend: frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 	}
 	if r.server, err = fastpath.New(options); err != nil {
@@ -277,6 +282,9 @@ func (r *running) listen(s *settings) (err error) {
 		r.ready.Plaintext = "http://" + r.plaintext.Addr().String()
 	}
 	r.admin = admin.New(r.server)
+	if s.TestClock {
+		r.admin.WithClock(r.server)
+	}
 	if err := r.admin.ServeSocket(s.DataDir); err != nil {
 		return failure(err, "a shorter --data-dir helps where the path is too long")
 	}

@@ -42,6 +42,7 @@ type settings struct {
 	IdleTimeout     time.Duration `yaml:"idle_timeout"`
 	DrainTimeout    time.Duration `yaml:"drain_timeout"`
 	PlaintextListen string        `yaml:"plaintext_listen"`
+	TestClock       bool          `yaml:"test_clock"`
 	ReadyFile       string        `yaml:"ready_file"`
 
 	Credentials []credentialSettings `yaml:"credentials"`
@@ -114,6 +115,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "close connections that were idle this long")
 	fs.DurationVar(&s.DrainTimeout, "drain-timeout", s.DrainTimeout, "how long requests in progress may take after SIGTERM")
 	fs.StringVar(&s.PlaintextListen, "plaintext-listen", s.PlaintextListen, "also serve without TLS on this loopback address, for comparisons")
+	fs.BoolVar(&s.TestClock, "test-clock", s.TestClock, "let 'trent clock' move the time of rotations, deletions, expiries and dates forward")
 	fs.StringVar(&s.ReadyFile, "ready-file", s.ReadyFile, "write the server's addresses to this file (JSON) once it accepts requests")
 }
 

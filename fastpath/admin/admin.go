@@ -41,6 +41,7 @@ const SocketName = "admin.sock"
 // Server serves both doors.
 type Server struct {
 	subject Subject
+	clock   Clock // nil: none
 	servers []*http.Server
 	wg      sync.WaitGroup
 	socket  string
@@ -79,6 +80,8 @@ func (s *Server) ServeSocket(dir string) error {
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/stop", s.stop)
+	mux.HandleFunc("GET /v1/clock", s.readClock)
+	mux.HandleFunc("POST /v1/clock", s.moveClock)
 	s.serve(peerListener{l}, mux)
 	return nil
 }

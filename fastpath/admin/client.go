@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -52,7 +53,22 @@ func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.http.Do(req)
+	return answerOf(c.http, req)
+}
+
+// refusal is an answer that is no success.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("the server answered %d %s: %s", r.status, http.StatusText(r.status), r.text)
+}
+
+// answerOf sends a request and reads the answer. Errors: *refusal, the connection's.
+func answerOf(client *http.Client, req *http.Request) ([]byte, error) {
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("asking the server: %w", err)
 	}
@@ -62,7 +78,7 @@ func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the server's answer: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("the server answered %s: %s", resp.Status, body)
+		return nil, &refusal{resp.StatusCode, strings.TrimSpace(string(body))}
 	}
 	return body, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"trent/fastpath/keyring"
@@ -42,6 +43,14 @@ func (m *many) Load(_ context.Context, key []byte) (store.Record, error) {
 	switch string(key[:3]) {
 	case "key":
 		r = m.key
+		n, err := strconv.ParseUint(string(key[len(key)-12:]), 16, 32)
+		if err != nil {
+			return store.Record{}, err
+		}
+		v := bytes.Clone(r.Value)
+		of := material(int(n))
+		copy(v[26:], of[:]) // the current one
+		r.Value = v
 	case "mat":
 		r = m.material
 		id := key[len(key)-32:]

@@ -37,6 +37,8 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 	switch d.Task {
 	case TaskDelete:
 		return k.Delete(ctx, d.ID)
+	case TaskRotate:
+		return k.rotateDue(ctx, d)
 	}
 	return fmt.Errorf("keyring: no task of number %d", d.Task)
 }

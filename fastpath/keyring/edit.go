@@ -102,6 +102,7 @@ func (k *Keyring) edited(ctx context.Context, id ID, f func(e *Edit) error) (e E
 		return e, txn, err
 	}
 	r := &e.Record
+	resumeRotation(&old, r, k.clock())
 	r.Created, r.Deletion, r.ValidTo = toMillis(r.Created), toMillis(r.Deletion), toMillis(r.ValidTo)
 	r.Rotation.Since, r.Rotation.Next = toMillis(r.Rotation.Since), toMillis(r.Rotation.Next)
 	if err := checkUpdate(&old, r); err != nil {
@@ -117,6 +118,7 @@ func (k *Keyring) edited(ctx context.Context, id ID, f func(e *Edit) error) (e E
 		return e, txn, err
 	}
 	reschedule(&old, r, &txn)
+	k.shareRotation(&old, r, &txn)
 	return e, txn, nil
 }
 
@@ -162,7 +164,7 @@ func (r *Record) dues() []Due {
 	if !r.Deletion.IsZero() {
 		all = append(all, Due{r.ID, TaskDelete, r.Deletion})
 	}
-	if r.Rotation.Enabled && r.State == Enabled && !r.Rotation.Next.IsZero() {
+	if r.Rotation.Enabled && r.State == Enabled && !r.Rotation.Next.IsZero() && !r.follows() {
 		all = append(all, Due{r.ID, TaskRotate, r.Rotation.Next})
 	}
 	if !r.ValidTo.IsZero() {

@@ -36,6 +36,7 @@ type Keyring struct {
 	keys      *table[Snapshot]
 	aliases   *table[aliasEntry]
 	materials *table[materialEntry]
+	olds      *table[olderEntry]
 
 	writers writerLocks
 	stop    context.CancelFunc // of the watch
@@ -64,9 +65,10 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		stopped:       make(chan struct{}),
 	}
 	// A key used by Encrypt and Decrypt has one entry of about 700 bytes and one of 190 (TestMemoryPerKey).
-	k.keys = newTable[Snapshot](o.CacheBytes/16*12, k.seed)
-	k.materials = newTable[materialEntry](o.CacheBytes/16*3, k.seed)
-	k.aliases = newTable[aliasEntry](o.CacheBytes/16, k.seed)
+	k.keys = newTable[Snapshot](o.CacheBytes/32*23, k.seed)
+	k.materials = newTable[materialEntry](o.CacheBytes/32*6, k.seed)
+	k.aliases = newTable[aliasEntry](o.CacheBytes/32*2, k.seed)
+	k.olds = newTable[olderEntry](o.CacheBytes/32, k.seed) // one of about 500 bytes for a material
 	k.writers.init()
 
 	ctx, stop := context.WithCancel(context.Background())
@@ -101,6 +103,7 @@ func (k *Keyring) Stats() Stats {
 	k.keys.add(&st)
 	k.aliases.add(&st)
 	k.materials.add(&st)
+	k.olds.add(&st)
 	return st
 }
 
@@ -108,12 +111,14 @@ func (k *Keyring) openCaches() {
 	k.keys.open()
 	k.aliases.open()
 	k.materials.open()
+	k.olds.open()
 }
 
 func (k *Keyring) closeCaches() {
 	k.keys.close()
 	k.aliases.close()
 	k.materials.close()
+	k.olds.close()
 }
 
 // anyRevision invalidates whatever the entry's revision.
@@ -123,9 +128,13 @@ const anyRevision = store.Revision(math.MaxInt64)
 func (k *Keyring) invalidate(storeKey []byte, revision store.Revision) {
 	var c cacheKey
 	switch d := dissect(storeKey); d.kind {
-	case kindKey:
+	case kindKey, kindToken:
 		if _, ok := setKey(&c, d.id.Key); ok && setPlace(&c, d.id.Partition, d.id.Account, d.id.Region) {
 			k.keys.invalidate(&c, revision)
+		}
+		if d.kind == kindToken {
+			setOlder(&c, &d.material)
+			k.olds.invalidate(&c, revision)
 		}
 	case kindAlias:
 		if setPlace(&c, d.scope.Partition, d.scope.Account, d.scope.Region) {

@@ -85,12 +85,12 @@ func parseDueKey(key []byte) (d Due, ok bool) {
 
 // changed is what a store key means to the caches.
 type changed struct {
-	kind     string // kindKey (also for tokens), kindAlias, kindMaterial; empty: nothing cached depends on it
-	id       ID     // kindKey
+	kind     string // kindKey, kindToken, kindAlias, kindMaterial; empty: nothing cached depends on it
+	id       ID     // kindKey, kindToken
 	scope    Scope  // kindAlias
 	alias    string
-	material hsm.MaterialID
-	part     string // kindMaterial: the partition
+	material hsm.MaterialID // kindToken, kindMaterial
+	part     string         // kindMaterial: the partition
 }
 
 // dissect reads a store key for invalidation.
@@ -101,14 +101,20 @@ func dissect(key []byte) changed {
 	rest := key[4:]
 	switch kind := string(key[:3]); kind {
 	case kindKey, kindToken:
-		if kind == kindToken && len(rest) > len(hsm.MaterialID{}) { // the material may contain NUL
-			rest = rest[:len(rest)-len(hsm.MaterialID{})-1]
+		c := changed{kind: kind}
+		if kind == kindToken {
+			n := len(rest) - len(hsm.MaterialID{}) - 1 // the material may contain NUL
+			if n < 0 {
+				return changed{}
+			}
+			c.material, rest = hsm.MaterialID(rest[n+1:]), rest[:n]
 		}
 		p := strings.SplitN(string(rest), separator, 4)
 		if len(p) != 4 {
 			return changed{}
 		}
-		return changed{kind: kindKey, id: ID{p[0], p[1], p[2], p[3]}}
+		c.id = ID{p[0], p[1], p[2], p[3]}
+		return c
 	case kindAlias:
 		p := strings.SplitN(string(rest), separator, 4)
 		if len(p) != 4 {

@@ -91,19 +91,25 @@ func (k *Keyring) token(ctx context.Context, r *Record) (*hsm.Key, []byte, error
 }
 
 func (k *Keyring) tokenOf(ctx context.Context, id ID, multiRegion bool, spec hsm.KeySpec, usage hsm.Usage, m hsm.MaterialID) (*hsm.Key, []byte, error) {
+	key, public, _, err := k.tokenAt(ctx, id, multiRegion, spec, usage, m)
+	return key, public, err
+}
+
+// tokenAt is tokenOf with the token record's revision.
+func (k *Keyring) tokenAt(ctx context.Context, id ID, multiRegion bool, spec hsm.KeySpec, usage hsm.Usage, m hsm.MaterialID) (*hsm.Key, []byte, store.Revision, error) {
 	rec, err := k.store.Load(ctx, tokenKey(id, m))
 	if err != nil {
-		return nil, nil, fmt.Errorf("loading a key token: %w", err)
+		return nil, nil, 0, fmt.Errorf("loading a key token: %w", err)
 	}
 	token, public, err := decodeToken(rec.Value)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	key := keyOf(id, multiRegion, spec, usage, m, token)
 	if len(public) > 0 {
-		return key, slices.Clone(public), nil
+		return key, slices.Clone(public), rec.Revision, nil
 	}
-	return key, nil, nil
+	return key, nil, rec.Revision, nil
 }
 
 // keyOf names a key to the module. Identity and token share one allocation of the exact size.

@@ -59,10 +59,7 @@ func (k *Keyring) ByMaterial(ctx context.Context, scope Scope, m hsm.MaterialID)
 	if s.Current != nil && s.Current.Material == m {
 		return s, s.Current, nil
 	}
-	key, _, err := k.tokenOf(ctx, s.ID, s.MultiRegion, s.Spec, s.Usage, m)
-	if errors.Is(err, store.ErrNotFound) {
-		return s, nil, nil
-	}
+	key, err := k.older(ctx, c, s, m)
 	return s, key, err
 }
 

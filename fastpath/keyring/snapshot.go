@@ -49,10 +49,13 @@ func within(arn string, id ID) ID {
 func (s *Snapshot) bytes() int {
 	n := roundUp(len(s.ARN)) + roundUp(cap(s.Public)) + roundUp(len(s.Store))
 	if s.Current != nil {
-		n += 96 + roundUp(len(s.Current.Identity)+len(s.Current.Token)) // 96: the size class of hsm.Key
+		n += keyBytes(s.Current)
 	}
 	return n
 }
+
+// keyBytes is what a key takes: 96 is the size class of hsm.Key.
+func keyBytes(key *hsm.Key) int { return 96 + roundUp(len(key.Identity)+len(key.Token)) }
 
 // roundUp approximates the allocator's size classes.
 func roundUp(n int) int { return (n + n/16 + 15) &^ 15 }

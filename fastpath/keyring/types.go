@@ -251,6 +251,7 @@ type NewKey struct {
 	Created     time.Time
 	Store       string // custom key store
 	BackingID   string
+	RotateDays  int // period of automatic rotation, on from the start; 0: off
 }
 
 // Tag is one tag of a key.

@@ -102,6 +102,9 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	if len(n.Tags) > 0 {
 		txn.Put = append(txn.Put, store.Record{Key: n.storeKey(kindTags), Value: encodeTags(sortedTags(n.Tags))})
 	}
+	for _, d := range r.dues() {
+		txn.Put = append(txn.Put, store.Record{Key: dueKey(d), Value: []byte{recordVersion}})
+	}
 	revision, err := k.commit(ctx, txn)
 	if errors.Is(err, store.ErrConflict) {
 		return nil, ErrKeyExists
@@ -143,6 +146,9 @@ func (n *NewKey) record() Record {
 	}
 	if r.Manager == ManagerNone {
 		r.Manager = Customer
+	}
+	if n.RotateDays > 0 {
+		r.StartRotation(r.Created, n.RotateDays)
 	}
 	return r
 }

@@ -3,12 +3,13 @@
 //
 // A Worker keeps nothing of its own: what is due stands in the store's due index until it is done, so that work that a
 // crash cut short is found again by the next worker, and several workers on one store only race for the same
-// result. Run is the one goroutine, the caller's; Wake may be called from anywhere.
+// result. Run is the one goroutine, the caller's; Wake and CatchUp may be called from anywhere.
 package lifecycle
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"trent/fastpath/keyring"
@@ -43,6 +44,7 @@ type Worker struct {
 	keys   Keys
 	o      Options
 	wakeup chan struct{}
+	turn   chan struct{} // of whoever does due work: Run or CatchUp
 }
 
 // New makes a worker; Run starts it.
@@ -56,7 +58,7 @@ func New(keys Keys, o Options) *Worker {
 	if o.Logger == nil {
 		o.Logger = func(string, ...any) {}
 	}
-	return &Worker{keys: keys, o: o, wakeup: make(chan struct{}, 1)}
+	return &Worker{keys: keys, o: o, wakeup: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
 // Wake makes the worker look now: the clock was moved, or something has become due.
@@ -83,18 +85,50 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 }
 
-// round does all that is due. One that fails stays in the index; the round asks for as many more, so that
-// it holds up no other.
+// CatchUp does all that is due until a time that the clock has not reached yet, in the order of time, and whatever falls
+// due by that work; before each piece it moves the clock to when that is due. Errors: ctx's, the due index's, or that
+// some work failed, which stays in the index.
+func (w *Worker) CatchUp(ctx context.Context, until time.Time, step func(time.Time)) error {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	failed, err := w.do(ctx, until, step)
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking for due work: %w", err)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case failed > 0:
+		return fmt.Errorf("due work failed %d times and will be tried again", failed)
+	}
+	return nil
+}
+
+// round does all that is due now.
 func (w *Worker) round(ctx context.Context) {
-	now := w.o.Clock()
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return
+	}
+	if _, err := w.do(ctx, w.o.Clock(), nil); err != nil && ctx.Err() == nil {
+		w.o.Logger("looking for due work failed, will try again: %v", err)
+	}
+}
+
+// do does all that is due at a time. What fails stays in the index; do asks for as many more, so that it holds up no
+// other. It also asks again where work may have made other work due, which comes before what it has in hand: all is
+// done in the order of time.
+func (w *Worker) do(ctx context.Context, until time.Time, step func(time.Time)) (failed int, err error) {
 	tried := map[keyring.Due]bool{}
 	for ctx.Err() == nil {
-		due, err := w.keys.Due(ctx, now, batch+len(tried))
+		due, err := w.keys.Due(ctx, until, batch+len(tried))
 		if err != nil {
-			if ctx.Err() == nil {
-				w.o.Logger("looking for due work failed, will try again: %v", err)
-			}
-			return
+			return failed, err
 		}
 		progress := false
 		for _, d := range due {
@@ -102,14 +136,24 @@ func (w *Worker) round(ctx context.Context) {
 				continue
 			}
 			progress = true
-			if !w.work(ctx, d) {
+			if step != nil {
+				step(d.At)
+			}
+			gone, err := w.work(ctx, d)
+			if err != nil {
+				failed++
+			}
+			if !gone {
 				tried[d] = true
+			} else if step != nil || d.Task != keyring.TaskDelete {
+				break
 			}
 		}
 		if !progress {
-			return
+			break
 		}
 	}
+	return failed, nil
 }
 
 // tasks are the logs' words for what is done.
@@ -122,17 +166,17 @@ var tasks = [...]struct{ done, noun string }{
 	keyring.TaskSettle:      {"settled", "settlement"},
 }
 
-// work says whether d is gone from the index.
-func (w *Worker) work(ctx context.Context, d keyring.Due) bool {
-	err := w.keys.Work(ctx, d)
+// work says whether d is gone from the index, and what went wrong.
+func (w *Worker) work(ctx context.Context, d keyring.Due) (gone bool, err error) {
+	err = w.keys.Work(ctx, d)
 	switch {
 	case err == nil:
 		w.o.Logger("%s %s", tasks[d.Task].done, d.ARN())
-		return true
+		return true, nil
 	case errors.Is(err, keyring.ErrNotDue) || ctx.Err() != nil:
 		// Cancelled between the look and the work; or the worker is being stopped.
-	default:
-		w.o.Logger("%s of %s failed, will try again: %v", tasks[d.Task].noun, d.ARN(), err)
+		return false, nil
 	}
-	return false
+	w.o.Logger("%s of %s failed, will try again: %v", tasks[d.Task].noun, d.ARN(), err)
+	return false, err
 }

@@ -20,4 +20,11 @@
 //     models InvalidArnException.
 //   - Decrypt of an asymmetric ciphertext without KeyId is a ValidationException.
 //   - List limits above the documented maximum but within the model's are cut to the maximum.
+//   - ListKeyRotations lists the oldest material first; its marker names a material of the key.
+//   - EnableKeyRotation without a period means 365 days, also where rotation is on with another one; a new period
+//     that would have ended already makes the rotation due at once. Switched off and on, it counts from then.
+//   - A key that was disabled over several periods is rotated once when it is enabled.
+//   - RotateKeyOnDemand: pending material, then the limit, then ConflictException with a text of Trent's own. AWS
+//     managed keys are refused like keys of another spec; keys of custom key stores for their origin, after the state.
+//   - The rotation settings of an AWS managed key cannot be changed: UnsupportedOperationException before the state.
 package operation

@@ -57,12 +57,16 @@ func updateKeyDescription(s *Service, ctx context.Context, c *Call) error {
 }
 
 func enableKey(s *Service, ctx context.Context, c *Call) error {
-	return s.update(ctx, c, func(k *keyring.Record) error {
+	err := s.update(ctx, c, func(k *keyring.Record) error {
 		if k.State != keyring.Unavailable {
 			k.State = keyring.Enabled
 		}
 		return nil
 	})
+	if err == nil {
+		s.onSchedule() // a rotation that is overdue is done at once
+	}
+	return err
 }
 
 func disableKey(s *Service, ctx context.Context, c *Call) error {

@@ -17,7 +17,7 @@ type Options struct {
 	Module     hsm.Module
 	Clock      func() time.Time // dates of keys and deletions; nil: time.Now
 	Timeout    time.Duration    // of one command of the module; 0: 10 s
-	OnSchedule func()           // told when a deletion was scheduled; nil: nobody
+	OnSchedule func()           // told when work was scheduled or may have become due; nil: nobody
 }
 
 // Service runs operations.

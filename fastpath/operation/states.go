@@ -31,6 +31,7 @@ const (
 	scheduling                      // ScheduleKeyDeletion
 	cancelling                      // CancelKeyDeletion
 	aliasTarget                     // CreateAlias, UpdateAlias: the key that the alias will name
+	rotating                        // EnableKeyRotation, DisableKeyRotation, RotateKeyOnDemand
 	numStateClasses
 )
 
@@ -79,6 +80,13 @@ var stateTable = [numStateClasses]map[keyring.State]outcome{
 	aliasTarget: {
 		keyring.PendingDeletion:        isPendingDeletion,
 		keyring.PendingReplicaDeletion: isPendingDeletion,
+	},
+	rotating: { // without Unavailable: keys of custom key stores are refused for their origin
+		keyring.Disabled:               isDisabled,
+		keyring.PendingDeletion:        isPendingDeletion,
+		keyring.PendingReplicaDeletion: isPendingDeletion,
+		keyring.PendingImport:          isPendingImport,
+		keyring.Creating:               isCreating,
 	},
 }
 

@@ -20,6 +20,7 @@ import (
 	"trent/fastpath"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
+	"trent/fastpath/testclock"
 	"trent/hsm"
 	"trent/store"
 	"trent/store/pebblestore"
@@ -31,6 +32,7 @@ type Options struct {
 	Credentials []identity.Credential            // beside the built-in one
 	Regions     []string                         // none: all
 	Clock       func() time.Time                 // dates of keys and deletions; nil: time.Now
+	TestClock   bool                             // Advance moves the clock
 	MaxBody     int                              // bytes; 0: the frontend's default
 	Logf        func(format string, args ...any) // nil: dropped
 	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
@@ -107,8 +109,15 @@ func (s *Server) open() error {
 	if o.Wrap != nil {
 		kept = o.Wrap(kept)
 	}
+	var clock *testclock.Clock
+	if o.TestClock {
+		if clock, err = testclock.Open(filepath.Join(s.DataDir(), testclock.FileName)); err != nil {
+			return err
+		}
+	}
 	if s.Core, err = fastpath.New(fastpath.Options{
-		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
+		TestClock: clock,
+		Store:     kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
 		Frontend: frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 	}); err != nil {
 		return err
@@ -158,6 +167,14 @@ func (s *Server) Close() error {
 	}
 	s.Core, s.served, s.store, s.module = nil, nil, nil, nil
 	return errors.Join(errs...)
+}
+
+// Advance moves the test clock, and returns when all is done that fell due by it.
+func (s *Server) Advance(t testing.TB, by time.Duration) {
+	t.Helper()
+	if err := s.Core.AdvanceClock(t.Context(), by); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Restart closes everything and opens it again on the same directory, on another port: clients made before

@@ -44,6 +44,7 @@ var rooms = map[string][]string{
 	"fastpath/attestation": {},
 	"fastpath/keystore":    {},
 	"fastpath/lifecycle":   {"fastpath/keyring", "store", "hsm"},
+	"fastpath/testclock":   {},
 	"fastpath/netem":       {},
 	"fastpath/fault":       {},
 	"fastpath/audit":       {"fastpath/model"},
