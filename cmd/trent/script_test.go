@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 			"waitfile": waitFile,
 			"mode":     checkMode,
 			"absent":   checkAbsent,
+			"kms":      callKMS,
 		},
 	})
 }

@@ -16,6 +16,10 @@ func TestHitsAllocateNothing(t *testing.T) {
 	if err := k.CreateAlias(t.Context(), home, "alias/a", id); err != nil {
 		t.Fatal(err)
 	}
+	rotated := create(t, k, newKey(2))
+	if _, err := k.RotateOnDemand(t.Context(), rotated, epoch, agree); err != nil {
+		t.Fatal(err)
+	}
 	ctx := t.Context()
 	for _, c := range []struct {
 		name string
@@ -23,6 +27,7 @@ func TestHitsAllocateNothing(t *testing.T) {
 	}{
 		{"ByID", func() error { _, err := k.ByID(ctx, id); return err }},
 		{"ByMaterial", func() error { _, _, err := k.ByMaterial(ctx, home, material(1)); return err }},
+		{"ByMaterial, an older one", func() error { _, _, err := k.ByMaterial(ctx, home, material(2)); return err }},
 		{"key id", resolve(k, t, id.Key)},
 		{"absent key id", resolve(k, t, keyID(77))},
 		{"key ARN", resolve(k, t, id.ARN())},

@@ -100,3 +100,19 @@ func BenchmarkHit(b *testing.B) {
 		run("ResolveARN", func(i int) error { _, err := k.Resolve(ctx, home, names[i*size:(i+1)*size]); return err })
 	}
 }
+
+// BenchmarkOlder is the way of a ciphertext under a material that is not the key's current one.
+func BenchmarkOlder(b *testing.B) {
+	k := open(b, newMemory(), keyring.Options{})
+	id := create(b, k, newKey(1))
+	if _, err := k.RotateOnDemand(b.Context(), id, epoch, agree); err != nil {
+		b.Fatal(err)
+	}
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, key, err := k.ByMaterial(ctx, home, material(1)); err != nil || key == nil {
+			b.Fatal(key, err)
+		}
+	}
+}

@@ -180,12 +180,36 @@ func (m *memory) keys() []string {
 	return ks
 }
 
-// module only remembers what it was told to forget.
+// module remembers what it was told to forget, and makes materials with numbers from madeFrom on.
 type module struct {
 	hsm.Module
 	mu        sync.Mutex
 	forgotten map[hsm.MaterialID]int
+	made      int
 	err       error
+}
+
+const madeFrom = 1 << 20
+
+func (m *module) Do(c *hsm.Call) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return m.err
+	}
+	if c.Op != hsm.OpGenerate || c.Deadline.IsZero() || len(c.Key.Identity) == 0 || len(c.Key.Token) != 0 {
+		return hsm.ErrUnsupported
+	}
+	c.Material = material(madeFrom + m.made)
+	c.Out = append(c.Out, "token of "+c.Material.String()...)
+	m.made++
+	return nil
+}
+
+func (m *module) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.made
 }
 
 func (m *module) Forget(_ context.Context, id hsm.MaterialID) error {
