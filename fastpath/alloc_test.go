@@ -28,12 +28,24 @@ func TestAllocations(t *testing.T) {
 	if _, body = serve(t, s, servertest.For("CreateAlias", `{"AliasName":"alias/hot","TargetKeyId":"`+id+`"}`)); body != "" {
 		t.Fatal(body)
 	}
+	other := newKey(t, s)
+	if status, body = serve(t, s, servertest.For("Encrypt", `{"KeyId":"`+other+`","Plaintext":"c2VjcmV0"}`)); status != 200 {
+		t.Fatal(body)
+	}
+	if err := json.Unmarshal([]byte(body), &sealed); err != nil {
+		t.Fatal(err)
+	}
+	older := base64.StdEncoding.EncodeToString(sealed.CiphertextBlob)
+	if status, body = serve(t, s, servertest.For("RotateKeyOnDemand", `{"KeyId":"`+other+`"}`)); status != 200 {
+		t.Fatal(body)
+	}
 	arn := "arn:aws:kms:us-east-1:" + s.Account + ":key/" + id
 	for name, request := range map[string]servertest.Request{
 		"Encrypt":                         servertest.For("Encrypt", `{"KeyId":"`+arn+`","Plaintext":"c2VjcmV0","EncryptionContext":{"b":"2","a":"1"}}`),
 		"Encrypt by alias":                servertest.For("Encrypt", `{"KeyId":"alias/hot","Plaintext":"c2VjcmV0"}`),
 		"Decrypt":                         servertest.For("Decrypt", `{"CiphertextBlob":"`+blob+`","EncryptionContext":{"a":"1","b":"2"}}`),
 		"Decrypt with key":                servertest.For("Decrypt", `{"KeyId":"`+id+`","CiphertextBlob":"`+blob+`","EncryptionContext":{"a":"1","b":"2"}}`),
+		"Decrypt of an older material":    servertest.For("Decrypt", `{"CiphertextBlob":"`+older+`"}`),
 		"GenerateDataKey":                 servertest.For("GenerateDataKey", `{"KeyId":"`+id+`","KeySpec":"AES_256","EncryptionContext":{"a":"1"}}`),
 		"GenerateDataKeyWithoutPlaintext": servertest.For("GenerateDataKeyWithoutPlaintext", `{"KeyId":"`+id+`","NumberOfBytes":64}`),
 		"GenerateRandom":                  servertest.For("GenerateRandom", `{"NumberOfBytes":32}`),

@@ -32,9 +32,10 @@ func TestRows(t *testing.T) {
 		t.Errorf("%d rows for %d operations: %v", len(rows), len(model.Operations()), names)
 	}
 	want := []string{
-		"CancelKeyDeletion", "CreateAlias", "CreateKey", "Decrypt", "DeleteAlias", "DescribeKey", "DisableKey", "EnableKey", "Encrypt",
-		"GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy", "GetPublicKey", "ListAliases",
-		"ListKeyPolicies", "ListKeys", "ListResourceTags", "PutKeyPolicy", "ReEncrypt", "ScheduleKeyDeletion", "Sign", "TagResource",
+		"CancelKeyDeletion", "CreateAlias", "CreateKey", "Decrypt", "DeleteAlias", "DescribeKey", "DisableKey", "DisableKeyRotation", "EnableKey",
+		"EnableKeyRotation", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy",
+		"GetKeyRotationStatus", "GetPublicKey", "ListAliases", "ListKeyPolicies", "ListKeyRotations", "ListKeys", "ListResourceTags",
+		"PutKeyPolicy", "ReEncrypt", "RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign", "TagResource",
 		"UntagResource", "UpdateAlias", "UpdateKeyDescription", "Verify", "VerifyMac",
 	}
 	if !slices.Equal(implemented, want) {
