@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"trent/fastpath/testclock"
 	"trent/hsm"
 )
 
@@ -18,6 +19,7 @@ type summary struct {
 	status     hsm.Status
 	heapLocked bool
 	heapWhy    string
+	clock      string // how far the test clock is ahead; empty: there is none
 }
 
 func (r *running) summarise(s *settings) error {
@@ -26,6 +28,9 @@ func (r *running) summarise(s *settings) error {
 		return failure(err, "")
 	}
 	r.summary = summary{ready: r.ready, dataDir: s.DataDir, status: status}
+	if s.TestClock {
+		r.summary.clock = testclock.FormatDuration(r.server.ReadClock().Ahead)
+	}
 	return nil
 }
 
@@ -50,6 +55,9 @@ func (s *summary) print(w io.Writer) {
 	row("workers", "%d", s.status.Workers)
 	row("domain key", "version %d", s.status.DomainVersion)
 	row("runtime/secret", "%s", yesNo(s.status.RuntimeSecret, "in this build", "not in this build"))
+	if s.clock != "" {
+		row("test clock", "%s ahead of real time; 'trent clock' moves it", s.clock)
+	}
 	if s.ready.BuiltIn {
 		row("credential", "test / test, root of account %s", s.ready.Account)
 	}

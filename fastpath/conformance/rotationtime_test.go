@@ -2,6 +2,8 @@ package conformance_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"trent/fastpath/servertest"
+	"trent/fastpath/testclock"
 )
 
 // clocked is a server of the test's own whose time can be moved.
@@ -223,6 +226,67 @@ func TestClockMovesDatesAndDeletions(t *testing.T) {
 	s.Advance(t, 8*rotationDay)
 	if _, err = client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}); codeOf(err) != "AccessDeniedException" {
 		t.Error(err)
+	}
+}
+
+// A move that was cut short after the clock was written is finished by the next server, each rotation at its date.
+func TestMoveCutShort(t *testing.T) {
+	t.Parallel()
+	s, client := clocked(t)
+	id := *created1(t, client).KeyId
+	enableRotation(t, client, id, aws.Int32(90))
+	first := *rotationStatus(t, client, id).NextRotationDate
+	if err := os.WriteFile(filepath.Join(s.DataDir(), testclock.FileName), []byte(`{"ahead":"4800h"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart(t)
+	s.Advance(t, 0)
+	all, _ := rotations(t, s.KMS(), kms.ListKeyRotationsInput{KeyId: &id})
+	if len(all) != 2 || !all[0].RotationDate.Equal(first) || !all[1].RotationDate.Equal(first.Add(90*rotationDay)) {
+		t.Errorf("%+v after %v", all, first)
+	}
+}
+
+// Keys are used while years pass: nothing fails and nothing is lost.
+func TestUseWhileTimePasses(t *testing.T) {
+	t.Parallel()
+	s, client := clocked(t)
+	ctx := t.Context()
+	id := *created1(t, client).KeyId
+	enableRotation(t, client, id, aws.Int32(90))
+	stop := make(chan struct{})
+	var users sync.WaitGroup
+	for range 3 {
+		users.Go(func() {
+			var blobs [][]byte
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				sealed, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: &id, Plaintext: []byte("kept")})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				blobs = append(blobs, sealed.CiphertextBlob)
+				for _, blob := range [][]byte{blobs[n], blobs[n/2], blobs[0]} {
+					if back, err := client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: blob}); err != nil || string(back.Plaintext) != "kept" {
+						t.Errorf("%v, %v", back, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	for range 4 {
+		s.Advance(t, 2*365*rotationDay)
+	}
+	close(stop)
+	users.Wait()
+	if all, _ := rotations(t, client, kms.ListKeyRotationsInput{KeyId: &id}); len(all) != 8*365/90 {
+		t.Errorf("%d rotations", len(all))
 	}
 }
 

@@ -118,7 +118,6 @@ func (k *Keyring) edited(ctx context.Context, id ID, f func(e *Edit) error) (e E
 		return e, txn, err
 	}
 	reschedule(&old, r, &txn)
-	k.shareRotation(&old, r, &txn)
 	return e, txn, nil
 }
 

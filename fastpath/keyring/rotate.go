@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"trent/hsm"
-	"trent/store"
 )
 
 const (
@@ -123,22 +122,14 @@ func (r *Record) StartRotation(now time.Time, periodDays int) {
 	}
 }
 
-// follows tells whether the key is a copy whose rotation is that of the primary in another Region.
+// follows tells whether the key is a copy whose shared properties, rotation among them, are those of the primary in
+// another Region.
 func (r *Record) follows() bool { return r.MultiRegion && r.Primary != "" && r.Primary != r.Region }
 
 // resumeRotation moves the rotations that fell due while the key could not be rotated to the moment when it can be
 // again: there is one, not one for each period.
 func resumeRotation(old, r *Record, now time.Time) {
-	if old.State != Enabled && r.State == Enabled && r.Rotation.Enabled && r.Rotation.Next.Before(now) {
+	if old.State != Enabled && r.State == Enabled && r.Rotation.Enabled && r.Rotation.Next.Before(now) && !r.follows() {
 		r.Rotation.Next = toMillis(now)
 	}
-}
-
-// shareRotation adds to the transaction that changes a key what its copies in other Regions have to follow: here a
-// rotation or a change of the rotation settings of a multi-Region primary is about to be committed.
-func (k *Keyring) shareRotation(old, r *Record, txn *store.Txn) {
-	if !r.MultiRegion || r.follows() || old.Current == r.Current && old.Rotation == r.Rotation {
-		return
-	}
-	_ = txn // no copies exist yet
 }
