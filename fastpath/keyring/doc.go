@@ -21,6 +21,13 @@
 // processes arrive through the store's watch. When the watch breaks, falls silent or reports that its
 // revision is compacted, the caches are dropped and nothing enters them until it runs again from the head.
 //
+// # Rotation
+//
+// A rotation is one transaction: token, list of materials, current material, dates and count. Material that the module
+// made for one that was not committed is lost, and was never used. Rotations fall due by the due index and bear the date
+// at which they were due; while a key is not enabled none falls due, and the first one after that is due when it is
+// enabled. Older materials are cached by themselves, so that old ciphertexts cost no read of the store.
+//
 // # Concurrency
 //
 // A Keyring is safe for concurrent use. It owns one goroutine, the watch, which Close stops. Writers of
