@@ -70,10 +70,11 @@ order of time. The clock stays ahead over restarts and is never turned back.`,
 
 func (k *clockCommand) advance() *cobra.Command {
 	return &cobra.Command{
-		Use:     "advance DURATION",
-		Short:   "Move the test clock forward by days, hours, minutes and seconds",
-		Example: "  trent clock advance 90d\n  trent clock advance 1d12h30m",
-		Args:    oneArgument("a time such as 90d, 1d12h, 30m or 45s"),
+		Use:               "advance DURATION",
+		Short:             "Move the test clock forward by days, hours, minutes and seconds",
+		Example:           "  trent clock advance 90d\n  trent clock advance 1d12h30m",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              oneArgument("a time such as 90d, 1d12h, 30m or 45s"),
 		RunE: func(c *cobra.Command, args []string) error {
 			by, err := testclock.ParseDuration(args[0])
 			if err != nil {
@@ -88,10 +89,11 @@ func (k *clockCommand) advance() *cobra.Command {
 
 func (k *clockCommand) set() *cobra.Command {
 	return &cobra.Command{
-		Use:     "set TIME",
-		Short:   "Move the test clock forward to a time",
-		Example: "  trent clock set 2030-01-01T00:00:00Z",
-		Args:    oneArgument("a time such as 2030-01-01T00:00:00Z"),
+		Use:               "set TIME",
+		Short:             "Move the test clock forward to a time",
+		Example:           "  trent clock set 2030-01-01T00:00:00Z",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              oneArgument("a time such as 2030-01-01T00:00:00Z"),
 		RunE: func(c *cobra.Command, args []string) error {
 			to, err := time.Parse(time.RFC3339, args[0])
 			if err != nil {

@@ -157,9 +157,9 @@ func start(e *environment, s *settings) (r *running, err error) {
 		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
 	}
 	options := fastpath.Options{
+		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
+		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 		TestClock: clock,
-		Store:     r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
-		Frontend: frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 	}
 	if r.server, err = fastpath.New(options); err != nil {
 		return r, failure(err, "")

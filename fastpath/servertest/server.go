@@ -116,9 +116,9 @@ func (s *Server) open() error {
 		}
 	}
 	if s.Core, err = fastpath.New(fastpath.Options{
+		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
+		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock,
-		Store:     kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
-		Frontend: frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 	}); err != nil {
 		return err
 	}
