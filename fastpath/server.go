@@ -170,7 +170,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := errors.Join(s.frontend.Shutdown(ctx), s.plaintext.Shutdown(ctx))
 	s.cancel()
 	s.work.Wait()
-	s.moving.Lock() // for good: nothing moves the clock any more
+	s.moving.Lock() // a move of the clock ends with ctx; a later one is refused
+	defer s.moving.Unlock()
 	return errors.Join(err, s.keys.Close())
 }
 

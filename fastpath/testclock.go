@@ -34,10 +34,11 @@ func (s *Server) move(f func(*testclock.Clock) error) error {
 	if s.testClock == nil {
 		return errNoTestClock
 	}
-	if !s.moving.TryRLock() {
-		return errors.New("the server is stopping")
-	}
+	s.moving.RLock()
 	defer s.moving.RUnlock()
+	if s.ctx.Err() != nil {
+		return errors.New("the server has stopped")
+	}
 	return f(s.testClock)
 }
 

@@ -367,3 +367,25 @@ func TestKillWhileRotating(t *testing.T) {
 		again.kill()
 	}
 }
+
+// A server that has ended moves no clock, and one without a test clock says so.
+func TestClockAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	ownServer(t)
+	for _, with := range []bool{true, false} {
+		s, err := servertest.Open(t.TempDir(), servertest.Options{TestClock: with})
+		if err != nil {
+			t.Fatal(err)
+		}
+		core := s.Core
+		if err := core.AdvanceClock(t.Context(), time.Hour); (err == nil) != with {
+			t.Errorf("test clock %v: %v", with, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := core.AdvanceClockTo(t.Context(), time.Now().AddDate(1, 0, 0)); err == nil {
+			t.Error("moved after the end")
+		}
+	}
+}
