@@ -87,24 +87,7 @@ func listAliases(s *Service, ctx context.Context, c *Call) error {
 	return nil
 }
 
-// kind is what UpdateAlias may not change.
-type kind uint8
-
-const (
-	symmetric kind = iota
-	asymmetric
-	mac
-)
-
-func kindOf(s *keyring.Snapshot) kind {
-	switch {
-	case isHMAC(s.Spec):
-		return mac
-	case isRSA(s.Spec), isECC(s.Spec):
-		return asymmetric
-	}
-	return symmetric
-}
+func kindOf(s *keyring.Snapshot) kind { return specs[s.Spec].kind }
 
 // newAliasName checks the name of an alias that is written; the model's pattern and length were checked before.
 func newAliasName(name []byte) (string, error) {

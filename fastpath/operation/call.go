@@ -13,7 +13,7 @@ import (
 // Sizes of a Call's buffers in bytes.
 const (
 	outCapacity    = 8 << 10 // ciphertext blob of 4,096 bytes, token of an RSA-4096 key, signature
-	publicCapacity = 1 << 10 // SubjectPublicKeyInfo of RSA-4096: 550
+	publicCapacity = 3 << 10 // SubjectPublicKeyInfo of ML-DSA-87: 2,614
 	secretCapacity = 4 << 10 // largest plaintext
 )
 

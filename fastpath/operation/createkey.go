@@ -20,7 +20,7 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.CreateKeyRequest)
 	n := keyring.NewKey{Manager: keyring.Customer, MultiRegion: r.MultiRegion, Description: string(r.Description), Created: s.clock()}
 	var err error
-	if n.Spec, n.Usage, err = newSpec(r); err != nil {
+	if n.Spec, n.Usage, err = newSpec(r, c.Scope.Partition); err != nil {
 		return err
 	}
 	if n.Origin, err = newOrigin(r); err != nil {
@@ -55,8 +55,8 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 	return nil
 }
 
-// newSpec is the spec and usage that a CreateKey asks for.
-func newSpec(r *wire.CreateKeyRequest) (hsm.KeySpec, hsm.Usage, error) {
+// newSpec is the spec and usage that a CreateKey asks for in a partition.
+func newSpec(r *wire.CreateKeyRequest, partition string) (hsm.KeySpec, hsm.Usage, error) {
 	if r.KeySpec != 0 && r.CustomerMasterKeySpec != 0 {
 		return 0, 0, validation("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
 	}
@@ -74,17 +74,11 @@ func newSpec(r *wire.CreateKeyRequest) (hsm.KeySpec, hsm.Usage, error) {
 		}
 		usage = wire.KeyUsageTypeEncryptDecrypt
 	}
-	if spec == wire.KeySpecSm2 {
-		return 0, 0, wire.Errorf(wire.CodeUnsupportedOperationException, "KeySpec SM2 is not supported in this Region")
-	}
-	module := moduleSpec(spec)
-	if module == hsm.SpecNone {
-		return 0, 0, unsupported("KeySpec " + spec.String())
+	module, here := partitionSpec(spec, partition)
+	if !here {
+		return 0, 0, wire.Errorf(wire.CodeUnsupportedOperationException, "KeySpec %s is not supported in this Region", spec)
 	}
 	if u := moduleUsage(usage); compatibleUsage(module, u) {
-		if u == hsm.KeyAgreement {
-			return 0, 0, unsupported("KeyUsage " + usage.String())
-		}
 		return module, u, nil
 	}
 	return 0, 0, validation("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
@@ -132,6 +126,9 @@ func (s *Service) generate(c *Call, n *keyring.NewKey) error {
 	m.Spec, m.Usage = n.Spec, n.Usage
 	m.Key = &hsm.Key{Identity: hsm.AppendIdentity(nil, n.Partition, n.Account, n.Key, region), Spec: n.Spec, Usage: n.Usage}
 	if err := s.do(c); err != nil {
+		if errors.Is(err, hsm.ErrUnsupported) { // a module in FIPS mode has not all of them
+			return wire.Errorf(wire.CodeUnsupportedOperationException, "KeySpec %s is not supported in this Region", specs[n.Spec].spec)
+		}
 		return fmt.Errorf("generating key material: %w", err)
 	}
 	n.Token = append([]byte(nil), m.Out...)
@@ -167,7 +164,7 @@ func metadata(r *keyring.Record) *wire.KeyMetadata {
 		KeyManager:   managers[r.Manager],
 		KeySpec:      specs[r.Spec].spec, CustomerMasterKeySpec: specs[r.Spec].legacy,
 		EncryptionAlgorithms: lists.encryption, SigningAlgorithms: lists.signing,
-		MacAlgorithms: lists.mac, KeyAgreementAlgorithms: lists.agreement,
+		MacAlgorithms: lists.mac, KeyAgreementAlgorithms: lists.agreement, EncapsulationAlgorithms: lists.encapsulation,
 		MultiRegion: wire.Some(r.MultiRegion),
 	}
 	if r.State == keyring.PendingDeletion {
@@ -180,7 +177,7 @@ func metadata(r *keyring.Record) *wire.KeyMetadata {
 			ReplicaKeys:        []wire.MultiRegionKey{},
 		}
 	}
-	if r.Spec == hsm.SymmetricDefault && r.Current != (hsm.MaterialID{}) {
+	if isSymmetric(r.Spec) && r.Current != (hsm.MaterialID{}) {
 		m.CurrentKeyMaterialId = r.Current.String()
 	}
 	return m

@@ -62,7 +62,7 @@ func (c *Call) dataKey(s *Service, n int, encryptionContext []wire.Pair, recipie
 	if err := c.ready(key, c.Operation.String()); err != nil {
 		return err
 	}
-	if key.Spec != hsm.SymmetricDefault {
+	if !isSymmetric(key.Spec) {
 		return wire.Errorf(wire.CodeInvalidKeyUsageException, "You cannot generate a data key with an asymmetric CMK")
 	}
 	if recipient != nil {
@@ -73,7 +73,7 @@ func (c *Call) dataKey(s *Service, n int, encryptionContext []wire.Pair, recipie
 		return err
 	}
 	m := c.prepare(hsm.OpDataKey, plaintext)
-	m.Key, m.Algorithm, m.AAD, m.N = key.Current, hsm.AESGCM, c.aad, n
+	m.Key, m.AAD, m.N = key.Current, c.aad, n
 	if err := s.do(c); err != nil {
 		return err
 	}

@@ -19,6 +19,10 @@
 //   - An alias as the target of CreateAlias or UpdateAlias is a ValidationException, since neither operation
 //     models InvalidArnException.
 //   - Decrypt of an asymmetric ciphertext without KeyId is a ValidationException.
+//   - A message type that the key cannot sign at all (EXTERNAL_MU but for ML-DSA) is refused with the text about the
+//     key spec; those that another algorithm of the key takes (Ed25519), with the text about the algorithm.
+//   - A spec that the module cannot make, in FIPS mode, is one that the Region does not support.
+//   - Of ML-KEM keys, MLKEMChoices lists what is not recorded.
 //   - List limits above the documented maximum but within the model's are cut to the maximum.
 //   - ListKeyRotations lists the oldest material first; its marker names a material of the key.
 //   - EnableKeyRotation without a period means 365 days, also where rotation is on with another one; a new period

@@ -21,14 +21,14 @@ func encrypt(s *Service, _ context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	if err := plaintextFits(key.Spec, algorithm, len(r.Plaintext)); err != nil {
-		return err
+	if chosen.limit > 0 && len(r.Plaintext) > chosen.limit {
+		return tooLarge(key, chosen)
 	}
 	if c.aad, err = c.context(c.aad, r.EncryptionContext); err != nil {
 		return err
 	}
 	m := c.prepare(hsm.OpEncrypt, false)
-	m.Key, m.Algorithm, m.AAD, m.In = key.Current, chosen, c.aad, r.Plaintext
+	m.Key, m.Algorithm, m.AAD, m.In = key.Current, chosen.module, c.aad, r.Plaintext
 	if err := s.do(c); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func decrypt(s *Service, _ context.Context, c *Call) error {
 		return err
 	}
 	m := c.prepare(hsm.OpDecrypt, true)
-	m.Key, m.Algorithm, m.AAD, m.In = c.sourceKey(), chosen, c.aad, r.CiphertextBlob
+	m.Key, m.Algorithm, m.AAD, m.In = c.sourceKey(), chosen.module, c.aad, r.CiphertextBlob
 	if err := s.do(c); err != nil {
 		return ciphertextError(err)
 	}
@@ -69,7 +69,7 @@ func decrypt(s *Service, _ context.Context, c *Call) error {
 		return dryRun()
 	}
 	c.responses.decrypt = wire.DecryptResponse{KeyId: key.ARN, Plaintext: m.Secret, EncryptionAlgorithm: algorithm}
-	if chosen == hsm.AESGCM {
+	if isSymmetric(key.Spec) {
 		c.responses.decrypt.KeyMaterialId = materialHex(&c.hex, &c.source.Material)
 	}
 	c.Response = &c.responses.decrypt
@@ -104,10 +104,10 @@ func reEncrypt(s *Service, _ context.Context, c *Call) error {
 		return err
 	}
 	m := c.prepare(hsm.OpReEncrypt, false)
-	m.Key, m.Algorithm, m.AAD, m.In = c.sourceKey(), source, c.aad, r.CiphertextBlob
-	m.Target, m.TargetAlgorithm, m.TargetAAD = to.Current, target, c.aad2
+	m.Key, m.Algorithm, m.AAD, m.In = c.sourceKey(), source.module, c.aad, r.CiphertextBlob
+	m.Target, m.TargetAlgorithm, m.TargetAAD = to.Current, target.module, c.aad2
 	if err := s.do(c); err != nil {
-		return reEncryptError(to, toAlgorithm, err)
+		return reEncryptError(to, target, err)
 	}
 	if r.DryRun {
 		return dryRun()
@@ -116,10 +116,10 @@ func reEncrypt(s *Service, _ context.Context, c *Call) error {
 		CiphertextBlob: m.Out, SourceKeyId: from.ARN, KeyId: to.ARN,
 		SourceEncryptionAlgorithm: fromAlgorithm, DestinationEncryptionAlgorithm: toAlgorithm,
 	}
-	if source == hsm.AESGCM {
+	if isSymmetric(from.Spec) {
 		c.responses.reEncrypt.SourceKeyMaterialId = materialHex(&c.hex, &c.source.Material)
 	}
-	if target == hsm.AESGCM {
+	if isSymmetric(to.Spec) {
 		c.responses.reEncrypt.DestinationKeyMaterialId = materialHex(&c.hex2, &to.Current.Material)
 	}
 	c.Response = &c.responses.reEncrypt
@@ -143,13 +143,13 @@ func orSymmetric(a wire.EncryptionAlgorithmSpec) wire.EncryptionAlgorithmSpec {
 }
 
 // encryptionFor checks algorithm against spec, then the encryption context, which only symmetric keys take.
-func encryptionFor(key *keyring.Snapshot, a wire.EncryptionAlgorithmSpec, encryptionContext []wire.Pair) (hsm.Algorithm, error) {
+func encryptionFor(key *keyring.Snapshot, a wire.EncryptionAlgorithmSpec, encryptionContext []wire.Pair) (*encryptionInfo, error) {
 	chosen := encryptionAlgorithm(key.Spec, a)
-	if chosen == hsm.AlgorithmNone {
-		return 0, incompatible(a.String(), key)
+	if chosen == nil {
+		return nil, incompatible(a.String(), key)
 	}
-	if chosen != hsm.AESGCM && len(encryptionContext) > 0 {
-		return 0, validation("EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.")
+	if !isSymmetric(key.Spec) && len(encryptionContext) > 0 {
+		return nil, validation("EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.")
 	}
 	return chosen, nil
 }
@@ -158,19 +158,10 @@ func incompatible(algorithm string, key *keyring.Snapshot) error {
 	return wire.Errorf(wire.CodeInvalidKeyUsageException, "Algorithm %s is incompatible with key spec %s.", algorithm, specs[key.Spec].spec)
 }
 
-// plaintextFits checks the limit of RSAES-OAEP; the symmetric one, 4,096 bytes, is a constraint of the model.
-func plaintextFits(spec hsm.KeySpec, a wire.EncryptionAlgorithmSpec, size int) error {
-	limit := 0
-	switch a {
-	case wire.EncryptionAlgorithmSpecRsaesOaepSha1:
-		limit = specs[spec].oaepSHA1
-	case wire.EncryptionAlgorithmSpecRsaesOaepSha256:
-		limit = specs[spec].oaepSHA256
-	}
-	if limit > 0 && size > limit {
-		return validation("Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", a, specs[spec].spec, limit)
-	}
-	return nil
+// tooLarge is the answer to a plaintext over an algorithm's own limit; the symmetric one, 4,096 bytes, is a constraint
+// of the model.
+func tooLarge(key *keyring.Snapshot, a *encryptionInfo) error {
+	return validation("Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", a.api, specs[key.Spec].spec, a.limit)
 }
 
 // withoutCiphertext answers a request without CiphertextBlob: only a dry run may leave it out, and says so
@@ -192,9 +183,9 @@ func ciphertextError(err error) error {
 
 // reEncryptError adds to ciphertextError the plaintext that is too large for the destination, whose size
 // only the module knows.
-func reEncryptError(to *keyring.Snapshot, a wire.EncryptionAlgorithmSpec, err error) error {
-	if errors.Is(err, hsm.ErrInput) && isRSA(to.Spec) {
-		return plaintextFits(to.Spec, a, 1<<20)
+func reEncryptError(to *keyring.Snapshot, a *encryptionInfo, err error) error {
+	if errors.Is(err, hsm.ErrInput) && a.limit > 0 {
+		return tooLarge(to, a)
 	}
 	return ciphertextError(err)
 }

@@ -32,8 +32,9 @@ func TestRows(t *testing.T) {
 		t.Errorf("%d rows for %d operations: %v", len(rows), len(model.Operations()), names)
 	}
 	want := []string{
-		"CancelKeyDeletion", "CreateAlias", "CreateKey", "Decrypt", "DeleteAlias", "DescribeKey", "DisableKey", "DisableKeyRotation", "EnableKey",
-		"EnableKeyRotation", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy",
+		"CancelKeyDeletion", "CreateAlias", "CreateKey", "Decapsulate", "Decrypt", "DeleteAlias", "DeriveSharedSecret", "DescribeKey",
+		"DisableKey", "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "Encapsulate", "Encrypt",
+		"GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy",
 		"GetKeyRotationStatus", "GetPublicKey", "ListAliases", "ListKeyPolicies", "ListKeyRotations", "ListKeys", "ListResourceTags",
 		"PutKeyPolicy", "ReEncrypt", "RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign", "TagResource",
 		"UntagResource", "UpdateAlias", "UpdateKeyDescription", "Verify", "VerifyMac",

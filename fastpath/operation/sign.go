@@ -12,12 +12,13 @@ import (
 func sign(s *Service, _ context.Context, c *Call) error {
 	r := c.Request.(*wire.SignRequest)
 	key := c.Key.Snapshot
-	algorithm, digest, err := c.signing(r.SigningAlgorithm, r.MessageType, r.Message)
+	algorithm, err := c.signing(r.SigningAlgorithm, r.MessageType, r.Message)
 	if err != nil {
 		return err
 	}
 	m := c.prepare(hsm.OpSign, false)
-	m.Key, m.Algorithm, m.Digest, m.In = key.Current, algorithm, digest, r.Message
+	m.Key, m.Algorithm, m.In = key.Current, algorithm, r.Message
+	m.Digest, m.ExternalMu = r.MessageType == wire.MessageTypeDigest, r.MessageType == wire.MessageTypeExternalMu
 	if err := s.do(c); err != nil {
 		return err
 	}
@@ -32,12 +33,13 @@ func sign(s *Service, _ context.Context, c *Call) error {
 func verify(s *Service, _ context.Context, c *Call) error {
 	r := c.Request.(*wire.VerifyRequest)
 	key := c.Key.Snapshot
-	algorithm, digest, err := c.signing(r.SigningAlgorithm, r.MessageType, r.Message)
+	algorithm, err := c.signing(r.SigningAlgorithm, r.MessageType, r.Message)
 	if err != nil {
 		return err
 	}
 	m := c.prepare(hsm.OpVerify, false)
-	m.Key, m.Algorithm, m.Digest, m.In, m.In2 = key.Current, algorithm, digest, r.Message, r.Signature
+	m.Key, m.Algorithm, m.In, m.In2 = key.Current, algorithm, r.Message, r.Signature
+	m.Digest, m.ExternalMu = r.MessageType == wire.MessageTypeDigest, r.MessageType == wire.MessageTypeExternalMu
 	if err := s.do(c); err != nil {
 		if errors.Is(err, hsm.ErrMismatch) {
 			return wire.Bare(wire.CodeKMSInvalidSignatureException)
@@ -52,26 +54,45 @@ func verify(s *Service, _ context.Context, c *Call) error {
 	return nil
 }
 
-// signing makes the checks that Sign and Verify share and returns how the message is to be taken.
-func (c *Call) signing(a wire.SigningAlgorithmSpec, mt wire.MessageType, message []byte) (algorithm hsm.Algorithm, digest bool, err error) {
+// signing makes the checks that Sign and Verify share.
+func (c *Call) signing(a wire.SigningAlgorithmSpec, mt wire.MessageType, message []byte) (hsm.Algorithm, error) {
 	key := c.Key.Snapshot
 	if err := c.ready(key, c.Operation.String()); err != nil {
-		return 0, false, err
+		return 0, err
 	}
-	algorithm, digestBytes := signingAlgorithm(key.Spec, a)
-	if algorithm == hsm.AlgorithmNone {
-		return 0, false, incompatible(a.String(), key)
+	algorithm := signingAlgorithm(key.Spec, a)
+	if algorithm == nil {
+		return 0, incompatible(a.String(), key)
 	}
-	switch mt {
-	case wire.MessageTypeExternalMu:
-		return 0, false, validation("Message type %s is incompatible with key spec %s.", mt, specs[key.Spec].spec)
-	case wire.MessageTypeDigest:
-		if len(message) != digestBytes {
-			return 0, false, validation("Digest is invalid length for algorithm %s.", a)
+	if err := algorithm.takes(mt, len(message), specs[key.Spec].spec); err != nil {
+		return 0, err
+	}
+	return algorithm.module, nil
+}
+
+// takes checks a message's type, RAW where it is left out, and its length: the model's bounds are wider. Ed25519's
+// texts name the algorithm, the others the key spec.
+func (a *signingInfo) takes(mt wire.MessageType, size int, spec wire.KeySpec) error {
+	switch {
+	case mt == wire.MessageTypeExternalMu && a.mu:
+		if size != muBytes {
+			return validation("External Mu is invalid length for algorithm %s.", a.api)
 		}
-		return algorithm, true, nil
+		return nil
+	case mt == wire.MessageTypeDigest && a.digest > 0:
+		if size != a.digest {
+			return validation("Digest is invalid length for algorithm %s.", a.api)
+		}
+		return nil
+	case mt == wire.MessageTypeExternalMu, mt == wire.MessageTypeDigest && a.mu:
+		return validation("Message type %s is incompatible with key spec %s.", mt, spec)
+	case mt == wire.MessageTypeDigest, !a.raw:
+		if mt == 0 {
+			mt = wire.MessageTypeRaw
+		}
+		return validation("Message type %s is incompatible with algorithm %s.", mt, a.api)
 	}
-	return algorithm, false, nil
+	return nil
 }
 
 func getPublicKey(_ *Service, _ context.Context, c *Call) error {
@@ -89,6 +110,7 @@ func getPublicKey(_ *Service, _ context.Context, c *Call) error {
 		KeyId: key.ARN, PublicKey: key.Public,
 		CustomerMasterKeySpec: specs[key.Spec].legacy, KeySpec: specs[key.Spec].spec, KeyUsage: usages[key.Usage],
 		EncryptionAlgorithms: lists.encryption, SigningAlgorithms: lists.signing, KeyAgreementAlgorithms: lists.agreement,
+		EncapsulationAlgorithms: lists.encapsulation,
 	}
 	return nil
 }

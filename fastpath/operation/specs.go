@@ -10,24 +10,130 @@ import (
 type specInfo struct {
 	spec   wire.KeySpec
 	legacy wire.CustomerMasterKeySpec // the deprecated twin; 0: none
-	// oaep are the largest plaintexts in bytes under RSAES_OAEP_SHA_1 and _SHA_256 (RFC 8017, 7.1.1).
-	oaepSHA1, oaepSHA256 int
+	kind   kind
+	// algorithms, each list in the order in which the service shows it; an empty one is a usage that the spec has not.
+	encryption    []encryptionInfo
+	signing       []signingInfo
+	mac           []macInfo
+	agreement     []wire.KeyAgreementAlgorithmSpec
+	encapsulation []wire.EncapsulationAlgorithmSpec
 }
 
-// specs is indexed by the module's key spec.
-var specs = [...]specInfo{
-	hsm.SymmetricDefault: {spec: wire.KeySpecSymmetricDefault, legacy: wire.CustomerMasterKeySpecSymmetricDefault},
-	hsm.RSA2048:          {wire.KeySpecRsa2048, wire.CustomerMasterKeySpecRsa2048, 214, 190},
-	hsm.RSA3072:          {wire.KeySpecRsa3072, wire.CustomerMasterKeySpecRsa3072, 342, 318},
-	hsm.RSA4096:          {wire.KeySpecRsa4096, wire.CustomerMasterKeySpecRsa4096, 470, 446},
-	hsm.P256:             {spec: wire.KeySpecEccNistP256, legacy: wire.CustomerMasterKeySpecEccNistP256},
-	hsm.P384:             {spec: wire.KeySpecEccNistP384, legacy: wire.CustomerMasterKeySpecEccNistP384},
-	hsm.P521:             {spec: wire.KeySpecEccNistP521, legacy: wire.CustomerMasterKeySpecEccNistP521},
-	hsm.HMAC224:          {spec: wire.KeySpecHmac224, legacy: wire.CustomerMasterKeySpecHmac224},
-	hsm.HMAC256:          {spec: wire.KeySpecHmac256, legacy: wire.CustomerMasterKeySpecHmac256},
-	hsm.HMAC384:          {spec: wire.KeySpecHmac384, legacy: wire.CustomerMasterKeySpecHmac384},
-	hsm.HMAC512:          {spec: wire.KeySpecHmac512, legacy: wire.CustomerMasterKeySpecHmac512},
+// kind is what UpdateAlias may not change.
+type kind uint8
+
+const (
+	symmetric kind = iota
+	asymmetric
+	mac
+)
+
+// encryptionInfo is one encryption algorithm of a spec.
+type encryptionInfo struct {
+	api    wire.EncryptionAlgorithmSpec
+	module hsm.Algorithm
+	limit  int // of the plaintext in bytes; 0: the model's, 4,096
 }
+
+// signingInfo is one signing algorithm of a spec, with the message types that it takes.
+type signingInfo struct {
+	api    wire.SigningAlgorithmSpec
+	module hsm.Algorithm
+	digest int  // length of a DIGEST in bytes; 0: none is taken
+	raw    bool // RAW is taken
+	mu     bool // EXTERNAL_MU is taken, of muBytes
+}
+
+// muBytes is the length of an ML-DSA message representative (FIPS 204, 6.2).
+const muBytes = 64
+
+// macInfo is the MAC algorithm of a spec.
+type macInfo struct {
+	api    wire.MacAlgorithmSpec
+	module hsm.Algorithm
+}
+
+// Algorithms that several specs share.
+var (
+	rsaSigning = []signingInfo{
+		{wire.SigningAlgorithmSpecRsassaPkcs1V15Sha256, hsm.PKCS1SHA256, 32, true, false},
+		{wire.SigningAlgorithmSpecRsassaPkcs1V15Sha384, hsm.PKCS1SHA384, 48, true, false},
+		{wire.SigningAlgorithmSpecRsassaPkcs1V15Sha512, hsm.PKCS1SHA512, 64, true, false},
+		{wire.SigningAlgorithmSpecRsassaPssSha256, hsm.PSSSHA256, 32, true, false},
+		{wire.SigningAlgorithmSpecRsassaPssSha384, hsm.PSSSHA384, 48, true, false},
+		{wire.SigningAlgorithmSpecRsassaPssSha512, hsm.PSSSHA512, 64, true, false},
+	}
+	ecdsa256     = []signingInfo{{wire.SigningAlgorithmSpecEcdsaSha256, hsm.ECDSASHA256, 32, true, false}}
+	ecdsa384     = []signingInfo{{wire.SigningAlgorithmSpecEcdsaSha384, hsm.ECDSASHA384, 48, true, false}}
+	ecdsa512     = []signingInfo{{wire.SigningAlgorithmSpecEcdsaSha512, hsm.ECDSASHA512, 64, true, false}}
+	mldsaSigning = []signingInfo{{wire.SigningAlgorithmSpecMlDsaShake256, hsm.MLDSASHAKE256, 0, true, true}}
+	ecdh         = []wire.KeyAgreementAlgorithmSpec{wire.KeyAgreementAlgorithmSpecEcdh}
+	mlkem        = []wire.EncapsulationAlgorithmSpec{wire.EncapsulationAlgorithmSpecMlKem}
+)
+
+// oaep is RSA's encryption with its largest plaintexts (RFC 8017, 7.1.1).
+func oaep(sha1, sha256 int) []encryptionInfo {
+	return []encryptionInfo{
+		{wire.EncryptionAlgorithmSpecRsaesOaepSha1, hsm.OAEPSHA1, sha1},
+		{wire.EncryptionAlgorithmSpecRsaesOaepSha256, hsm.OAEPSHA256, sha256},
+	}
+}
+
+// symmetricDefault is the encryption of symmetric keys, by a cipher that the partition decides.
+func symmetricDefault(a hsm.Algorithm) []encryptionInfo {
+	return []encryptionInfo{{wire.EncryptionAlgorithmSpecSymmetricDefault, a, 0}}
+}
+
+// specs is indexed by the module's key spec. SM4 comes after SYMMETRIC_DEFAULT, so that moduleSpec finds that.
+var specs = [...]specInfo{
+	hsm.SymmetricDefault: {spec: wire.KeySpecSymmetricDefault, legacy: wire.CustomerMasterKeySpecSymmetricDefault, encryption: symmetricDefault(hsm.AESGCM)},
+	hsm.SM4:              {spec: wire.KeySpecSymmetricDefault, legacy: wire.CustomerMasterKeySpecSymmetricDefault, encryption: symmetricDefault(hsm.SM4GCM)},
+	hsm.RSA2048:          {spec: wire.KeySpecRsa2048, legacy: wire.CustomerMasterKeySpecRsa2048, kind: asymmetric, encryption: oaep(214, 190), signing: rsaSigning},
+	hsm.RSA3072:          {spec: wire.KeySpecRsa3072, legacy: wire.CustomerMasterKeySpecRsa3072, kind: asymmetric, encryption: oaep(342, 318), signing: rsaSigning},
+	hsm.RSA4096:          {spec: wire.KeySpecRsa4096, legacy: wire.CustomerMasterKeySpecRsa4096, kind: asymmetric, encryption: oaep(470, 446), signing: rsaSigning},
+	hsm.P256:             {spec: wire.KeySpecEccNistP256, legacy: wire.CustomerMasterKeySpecEccNistP256, kind: asymmetric, signing: ecdsa256, agreement: ecdh},
+	hsm.P384:             {spec: wire.KeySpecEccNistP384, legacy: wire.CustomerMasterKeySpecEccNistP384, kind: asymmetric, signing: ecdsa384, agreement: ecdh},
+	hsm.P521:             {spec: wire.KeySpecEccNistP521, legacy: wire.CustomerMasterKeySpecEccNistP521, kind: asymmetric, signing: ecdsa512, agreement: ecdh},
+	hsm.Secp256k1:        {spec: wire.KeySpecEccSecgP256k1, legacy: wire.CustomerMasterKeySpecEccSecgP256k1, kind: asymmetric, signing: ecdsa256},
+	hsm.Ed25519: {spec: wire.KeySpecEccNistEdwards25519, kind: asymmetric, signing: []signingInfo{
+		{wire.SigningAlgorithmSpecEd25519Sha512, hsm.ED25519SHA512, 0, true, false},
+		{wire.SigningAlgorithmSpecEd25519PhSha512, hsm.ED25519PHSHA512, 64, false, false},
+	}},
+	hsm.HMAC224:   {spec: wire.KeySpecHmac224, legacy: wire.CustomerMasterKeySpecHmac224, kind: mac, mac: []macInfo{{wire.MacAlgorithmSpecHmacSha224, hsm.HMACSHA224}}},
+	hsm.HMAC256:   {spec: wire.KeySpecHmac256, legacy: wire.CustomerMasterKeySpecHmac256, kind: mac, mac: []macInfo{{wire.MacAlgorithmSpecHmacSha256, hsm.HMACSHA256}}},
+	hsm.HMAC384:   {spec: wire.KeySpecHmac384, legacy: wire.CustomerMasterKeySpecHmac384, kind: mac, mac: []macInfo{{wire.MacAlgorithmSpecHmacSha384, hsm.HMACSHA384}}},
+	hsm.HMAC512:   {spec: wire.KeySpecHmac512, legacy: wire.CustomerMasterKeySpecHmac512, kind: mac, mac: []macInfo{{wire.MacAlgorithmSpecHmacSha512, hsm.HMACSHA512}}},
+	hsm.MLDSA44:   {spec: wire.KeySpecMlDsa44, kind: asymmetric, signing: mldsaSigning},
+	hsm.MLDSA65:   {spec: wire.KeySpecMlDsa65, kind: asymmetric, signing: mldsaSigning},
+	hsm.MLDSA87:   {spec: wire.KeySpecMlDsa87, kind: asymmetric, signing: mldsaSigning},
+	hsm.MLKEM512:  {spec: wire.KeySpecMlKem512, kind: asymmetric, encapsulation: mlkem},
+	hsm.MLKEM768:  {spec: wire.KeySpecMlKem768, kind: asymmetric, encapsulation: mlkem},
+	hsm.MLKEM1024: {spec: wire.KeySpecMlKem1024, kind: asymmetric, encapsulation: mlkem},
+	hsm.SM2: {spec: wire.KeySpecSm2, legacy: wire.CustomerMasterKeySpecSm2, kind: asymmetric, agreement: ecdh,
+		encryption: []encryptionInfo{{wire.EncryptionAlgorithmSpecSm2pke, hsm.SM2PKE, 1024}},
+		signing:    []signingInfo{{wire.SigningAlgorithmSpecSm2dsa, hsm.SM2DSA, 32, true, false}}},
+}
+
+// partitionSpec is the module's key spec of an API's spec in a partition: SYMMETRIC_DEFAULT is SM4 in China Regions.
+// False: the Regions of the partition do not have it.
+func partitionSpec(spec wire.KeySpec, partition string) (hsm.KeySpec, bool) {
+	module := moduleSpec(spec)
+	china := partition == chinaPartition
+	switch {
+	case module == hsm.SymmetricDefault && china:
+		return hsm.SM4, true
+	case module == hsm.SM2:
+		return module, china
+	case len(specs[module].encapsulation) > 0:
+		return module, !china
+	}
+	return module, true
+}
+
+const chinaPartition = "aws-cn"
+
+// isSymmetric tells whether keys of a spec are symmetric encryption keys.
+func isSymmetric(s hsm.KeySpec) bool { return s == hsm.SymmetricDefault || s == hsm.SM4 }
 
 // moduleSpec finds the module's key spec, SpecNone if the module cannot make such keys.
 func moduleSpec(spec wire.KeySpec) hsm.KeySpec {
@@ -39,16 +145,14 @@ func moduleSpec(spec wire.KeySpec) hsm.KeySpec {
 	return hsm.SpecNone
 }
 
-func isRSA(s hsm.KeySpec) bool  { return s >= hsm.RSA2048 && s <= hsm.RSA4096 }
-func isECC(s hsm.KeySpec) bool  { return s >= hsm.P256 && s <= hsm.P521 }
-func isHMAC(s hsm.KeySpec) bool { return s >= hsm.HMAC224 && s <= hsm.HMAC512 }
-
 // usages is indexed by the module's key usage.
 var usages = [...]wire.KeyUsageType{
 	hsm.EncryptDecrypt:    wire.KeyUsageTypeEncryptDecrypt,
 	hsm.SignVerify:        wire.KeyUsageTypeSignVerify,
 	hsm.GenerateVerifyMAC: wire.KeyUsageTypeGenerateVerifyMac,
 	hsm.KeyAgreement:      wire.KeyUsageTypeKeyAgreement,
+
+	hsm.EncapsulateDecapsulate: wire.KeyUsageTypeEncapsulateDecapsulate,
 }
 
 // The keyring's enumerations in the API's terms.
@@ -84,112 +188,4 @@ func moduleUsage(u wire.KeyUsageType) hsm.Usage {
 		}
 	}
 	return hsm.UsageNone
-}
-
-// compatibleUsage tells whether a key of this spec may be made for this usage.
-func compatibleUsage(s hsm.KeySpec, u hsm.Usage) bool {
-	switch u {
-	case hsm.EncryptDecrypt:
-		return s == hsm.SymmetricDefault || isRSA(s)
-	case hsm.SignVerify:
-		return isRSA(s) || isECC(s)
-	case hsm.GenerateVerifyMAC:
-		return isHMAC(s)
-	case hsm.KeyAgreement:
-		return isECC(s)
-	}
-	return false
-}
-
-// encryptionAlgorithm finds the module's algorithm for a key spec, AlgorithmNone where they do not go together.
-func encryptionAlgorithm(s hsm.KeySpec, a wire.EncryptionAlgorithmSpec) hsm.Algorithm {
-	switch {
-	case a == wire.EncryptionAlgorithmSpecSymmetricDefault && s == hsm.SymmetricDefault:
-		return hsm.AESGCM
-	case a == wire.EncryptionAlgorithmSpecRsaesOaepSha1 && isRSA(s):
-		return hsm.OAEPSHA1
-	case a == wire.EncryptionAlgorithmSpecRsaesOaepSha256 && isRSA(s):
-		return hsm.OAEPSHA256
-	}
-	return hsm.AlgorithmNone
-}
-
-// signing lists the signing algorithms in the order in which the service shows them.
-var signing = [...]struct {
-	api    wire.SigningAlgorithmSpec
-	module hsm.Algorithm
-	curve  hsm.KeySpec // the only spec that has it; SpecNone: all RSA specs
-	digest int         // bytes
-}{
-	{wire.SigningAlgorithmSpecRsassaPkcs1V15Sha256, hsm.PKCS1SHA256, hsm.SpecNone, 32},
-	{wire.SigningAlgorithmSpecRsassaPkcs1V15Sha384, hsm.PKCS1SHA384, hsm.SpecNone, 48},
-	{wire.SigningAlgorithmSpecRsassaPkcs1V15Sha512, hsm.PKCS1SHA512, hsm.SpecNone, 64},
-	{wire.SigningAlgorithmSpecRsassaPssSha256, hsm.PSSSHA256, hsm.SpecNone, 32},
-	{wire.SigningAlgorithmSpecRsassaPssSha384, hsm.PSSSHA384, hsm.SpecNone, 48},
-	{wire.SigningAlgorithmSpecRsassaPssSha512, hsm.PSSSHA512, hsm.SpecNone, 64},
-	{wire.SigningAlgorithmSpecEcdsaSha256, hsm.ECDSASHA256, hsm.P256, 32},
-	{wire.SigningAlgorithmSpecEcdsaSha384, hsm.ECDSASHA384, hsm.P384, 48},
-	{wire.SigningAlgorithmSpecEcdsaSha512, hsm.ECDSASHA512, hsm.P521, 64},
-}
-
-// signingAlgorithm finds the module's algorithm and its digest's length in bytes for a key spec,
-// AlgorithmNone where they do not go together.
-func signingAlgorithm(s hsm.KeySpec, a wire.SigningAlgorithmSpec) (hsm.Algorithm, int) {
-	for i := range signing {
-		if r := &signing[i]; r.api == a && (r.curve == s || r.curve == hsm.SpecNone && isRSA(s)) {
-			return r.module, r.digest
-		}
-	}
-	return hsm.AlgorithmNone, 0
-}
-
-// macs is indexed by key spec, from HMAC224: each has one algorithm.
-var macs = [...]struct {
-	api    wire.MacAlgorithmSpec
-	module hsm.Algorithm
-}{
-	{wire.MacAlgorithmSpecHmacSha224, hsm.HMACSHA224},
-	{wire.MacAlgorithmSpecHmacSha256, hsm.HMACSHA256},
-	{wire.MacAlgorithmSpecHmacSha384, hsm.HMACSHA384},
-	{wire.MacAlgorithmSpecHmacSha512, hsm.HMACSHA512},
-}
-
-// macAlgorithm finds the module's algorithm for a key spec, AlgorithmNone where they do not go together.
-func macAlgorithm(s hsm.KeySpec, a wire.MacAlgorithmSpec) hsm.Algorithm {
-	if isHMAC(s) && macs[s-hsm.HMAC224].api == a {
-		return macs[s-hsm.HMAC224].module
-	}
-	return hsm.AlgorithmNone
-}
-
-// algorithmLists are the algorithm members of KeyMetadata and GetPublicKey; the usage decides which is set.
-type algorithmLists struct {
-	encryption []wire.EncryptionAlgorithmSpec
-	signing    []wire.SigningAlgorithmSpec
-	mac        []wire.MacAlgorithmSpec
-	agreement  []wire.KeyAgreementAlgorithmSpec
-}
-
-func algorithmsOf(s hsm.KeySpec, u hsm.Usage) (l algorithmLists) {
-	switch u {
-	case hsm.EncryptDecrypt:
-		if isRSA(s) {
-			l.encryption = []wire.EncryptionAlgorithmSpec{wire.EncryptionAlgorithmSpecRsaesOaepSha1, wire.EncryptionAlgorithmSpecRsaesOaepSha256}
-		} else {
-			l.encryption = []wire.EncryptionAlgorithmSpec{wire.EncryptionAlgorithmSpecSymmetricDefault}
-		}
-	case hsm.SignVerify:
-		for i := range signing {
-			if module, _ := signingAlgorithm(s, signing[i].api); module != hsm.AlgorithmNone {
-				l.signing = append(l.signing, signing[i].api)
-			}
-		}
-	case hsm.GenerateVerifyMAC:
-		if isHMAC(s) {
-			l.mac = []wire.MacAlgorithmSpec{macs[s-hsm.HMAC224].api}
-		}
-	case hsm.KeyAgreement:
-		l.agreement = []wire.KeyAgreementAlgorithmSpec{wire.KeyAgreementAlgorithmSpecEcdh}
-	}
-	return l
 }
