@@ -6,17 +6,24 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/mlkem"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"filippo.io/mldsa"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/cloudflare/circl/kem/mlkem/mlkem512"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	k1ecdsa "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -41,6 +48,9 @@ func verified(public any, a types.SigningAlgorithmSpec, digest, signature []byte
 		return rsa.VerifyPKCS1v15(public, hash, digest, signature) == nil
 	case *ecdsa.PublicKey:
 		return ecdsa.VerifyASN1(public, digest, signature)
+	case *secp256k1.PublicKey:
+		s, err := k1ecdsa.ParseDERSignature(signature)
+		return err == nil && s.Verify(digest, public)
 	}
 	return false
 }
@@ -51,19 +61,55 @@ func publicKey(t *testing.T, k key) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := x509.ParsePKIXPublicKey(out.PublicKey)
+	public, err := parsePublicKey(out.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return public
 }
 
-// TestSign signs with every algorithm of every spec and verifies by the service and by the standard library.
+// The public keys that crypto/x509 does not parse, up to the key itself: AlgorithmIdentifiers of RFC 5480, RFC 9881 and
+// RFC 9935, as SubjectPublicKeyInfo has them with keys of their length.
+const (
+	secp256k1Prefix = "3056301006072a8648ce3d020106052b8104000a034200"
+	mlPrefix        = "300b0609608648016503040"
+)
+
+// parsePublicKey is x509.ParsePKIXPublicKey for secp256k1, ML-DSA and ML-KEM too.
+func parsePublicKey(spki []byte) (any, error) {
+	text := hex.EncodeToString(spki)
+	if strings.HasPrefix(text, secp256k1Prefix) && len(spki) == 88 {
+		return secp256k1.ParsePubKey(spki[len(spki)-65:])
+	}
+	const header = 22 // of SubjectPublicKeyInfo around a key over 255 bytes
+	if len(spki) < header || !strings.HasPrefix(text[8:], mlPrefix) {
+		return x509.ParsePKIXPublicKey(spki)
+	}
+	key := spki[header:]
+	switch text[8+len(mlPrefix):][:3] {
+	case "311":
+		return mldsa.NewPublicKey(mldsa.MLDSA44(), key)
+	case "312":
+		return mldsa.NewPublicKey(mldsa.MLDSA65(), key)
+	case "313":
+		return mldsa.NewPublicKey(mldsa.MLDSA87(), key)
+	case "401":
+		return mlkem512.Scheme().UnmarshalBinaryPublicKey(key)
+	case "402":
+		return mlkem.NewEncapsulationKey768(key)
+	case "403":
+		return mlkem.NewEncapsulationKey1024(key)
+	}
+	return nil, fmt.Errorf("public key %.40s", text)
+}
+
+// TestSign signs with every algorithm of every spec that signs digests of SHA-2 and verifies by the service and by the
+// standard library.
 func TestSign(t *testing.T) {
 	t.Parallel()
 	message := []byte("message to sign")
 	for _, c := range specTable {
-		if c.usage != "SIGN_VERIFY" {
+		if c.usage != "SIGN_VERIFY" || strings.HasPrefix(string(c.spec), "ML_DSA") || c.spec == "ECC_NIST_EDWARDS25519" {
 			continue
 		}
 		for _, algorithm := range c.sign {
@@ -173,10 +219,18 @@ func TestGetPublicKey(t *testing.T) {
 			if *out.KeyId != k.arn || out.KeySpec != c.spec || out.CustomerMasterKeySpec != types.CustomerMasterKeySpec(c.spec) || out.KeyUsage != c.usage {
 				t.Errorf("answer %+v", out)
 			}
-			if d := cmp.Diff(c.enc, out.EncryptionAlgorithms) + cmp.Diff(c.sign, out.SigningAlgorithms); d != "" || out.KeyAgreementAlgorithms != nil {
+			if d := cmp.Diff(c.enc, out.EncryptionAlgorithms) + cmp.Diff(c.sign, out.SigningAlgorithms) +
+				cmp.Diff(c.agree, out.KeyAgreementAlgorithms) + cmp.Diff(c.kem, out.EncapsulationAlgorithms); d != "" {
 				t.Error(d)
 			}
-			if _, err := x509.ParsePKIXPublicKey(out.PublicKey); err != nil {
+			sizes := map[types.KeySpec]int{
+				"ECC_SECG_P256K1": 88, "ECC_NIST_EDWARDS25519": 44, "ML_DSA_44": 1334, "ML_DSA_65": 1974, "ML_DSA_87": 2614,
+				"ML_KEM_512": 822, "ML_KEM_768": 1206, "ML_KEM_1024": 1590,
+			}
+			if want := sizes[c.spec]; want != 0 && len(out.PublicKey) != want {
+				t.Errorf("%d bytes of public key, want %d", len(out.PublicKey), want)
+			}
+			if _, err := parsePublicKey(out.PublicKey); err != nil {
 				t.Error(err)
 			}
 		})

@@ -84,7 +84,11 @@ type shapeFile struct {
 type overlayFile struct {
 	Patterns map[string]string
 	Accepted map[string][]string
-	Printed  map[string]struct {
+	Answered map[string]struct {
+		Source string
+		Values []string
+	}
+	Printed map[string]struct {
 		Source string
 		Values []string
 	}
@@ -145,7 +149,7 @@ func parseShape(name string, text []byte, over *overlayFile) (*Shape, error) {
 		Name: name, Kind: f.Type, Pattern: f.Pattern, Enum: f.Enum, Sensitive: f.Sensitive,
 		Element: f.Member, Key: f.Key, Value: f.Value,
 		Exception: f.Exception, ServerFault: f.Fault == "server",
-		Accepted: over.Accepted[name], Printed: over.Printed[name].Values,
+		Accepted: over.Accepted[name], Answered: over.Answered[name].Values, Printed: over.Printed[name].Values,
 	}
 	if f.Min != nil {
 		s.Min = Bound{*f.Min, true}

@@ -39,6 +39,7 @@ type Shape struct {
 	Pattern   string   // the model's, or the overlay's; it covers the whole value, anchored or not
 	Enum      []string // in the model's order
 	Accepted  []string // enum values accepted beyond Enum (overlay), to be refused later by the operation
+	Answered  []string // enum values that answers have beyond Enum and requests must not (overlay)
 	Printed   []string // Enum in the order and extent in which the service prints it
 	Sensitive bool     // never shown in an error
 

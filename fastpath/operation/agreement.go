@@ -97,7 +97,7 @@ func MLKEMChoices() []Choice {
 		{"altered ciphertext of the right length", "32 other bytes, always the same ones", "implicit rejection (FIPS 203, 6.3)"},
 		{"IncorrectKeyException", "never", "a ciphertext does not name its key, and KeyId is required"},
 		{"CreateKey in a China Region", "UnsupportedOperationException: KeySpec ML_KEM_768 is not supported in this Region", "the text for SM2 elsewhere"},
-		{"CustomerMasterKeySpec", "left out of KeyMetadata and GetPublicKey", "its enumeration has no such value, as for ML-DSA"},
+		{"CustomerMasterKeySpec", "the same text as KeySpec", "recorded so for ML-DSA, which its enumeration lacks too"},
 		{"GetPublicKey in PendingImport and Disabled", "as for other asymmetric keys", "the guide's table of key states names operations only"},
 		{"DryRun of Encapsulate", "makes a secret and drops it", "success is reported only if everything else passed"},
 	}

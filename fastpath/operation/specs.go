@@ -9,7 +9,7 @@ import (
 // specInfo is what the API says of a key spec.
 type specInfo struct {
 	spec   wire.KeySpec
-	legacy wire.CustomerMasterKeySpec // the deprecated twin; 0: none
+	legacy wire.CustomerMasterKeySpec // the deprecated twin, of the same text
 	kind   kind
 	// algorithms, each list in the order in which the service shows it; an empty one is a usage that the spec has not.
 	encryption    []encryptionInfo
@@ -95,7 +95,7 @@ var specs = [...]specInfo{
 	hsm.P384:             {spec: wire.KeySpecEccNistP384, legacy: wire.CustomerMasterKeySpecEccNistP384, kind: asymmetric, signing: ecdsa384, agreement: ecdh},
 	hsm.P521:             {spec: wire.KeySpecEccNistP521, legacy: wire.CustomerMasterKeySpecEccNistP521, kind: asymmetric, signing: ecdsa512, agreement: ecdh},
 	hsm.Secp256k1:        {spec: wire.KeySpecEccSecgP256k1, legacy: wire.CustomerMasterKeySpecEccSecgP256k1, kind: asymmetric, signing: ecdsa256},
-	hsm.Ed25519: {spec: wire.KeySpecEccNistEdwards25519, kind: asymmetric, signing: []signingInfo{
+	hsm.Ed25519: {spec: wire.KeySpecEccNistEdwards25519, legacy: wire.CustomerMasterKeySpecEccNistEdwards25519, kind: asymmetric, signing: []signingInfo{
 		{wire.SigningAlgorithmSpecEd25519Sha512, hsm.ED25519SHA512, 0, true, false},
 		{wire.SigningAlgorithmSpecEd25519PhSha512, hsm.ED25519PHSHA512, 64, false, false},
 	}},
@@ -103,12 +103,12 @@ var specs = [...]specInfo{
 	hsm.HMAC256:   {spec: wire.KeySpecHmac256, legacy: wire.CustomerMasterKeySpecHmac256, kind: mac, mac: []macInfo{{wire.MacAlgorithmSpecHmacSha256, hsm.HMACSHA256}}},
 	hsm.HMAC384:   {spec: wire.KeySpecHmac384, legacy: wire.CustomerMasterKeySpecHmac384, kind: mac, mac: []macInfo{{wire.MacAlgorithmSpecHmacSha384, hsm.HMACSHA384}}},
 	hsm.HMAC512:   {spec: wire.KeySpecHmac512, legacy: wire.CustomerMasterKeySpecHmac512, kind: mac, mac: []macInfo{{wire.MacAlgorithmSpecHmacSha512, hsm.HMACSHA512}}},
-	hsm.MLDSA44:   {spec: wire.KeySpecMlDsa44, kind: asymmetric, signing: mldsaSigning},
-	hsm.MLDSA65:   {spec: wire.KeySpecMlDsa65, kind: asymmetric, signing: mldsaSigning},
-	hsm.MLDSA87:   {spec: wire.KeySpecMlDsa87, kind: asymmetric, signing: mldsaSigning},
-	hsm.MLKEM512:  {spec: wire.KeySpecMlKem512, kind: asymmetric, encapsulation: mlkem},
-	hsm.MLKEM768:  {spec: wire.KeySpecMlKem768, kind: asymmetric, encapsulation: mlkem},
-	hsm.MLKEM1024: {spec: wire.KeySpecMlKem1024, kind: asymmetric, encapsulation: mlkem},
+	hsm.MLDSA44:   {spec: wire.KeySpecMlDsa44, legacy: wire.CustomerMasterKeySpecMlDsa44, kind: asymmetric, signing: mldsaSigning},
+	hsm.MLDSA65:   {spec: wire.KeySpecMlDsa65, legacy: wire.CustomerMasterKeySpecMlDsa65, kind: asymmetric, signing: mldsaSigning},
+	hsm.MLDSA87:   {spec: wire.KeySpecMlDsa87, legacy: wire.CustomerMasterKeySpecMlDsa87, kind: asymmetric, signing: mldsaSigning},
+	hsm.MLKEM512:  {spec: wire.KeySpecMlKem512, legacy: wire.CustomerMasterKeySpecMlKem512, kind: asymmetric, encapsulation: mlkem},
+	hsm.MLKEM768:  {spec: wire.KeySpecMlKem768, legacy: wire.CustomerMasterKeySpecMlKem768, kind: asymmetric, encapsulation: mlkem},
+	hsm.MLKEM1024: {spec: wire.KeySpecMlKem1024, legacy: wire.CustomerMasterKeySpecMlKem1024, kind: asymmetric, encapsulation: mlkem},
 	hsm.SM2: {spec: wire.KeySpecSm2, legacy: wire.CustomerMasterKeySpecSm2, kind: asymmetric, agreement: ecdh,
 		encryption: []encryptionInfo{{wire.EncryptionAlgorithmSpecSm2pke, hsm.SM2PKE, 1024}},
 		signing:    []signingInfo{{wire.SigningAlgorithmSpecSm2dsa, hsm.SM2DSA, 32, true, false}}},

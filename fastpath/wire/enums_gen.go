@@ -187,22 +187,36 @@ const (
 	CustomerMasterKeySpecHmac384
 	CustomerMasterKeySpecHmac512
 	CustomerMasterKeySpecSm2
+	CustomerMasterKeySpecMlDsa44
+	CustomerMasterKeySpecMlDsa65
+	CustomerMasterKeySpecMlDsa87
+	CustomerMasterKeySpecEccNistEdwards25519
+	CustomerMasterKeySpecMlKem512
+	CustomerMasterKeySpecMlKem768
+	CustomerMasterKeySpecMlKem1024
 )
 
 var textCustomerMasterKeySpec = [...]string{
-	CustomerMasterKeySpecRsa2048:          "RSA_2048",
-	CustomerMasterKeySpecRsa3072:          "RSA_3072",
-	CustomerMasterKeySpecRsa4096:          "RSA_4096",
-	CustomerMasterKeySpecEccNistP256:      "ECC_NIST_P256",
-	CustomerMasterKeySpecEccNistP384:      "ECC_NIST_P384",
-	CustomerMasterKeySpecEccNistP521:      "ECC_NIST_P521",
-	CustomerMasterKeySpecEccSecgP256k1:    "ECC_SECG_P256K1",
-	CustomerMasterKeySpecSymmetricDefault: "SYMMETRIC_DEFAULT",
-	CustomerMasterKeySpecHmac224:          "HMAC_224",
-	CustomerMasterKeySpecHmac256:          "HMAC_256",
-	CustomerMasterKeySpecHmac384:          "HMAC_384",
-	CustomerMasterKeySpecHmac512:          "HMAC_512",
-	CustomerMasterKeySpecSm2:              "SM2",
+	CustomerMasterKeySpecRsa2048:             "RSA_2048",
+	CustomerMasterKeySpecRsa3072:             "RSA_3072",
+	CustomerMasterKeySpecRsa4096:             "RSA_4096",
+	CustomerMasterKeySpecEccNistP256:         "ECC_NIST_P256",
+	CustomerMasterKeySpecEccNistP384:         "ECC_NIST_P384",
+	CustomerMasterKeySpecEccNistP521:         "ECC_NIST_P521",
+	CustomerMasterKeySpecEccSecgP256k1:       "ECC_SECG_P256K1",
+	CustomerMasterKeySpecSymmetricDefault:    "SYMMETRIC_DEFAULT",
+	CustomerMasterKeySpecHmac224:             "HMAC_224",
+	CustomerMasterKeySpecHmac256:             "HMAC_256",
+	CustomerMasterKeySpecHmac384:             "HMAC_384",
+	CustomerMasterKeySpecHmac512:             "HMAC_512",
+	CustomerMasterKeySpecSm2:                 "SM2",
+	CustomerMasterKeySpecMlDsa44:             "ML_DSA_44",
+	CustomerMasterKeySpecMlDsa65:             "ML_DSA_65",
+	CustomerMasterKeySpecMlDsa87:             "ML_DSA_87",
+	CustomerMasterKeySpecEccNistEdwards25519: "ECC_NIST_EDWARDS25519",
+	CustomerMasterKeySpecMlKem512:            "ML_KEM_512",
+	CustomerMasterKeySpecMlKem768:            "ML_KEM_768",
+	CustomerMasterKeySpecMlKem1024:           "ML_KEM_1024",
 }
 
 // String is the API's text, empty for absent and unknown values.

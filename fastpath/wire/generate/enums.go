@@ -4,9 +4,10 @@ import "slices"
 
 // emitEnums writes the enum types, their texts and their parsers.
 func emitEnums(p *plan, out *printer) error {
-	read := p.readEnums()
+	inRequests := p.readEnums()
 	for _, s := range p.enums {
-		values := append(slices.Clone(s.Enum), s.Accepted...)
+		read := append(slices.Clone(s.Enum), s.Accepted...)
+		values := append(slices.Clone(read), s.Answered...)
 		out.f("// %s is the API's enumeration of that name; 0 is absent.\ntype %s uint8\n\n", s.Name, s.Name)
 		out.f("// Values of %s.\nconst (\n_ %s = iota\n", s.Name, s.Name)
 		for _, v := range values {
@@ -18,11 +19,11 @@ func emitEnums(p *plan, out *printer) error {
 		}
 		out.f("}\n\n// String is the API's text, empty for absent and unknown values.\n")
 		out.f("func (v %s) String() string {\nif int(v) < len(text%s) {\nreturn text%s[v]\n}\nreturn \"\"\n}\n\n", s.Name, s.Name, s.Name)
-		if !read[s.Name] {
+		if !inRequests[s.Name] {
 			continue
 		}
 		out.f("func parse%s(text []byte) %s {\nswitch string(text) {\n", s.Name, s.Name)
-		for _, v := range values {
+		for _, v := range read {
 			out.f("case %q:\nreturn %s%s\n", v, s.Name, constantName(v))
 		}
 		out.f("}\nreturn unknownValue\n}\n\n")
