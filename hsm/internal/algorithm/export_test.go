@@ -106,3 +106,22 @@ func MaterialOfSeed(spec Spec, seed []byte) []byte {
 	}
 	return mldsaSets[spec-MLDSA44].keyType.pkcs8Seed(seed)
 }
+
+// SPKIOf encodes a public key of secp256k1, SM2, ML-DSA or ML-KEM as vectors give it.
+func SPKIOf(spec Spec, key []byte) []byte {
+	switch {
+	case spec == Secp256k1:
+		return secp256k1Type.spki(key)
+	case spec == SM2:
+		return sm2Type.spki(key)
+	case spec >= MLKEM512 && spec <= MLKEM1024:
+		return mlkemSets[spec-MLKEM512].keyType.spki(key)
+	}
+	return mldsaSets[spec-MLDSA44].keyType.spki(key)
+}
+
+// SM2Material encodes a private key and its point.
+func SM2Material(scalar, point []byte) []byte { return sm2Type.pkcs8EC(scalar, point) }
+
+// Secp256k1Material is SM2Material for secp256k1.
+func Secp256k1Material(scalar, point []byte) []byte { return secp256k1Type.pkcs8EC(scalar, point) }

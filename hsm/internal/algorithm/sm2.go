@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/subtle"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -69,7 +70,6 @@ func generateSM2(_ Spec, rand io.Reader) ([]byte, Private, error) {
 	}
 	var scalar [sm2Scalar]byte
 	defer clear(scalar[:])
-	//lint:ignore SA1019 the library's keys have no other way to the number
 	key.D.FillBytes(scalar[:])
 	return sm2Type.pkcs8EC(scalar[:], sm2Point(&key.PublicKey)), p, nil
 }
@@ -96,7 +96,6 @@ func (k *sm2Key) Public() []byte { return k.spki }
 
 // Wipe leaves what the library derives of a key that has signed or agreed.
 func (k *sm2Key) Wipe() {
-	//lint:ignore SA1019 only through this field can the number be overwritten
 	wipeInt(k.key.D)
 }
 
@@ -140,19 +139,62 @@ func (k *sm2Key) verify(_ Alg, form Form, msg, sig []byte) error {
 	return nil
 }
 
+// encrypt is GB/T 32918.4 §6.1. The library's own, when it has to try again, does so with another public key than k's.
+// Key streams of zeros are thrown away as the standard demands (step A5), and so are bodies of zeros, which some
+// programs refuse to decrypt: one and one in 256 of those of a single byte.
 func (k *sm2Key) encrypt(_ Alg, plaintext, dst []byte, rand io.Reader) ([]byte, error) {
 	if len(plaintext) > sm2PlaintextLimit {
 		return dst, ErrTooLong
 	}
-	c, err := sm2.EncryptASN1(rand, &k.key.PublicKey, plaintext)
-	if err != nil {
-		return dst, fmt.Errorf("encrypting by SM2: %w", err)
+	zeros := make([]byte, len(plaintext))
+	for range sm2Tries {
+		ephemeral, err := sm2.GenerateKey(rand)
+		if err != nil {
+			return dst, fmt.Errorf("encrypting by SM2: %w", err)
+		}
+		body, hash := sm2Mask(ephemeral, &k.key.PublicKey, plaintext, true)
+		wipeInt(ephemeral.D)
+		if subtle.ConstantTimeCompare(body, plaintext) == 1 || subtle.ConstantTimeCompare(body, zeros) == 1 {
+			continue
+		}
+		return appendSM2Ciphertext(dst, &ephemeral.PublicKey, hash, body), nil
 	}
-	return append(dst, c...), nil
+	return dst, errSM2Tries
 }
 
-// decrypt is GB/T 32918.4 §7.1. The library's own refuses, by chance, one in 256 of the ciphertexts of a single byte:
-// it looks for zeros in the ciphertext where the standard (step B4) looks for them in the key stream.
+// sm2Tries bounds the encryptions of one plaintext.
+const sm2Tries = 64
+
+var errSM2Tries = errors.New("algorithm: SM2 made no usable ciphertext")
+
+// sm2Mask adds the key stream of two keys to data, and returns with it the hash of the plaintext, which data is when
+// encrypting and the result otherwise.
+func sm2Mask(private *sm2.PrivateKey, public *ecdsa.PublicKey, data []byte, encrypting bool) (masked, hash []byte) {
+	var scalar [sm2Scalar]byte
+	var shared [2 * sm2Scalar]byte
+	defer clear(scalar[:])
+	defer clear(shared[:])
+	//lint:ignore SA1019 the library has no other way to both coordinates
+	x, y := private.Curve.ScalarMult(public.X, public.Y, private.D.FillBytes(scalar[:]))
+	x.FillBytes(shared[:sm2Scalar])
+	y.FillBytes(shared[sm2Scalar:])
+	wipeInt(x)
+	wipeInt(y)
+	masked = sm3.Kdf(shared[:], len(data))
+	subtle.XORBytes(masked, masked, data)
+	plaintext := masked
+	if encrypting {
+		plaintext = data
+	}
+	h := sm3.New()
+	h.Write(shared[:sm2Scalar])
+	h.Write(plaintext)
+	h.Write(shared[sm2Scalar:])
+	return masked, h.Sum(nil)
+}
+
+// decrypt is GB/T 32918.4 §7.1 but for step B4, which refuses key streams of zeros: what the hash authenticates is
+// taken, since some programs make such ciphertexts. The library's own refuses bodies of zeros instead.
 func (k *sm2Key) decrypt(_ Alg, ciphertext, dst []byte) ([]byte, error) {
 	point, hash, body, ok := parseSM2Ciphertext(ciphertext)
 	if !ok {
@@ -162,30 +204,26 @@ func (k *sm2Key) decrypt(_ Alg, ciphertext, dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, ErrDecrypt
 	}
-	var scalar [sm2Scalar]byte
-	var shared [2 * sm2Scalar]byte
-	defer clear(scalar[:])
-	defer clear(shared[:])
-	//lint:ignore SA1019 the library has no other way to both coordinates
-	x, y := k.key.Curve.ScalarMult(peer.X, peer.Y, k.key.D.FillBytes(scalar[:]))
-	x.FillBytes(shared[:sm2Scalar])
-	y.FillBytes(shared[sm2Scalar:])
-	wipeInt(x)
-	wipeInt(y)
-	plaintext := sm3.Kdf(shared[:], len(body))
+	plaintext, want := sm2Mask(k.key, peer, body, false)
 	defer clear(plaintext)
-	if subtle.ConstantTimeCompare(plaintext, make([]byte, len(plaintext))) == 1 {
-		return dst, ErrDecrypt
-	}
-	subtle.XORBytes(plaintext, plaintext, body)
-	h := sm3.New()
-	h.Write(shared[:sm2Scalar])
-	h.Write(plaintext)
-	h.Write(shared[sm2Scalar:])
-	if subtle.ConstantTimeCompare(h.Sum(nil), hash) != 1 {
+	if subtle.ConstantTimeCompare(want, hash) != 1 {
 		return dst, ErrDecrypt
 	}
 	return append(dst, plaintext...), nil
+}
+
+// appendSM2Ciphertext is the reverse of parseSM2Ciphertext.
+func appendSM2Ciphertext(dst []byte, c1 *ecdsa.PublicKey, hash, body []byte) []byte {
+	b := cryptobyte.NewBuilder(dst)
+	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+		//lint:ignore SA1019 the library's keys have no other way to their coordinates
+		b.AddASN1BigInt(c1.X)
+		//lint:ignore SA1019 the library's keys have no other way to their coordinates
+		b.AddASN1BigInt(c1.Y)
+		b.AddASN1OctetString(hash)
+		b.AddASN1OctetString(body)
+	})
+	return b.BytesOrPanic()
 }
 
 // parseSM2Ciphertext reads SM2Cipher (GM/T 0009 §7.2): the point, uncompressed, the hash and the encrypted bytes.

@@ -25,11 +25,13 @@ type vectorGroup struct {
 	Spec, Algorithm string
 	PublicKeyDer    hexBytes
 	PrivateKeyPkcs8 hexBytes
+	PublicKey       hexBytes
 	TagSize         int
 	Tests           []struct {
 		TcID                          int
 		Comment, Result               string
 		Key, Msg, Sig, CT, Label, Tag hexBytes
+		Seed, Private, Public, Secret hexBytes
 	}
 }
 
@@ -37,6 +39,9 @@ var (
 	specs = map[string]algorithm.Spec{
 		"RSA2048": algorithm.RSA2048, "RSA3072": algorithm.RSA3072, "RSA4096": algorithm.RSA4096,
 		"P256": algorithm.P256, "P384": algorithm.P384, "P521": algorithm.P521,
+		"Secp256k1": algorithm.Secp256k1, "Ed25519": algorithm.Ed25519,
+		"MLDSA44": algorithm.MLDSA44, "MLDSA65": algorithm.MLDSA65, "MLDSA87": algorithm.MLDSA87,
+		"MLKEM512": algorithm.MLKEM512, "MLKEM768": algorithm.MLKEM768, "MLKEM1024": algorithm.MLKEM1024,
 	}
 	algs = map[string]algorithm.Alg{
 		"OAEPSHA1": algorithm.OAEPSHA1, "OAEPSHA256": algorithm.OAEPSHA256,
@@ -45,6 +50,7 @@ var (
 		"ECDSASHA256": algorithm.ECDSASHA256, "ECDSASHA384": algorithm.ECDSASHA384, "ECDSASHA512": algorithm.ECDSASHA512,
 		"HMACSHA224": algorithm.HMACSHA224, "HMACSHA256": algorithm.HMACSHA256,
 		"HMACSHA384": algorithm.HMACSHA384, "HMACSHA512": algorithm.HMACSHA512,
+		"ED25519SHA512": algorithm.ED25519SHA512, "MLDSASHAKE256": algorithm.MLDSASHAKE256, "MLKEM": algorithm.MLKEM, "ECDH": algorithm.ECDH,
 	}
 )
 

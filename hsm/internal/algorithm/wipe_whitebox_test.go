@@ -27,7 +27,6 @@ func TestWipe(t *testing.T) {
 			//lint:ignore SA1019 the field is what Wipe overwrites
 			numbers = append(numbers, k.key.D)
 		case *sm2Key:
-			//lint:ignore SA1019 the field is what Wipe overwrites
 			numbers = append(numbers, k.key.D)
 		}
 		var words [][]big.Word
