@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,13 +29,16 @@ func Core(ctx context.Context, r *Report, dir string) error {
 	cpus := machine.Host{}.UsableCPUs()
 	var one, two []float64
 	for range coreRounds {
-		v, err := coreChild(ctx, dir, cpus[:1])
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v, err := coreChild(dir, cpus[:1])
 		if err != nil {
 			return err
 		}
 		one = append(one, v)
 		if len(cpus) > 1 {
-			if v, err = coreChild(ctx, dir, cpus[:2]); err != nil {
+			if v, err = coreChild(dir, cpus[:2]); err != nil {
 				return err
 			}
 			two = append(two, v)
@@ -62,27 +66,57 @@ func atLeast(e stats.Estimate, limit float64) Verdict {
 }
 
 // coreChild runs one round in a process of its own, so that GOMAXPROCS follows the pinning.
-func coreChild(ctx context.Context, dir string, cpus []int) (float64, error) {
+func coreChild(dir string, cpus []int) (float64, error) {
+	var perSecond float64
+	return perSecond, child("hsm", filepath.Join(dir, "core.json"), cpus, &perSecond)
+}
+
+// child runs this program as a child of some kind, pinned, and reads what it wrote to result into v.
+func child(kind, result string, cpus []int, v any) error {
 	self, err := os.Executable()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	result := filepath.Join(dir, "core.json")
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), ChildVariable+"=hsm", ReadyVariable+"="+result, "GOMAXPROCS="+strconv.Itoa(len(cpus)))
+	cmd.Env = append(os.Environ(), ChildVariable+"="+kind, ReadyVariable+"="+result, "GOMAXPROCS="+strconv.Itoa(len(cpus)))
 	cmd.Stderr = os.Stderr
 	if err := machine.StartPinned(cmd, cpus); err != nil {
-		return 0, err
+		return err
 	}
 	if err := cmd.Wait(); err != nil {
-		return 0, fmt.Errorf("measuring the HSM core: %w", err)
+		return fmt.Errorf("measuring in a child (%s): %w", kind, err)
 	}
-	var perSecond float64
 	b, err := os.ReadFile(result)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return perSecond, json.Unmarshal(b, &perSecond)
+	return json.Unmarshal(b, v)
+}
+
+// openModule makes a module on a directory that done removes.
+func openModule() (m *hsm.Local, done func(), err error) {
+	dir, err := os.MkdirTemp("", "trent-bench")
+	if err != nil {
+		return nil, nil, err
+	}
+	data := filepath.Join(dir, "data")
+	if err = mkdir(data); err == nil {
+		m, err = hsm.Open(hsm.Config{Dir: data, Seal: hsm.Seal{KeyFile: filepath.Join(dir, "seal.key")}})
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return m, func() { _ = errors.Join(m.Close(), os.RemoveAll(dir)) }, nil
+}
+
+// generate makes a key in m.
+func generate(m hsm.Module, spec hsm.KeySpec, usage hsm.Usage) (*hsm.Key, error) {
+	identity := hsm.AppendIdentity(nil, "aws", "000000000000", "11111111-2222-4333-8444-555555555555", "us-east-1")
+	made := hsm.Call{Op: hsm.OpGenerate, Spec: spec, Usage: usage, Key: &hsm.Key{Identity: identity}, Out: make([]byte, 0, 8<<10), Public: make([]byte, 0, 4<<10)}
+	if err := m.Do(&made); err != nil {
+		return nil, err
+	}
+	return &hsm.Key{Token: made.Out, Identity: identity, Material: made.Material, Spec: spec, Usage: usage}, nil
 }
 
 // CoreChild encrypts for two seconds on GOMAXPROCS goroutines and writes operations a second to result.
@@ -90,26 +124,15 @@ func CoreChild(result string) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(fastpath.GCPercent) // as the server does
 	}
-	dir, err := os.MkdirTemp("", "trent-bench")
+	m, done, err := openModule()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	data := filepath.Join(dir, "data")
-	if err := mkdir(data); err != nil {
-		return err
-	}
-	m, err := hsm.Open(hsm.Config{Dir: data, Seal: hsm.Seal{KeyFile: filepath.Join(dir, "seal.key")}})
+	defer done()
+	key, err := generate(m, hsm.SymmetricDefault, hsm.EncryptDecrypt)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
-	identity := hsm.AppendIdentity(nil, "aws", "000000000000", "11111111-2222-4333-8444-555555555555", "us-east-1")
-	made := hsm.Call{Op: hsm.OpGenerate, Spec: hsm.SymmetricDefault, Usage: hsm.EncryptDecrypt, Key: &hsm.Key{Identity: identity}, Out: make([]byte, 0, 1024)}
-	if err := m.Do(&made); err != nil {
-		return err
-	}
-	key := &hsm.Key{Token: made.Out, Identity: identity, Material: made.Material, Spec: hsm.SymmetricDefault, Usage: hsm.EncryptDecrypt}
 	const span = 2 * time.Second
 	counts := make([]int, runtime.GOMAXPROCS(0))
 	begun := time.Now()

@@ -26,17 +26,26 @@ const (
 // operations whose cost is compared with the floor, and the ratio they may reach.
 var costs = []struct {
 	operation string
+	spec      string // of the key
 	limit     float64
 	reply     int // bytes of the answer's body
 }{
-	{"Encrypt", 1.5, 400},
-	{"GenerateDataKey", 1.6, 530},
-	{"Decrypt", 1.6, 300},
+	{"Encrypt", symmetricDefault, 1.5, 400},
+	{"GenerateDataKey", symmetricDefault, 1.6, 530},
+	{"Decrypt", symmetricDefault, 1.6, 300},
+	{"Sign", "ECC_NIST_P256", 0, 280},
+	{"Sign", "RSA_2048", 0, 530},
 }
 
-func mixOf(operation string, keys int) (*workload.Workload, error) {
+const symmetricDefault = "SYMMETRIC_DEFAULT"
+
+func mixOf(operation, spec string, keys int) (*workload.Workload, error) {
+	usage := ""
+	if operation == "Sign" {
+		usage = ", usage: SIGN_VERIFY"
+	}
 	return workload.Parse(operation, []byte(fmt.Sprintf(
-		"name: bench-%s\nkeys:\n  - {name: k, count: %d}\nmix:\n  - {operation: %s, payload: {fixed: 32}}\n", operation, keys, operation)))
+		"name: bench-%s\nkeys:\n  - {name: k, count: %d, spec: %s%s}\nmix:\n  - {operation: %s, payload: {fixed: 32}}\n", operation, keys, spec, usage, operation)))
 }
 
 // Costs measures server CPU a request over the echo floor for the hot operations.
@@ -56,15 +65,47 @@ func Costs(ctx context.Context, r *Report, binary, dir string, pairs int) error 
 		return err
 	}
 	defer func() { _ = restore() }()
+	bare, err := signChild(dir, client)
+	if err != nil {
+		return err
+	}
 	for _, c := range costs {
-		w, err := mixOf(c.operation, 1)
+		w, err := mixOf(c.operation, c.spec, 1)
 		if err != nil {
 			return err
 		}
-		if err := costOf(ctx, r, trent, w, dir, server, c.limit, c.reply, pairs); err != nil {
+		if c.operation == "Sign" {
+			err = signCost(ctx, r, trent, w, dir, server, c.reply, pairs, stats.Median(bare[c.spec].Bare))
+		} else {
+			err = costOf(ctx, r, trent, w, dir, server, c.limit, c.reply, pairs)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", c.operation, err)
 		}
 	}
+	return nil
+}
+
+// signCost measures what a Sign costs the server beyond the floor, in bare signatures of so many seconds.
+func signCost(ctx context.Context, r *Report, trent *subject, w *workload.Workload, dir string, cpus []int, reply, pairs int, bare float64) error {
+	spec := w.Keys[0].Spec
+	keys, err := engine.Provision(ctx, trent.target, w, engine.ProvisionOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = keys.Release(context.WithoutCancel(ctx)) }()
+	floor, err := startFloor(ctx, dir, cpus, reply+headerBytes)
+	if err != nil {
+		return err
+	}
+	defer floor.stop()
+	rate := 0.4 / (signLimit*bare + 40e-6) // of what a core could do, with room for the endpoint
+	e, discarded, err := paired(ctx, trent, floor, w, keys, rate, pairs)
+	if err != nil {
+		return err
+	}
+	note := fmt.Sprintf("%.1f µs less %.1f µs, a bare signature %.1f µs, %.0f/s, %d pairs, %d rounds discarded", e.a*1e6, e.b*1e6, bare*1e6, rate, e.pairs, discarded)
+	r.add(single("CPU a request beyond the echo floor, Sign by "+spec+", over a bare signature", "×", (e.a-e.b)/bare, signLimit, true, note))
 	return nil
 }
 

@@ -39,7 +39,7 @@ func Harness(ctx context.Context, r *Report, binary, dir string, rounds int) err
 	if err := mkdir(dir); err != nil {
 		return err
 	}
-	w, err := mixOf("Encrypt", 1)
+	w, err := mixOf("Encrypt", symmetricDefault, 1)
 	if err != nil {
 		return err
 	}

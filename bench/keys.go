@@ -28,11 +28,11 @@ func Keys(ctx context.Context, r *Report, binary, dir string, pairs int) error {
 	if err := mkdir(dir); err != nil {
 		return err
 	}
-	many, err := mixOf("GenerateDataKey", manyKeys)
+	many, err := mixOf("GenerateDataKey", symmetricDefault, manyKeys)
 	if err != nil {
 		return err
 	}
-	one, err := mixOf("GenerateDataKey", 1)
+	one, err := mixOf("GenerateDataKey", symmetricDefault, 1)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ func main() {
 	switch os.Getenv(bench.ChildVariable) {
 	case "floor":
 		err = floorChild()
+	case "sign":
+		err = bench.SignChild(os.Getenv(bench.ReadyVariable))
 	case "hsm":
 		err = bench.CoreChild(os.Getenv(bench.ReadyVariable))
 	default:
@@ -37,7 +39,7 @@ func main() {
 func parent() error {
 	binary := flag.String("trent", "bin/trent", "the server under measurement")
 	out := flag.String("out", "out/bench", "directory for the record")
-	only := flag.String("only", "core,costs,harness,keys", "parts to measure")
+	only := flag.String("only", "core,sign,costs,harness,keys", "parts to measure")
 	pairs := flag.Int("pairs", 12, "pairs of rounds for each ratio")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,6 +58,8 @@ func parent() error {
 		switch part {
 		case "core":
 			err = bench.Core(ctx, r, dir)
+		case "sign":
+			err = bench.Signatures(r, dir)
 		case "costs":
 			err = bench.Costs(ctx, r, path, dir, *pairs)
 		case "harness":
@@ -63,7 +67,7 @@ func parent() error {
 		case "keys":
 			err = bench.Keys(ctx, r, path, dir, *pairs)
 		default:
-			err = fmt.Errorf("unknown part (core, costs, harness, keys)")
+			err = fmt.Errorf("unknown part (core, sign, costs, harness, keys)")
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", part, err)
