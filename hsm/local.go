@@ -125,6 +125,12 @@ func (l *Local) Do(c *Call) error {
 		return l.encapsulate(c)
 	case OpDecapsulate:
 		return l.decapsulate(c)
+	case OpWrappingKey:
+		return l.wrappingKey(c)
+	case OpImportToken:
+		return l.importToken(c)
+	case OpImport:
+		return l.importKey(c)
 	}
 	return ErrUnsupported
 }

@@ -39,6 +39,9 @@ var (
 	ErrInput = errors.New("hsm: input does not fit key and algorithm")
 	// ErrMaterial is imported material that is not of its key's spec, or not the one that is asked for.
 	ErrMaterial = errors.New("hsm: not the key material that is expected")
+	// ErrImportToken is an import token that is broken or made for another key, ErrExpired one whose time is over.
+	ErrImportToken = errors.New("hsm: import token is not valid for this key")
+	ErrExpired     = errors.New("hsm: import token has expired")
 	// ErrPeer is a public key, of a peer or a recipient, that is none or not of the key's curve.
 	ErrPeer = errors.New("hsm: public key is not valid for this operation")
 )
@@ -52,16 +55,17 @@ type Call struct {
 	TargetAlgorithm Algorithm
 	Spec            KeySpec   // Generate: what to make
 	Usage           Usage     // Generate: for what
-	Wrapping        Wrapping  // Import: how In is wrapped
+	Wrapping        Wrapping  // ImportToken: how the material will be wrapped
 	Digest          bool      // Sign, Verify: In is a digest
 	ExternalMu      bool      // Sign, Verify by ML-DSA: In is the 64-byte message representative μ (FIPS 204, 6.2)
 	N               int       // bytes wanted (DataKey, Random)
 	Deadline        time.Time // monotonic; zero: none
+	Time            time.Time // ImportToken: when it ends; Import: now. By the service's clock, which tests move
 
 	Key, Target *Key   // source, and destination for ReEncrypt and Adopt
 	AAD         []byte // canonical encryption context (AppendContext); the module puts header and identity before it
 	TargetAAD   []byte // ReEncrypt: the destination's
-	In, In2     []byte // plaintext, ciphertext or message; signature or MAC
+	In, In2     []byte // plaintext, ciphertext or message; signature, MAC or import token
 	Recipient   []byte // attested public key: Secret then holds CMS EnvelopedData
 
 	Out      []byte // ciphertext, signature, MAC, token
@@ -113,11 +117,14 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	Encapsulate Key → Out (ciphertext), Secret (32 bytes)
 //	Decapsulate Key, In (ciphertext) → Secret (32 bytes)
 //	WrappingKey Spec (RSA or SM2), Key (Identity of the key to import into); Target: a pool token of Spec to
-//	           use, nil: make one → Out (token of the wrapping key), Public
-//	Import     Key (token of the wrapping key), Target (Identity, Spec, Usage of the key to import into; its
-//	           Material: the only one that is accepted, zero: any), Wrapping, In (wrapped material)
-//	           → Out (token), Public, Material. Errors: ErrAuthentication for whatever cannot be unwrapped,
-//	           ErrMaterial for material that is not of Spec or not Target.Material
+//	           use, nil: make one → Out (token of the wrapping key), Public, Material (its identifier)
+//	ImportToken Key (Identity, Spec, Usage of the key to import into), Target (Spec, Material of a wrapping key made
+//	           for it), Wrapping, Time → Out (import token, ImportTokenSize bytes)
+//	Import     Key (Token of the wrapping key that the import token names: WrappingKeyOf), Target (Identity, Spec,
+//	           Usage of the key to import into; its Material: the only one that is accepted, zero: any), Time,
+//	           In (wrapped material), In2 (import token) → Out (token), Public, Material. Errors, in this order:
+//	           ErrImportToken, ErrExpired, ErrToken for the wrapping key, ErrAuthentication for whatever cannot be
+//	           unwrapped, ErrMaterial for material that is not of Spec or not Target.Material
 //
 // With a Recipient, DataKey, DataKeyPair, Decrypt, Derive and Random put CMS EnvelopedData (RFC 5652) to that
 // key into Secret instead of the plaintext.
@@ -145,6 +152,7 @@ const (
 	OpDecapsulate
 	OpWrappingKey
 	OpImport
+	OpImportToken
 	NumOps
 )
 

@@ -33,11 +33,11 @@ func TestRows(t *testing.T) {
 	}
 	want := []string{
 		"CancelKeyDeletion", "CreateAlias", "CreateKey", "Decapsulate", "Decrypt", "DeleteAlias", "DeriveSharedSecret", "DescribeKey",
-		"DisableKey", "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "Encapsulate", "Encrypt",
-		"GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy",
-		"GetKeyRotationStatus", "GetPublicKey", "ListAliases", "ListKeyPolicies", "ListKeyRotations", "ListKeys", "ListResourceTags",
-		"PutKeyPolicy", "ReEncrypt", "RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign", "TagResource",
-		"UntagResource", "UpdateAlias", "UpdateKeyDescription", "Verify", "VerifyMac",
+		"DisableKey", "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "Encapsulate", "Encrypt", "GenerateDataKey",
+		"GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy", "GetKeyRotationStatus", "GetPublicKey",
+		"ListAliases", "ListKeyPolicies", "ListKeyRotations", "ListKeys", "ListResourceTags", "PutKeyPolicy", "ReEncrypt",
+		"RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription", "Verify",
+		"VerifyMac",
 	}
 	if !slices.Equal(implemented, want) {
 		t.Errorf("implemented: %v", implemented)

@@ -125,3 +125,6 @@ func SM2Material(scalar, point []byte) []byte { return sm2Type.pkcs8EC(scalar, p
 
 // Secp256k1Material is SM2Material for secp256k1.
 func Secp256k1Material(scalar, point []byte) []byte { return secp256k1Type.pkcs8EC(scalar, point) }
+
+// UnwrapPadded is unwrapPadded.
+var UnwrapPadded = unwrapPadded

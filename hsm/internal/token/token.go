@@ -47,6 +47,7 @@ const (
 	Pool                              // key material made ahead, without an identity yet
 	ImportWrapping                    // the private key under which material is imported
 	Session                           // a session key between a host and the modules of a domain
+	Import                            // no key: what an import of material into a key is held to
 )
 
 // labels are the KDF labels by purpose.
@@ -55,10 +56,11 @@ var labels = [...]string{
 	Pool:           "token pool",
 	ImportWrapping: "token import-wrapping",
 	Session:        "token session",
+	Import:         "token import",
 }
 
 // Valid reports whether p is a purpose that exists.
-func (p Purpose) Valid() bool { return p >= Key && p <= Session }
+func (p Purpose) Valid() bool { return p >= Key && p <= Import }
 
 // Sizes in bytes.
 const (

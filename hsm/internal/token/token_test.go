@@ -110,7 +110,7 @@ func TestEveryByteIsBound(t *testing.T) {
 // TestPurposesAreApart relabels tokens: each purpose has a wrapping key of its own besides the bound byte.
 func TestPurposesAreApart(t *testing.T) {
 	t.Parallel()
-	purposes := []token.Purpose{token.Key, token.Pool, token.ImportWrapping, token.Session}
+	purposes := []token.Purpose{token.Key, token.Pool, token.ImportWrapping, token.Session, token.Import}
 	for _, made := range purposes {
 		h := header
 		h.Purpose = made
@@ -146,7 +146,7 @@ func TestAppendRefuses(t *testing.T) {
 		identity, material []byte
 	}{
 		"no purpose":      {0, identity, []byte("m")},
-		"unknown purpose": {5, identity, []byte("m")},
+		"unknown purpose": {6, identity, []byte("m")},
 		"no material":     {token.Key, identity, nil},
 		"long material":   {token.Key, identity, make([]byte, token.MaxMaterial+1)},
 		"long identity":   {token.Key, make([]byte, token.MaxIdentity+1), []byte("m")},
