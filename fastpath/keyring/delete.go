@@ -39,6 +39,10 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 		return k.Delete(ctx, d.ID)
 	case TaskRotate:
 		return k.rotateDue(ctx, d)
+	case TaskExpire:
+		return k.expire(ctx, d.ID)
+	case TaskWrappingKey:
+		return k.dropWrappingKeys(ctx, d)
 	}
 	return fmt.Errorf("keyring: no task of number %d", d.Task)
 }
@@ -64,8 +68,10 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 	}); err != nil {
 		return err
 	}
-	if err := k.sweep(ctx, id.prefix(kindToken), nil); err != nil {
-		return err
+	for _, kind := range [...]string{kindToken, kindWrapping} {
+		if err := k.sweep(ctx, id.prefix(kind), nil); err != nil {
+			return err
+		}
 	}
 	_, err = k.write(ctx, id, func() (txn store.Txn, err error) {
 		r, _, err := k.record(ctx, id)

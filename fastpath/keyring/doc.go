@@ -49,6 +49,7 @@
 //	due   NUL time (8, ms) NUL [task (1) NUL] S NUL key-id
 //	                                             empty: what falls due, by time; deletions have no task
 //	mts   NUL S NUL key-id                       list of the key's materials; absent: only the current one
+//	imp   NUL S NUL key-id NUL wrapping key (32) private key that material to import is wrapped for
 //
 // # Values
 //
@@ -80,6 +81,7 @@
 //	              5 str16 custom key store, str16 cluster or external key
 //	              6 Region of the primary copy, where it is another one
 //	              7 state after a transitional one (1)
+//	              8 imported material is not all here (1), first expiry of material waiting for a rotation (8)
 //
 // Token record: version, flags (1, must be 0), bytes32 token, bytes32 public key (may be empty).
 // Material record: version, str16 account, str16 key id. The copy in a Region is found by the key id.
@@ -88,6 +90,7 @@
 // Tags: version, count (2), then str16 key and str16 value each, sorted by key.
 // Materials: version, count (2), then each, oldest first: identifier (32), MaterialState (1), ImportState (1),
 // Expiration (1), RotationType (1), created (8), rotated (8), valid to (8), str16 description.
+// Wrapping key: version, when it ends (8), bytes32 token.
 // Policy: version, then the document as it was given.
 //
 // # Limits held by conditions

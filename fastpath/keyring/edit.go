@@ -14,7 +14,8 @@ import (
 )
 
 // Edit is a key's record and its materials, open for a change. Of the record State, Description, Deletion,
-// WindowDays, Current, Rotation, OnDemand, ValidTo, Primary and Resume may change.
+// WindowDays, Current, Rotation, OnDemand, ValidTo, Primary and Resume may change. Where the material is imported,
+// ValidTo, Waiting, Lacking and with it PendingImport follow from the list of materials.
 type Edit struct {
 	Record
 	Materials []Material // oldest first; the current one is always among them
@@ -102,6 +103,9 @@ func (k *Keyring) edited(ctx context.Context, id ID, f func(e *Edit) error) (e E
 		return e, txn, err
 	}
 	r := &e.Record
+	if r.Origin == External {
+		e.settle()
+	}
 	resumeRotation(&old, r, k.clock())
 	r.Created, r.Deletion, r.ValidTo = toMillis(r.Created), toMillis(r.Deletion), toMillis(r.ValidTo)
 	r.Rotation.Since, r.Rotation.Next = toMillis(r.Rotation.Since), toMillis(r.Rotation.Next)
@@ -166,8 +170,10 @@ func (r *Record) dues() []Due {
 	if r.Rotation.Enabled && r.State == Enabled && !r.Rotation.Next.IsZero() && !r.follows() {
 		all = append(all, Due{r.ID, TaskRotate, r.Rotation.Next})
 	}
-	if !r.ValidTo.IsZero() {
-		all = append(all, Due{r.ID, TaskExpire, r.ValidTo})
+	for _, at := range [...]time.Time{r.ValidTo, r.Waiting} {
+		if d := (Due{r.ID, TaskExpire, at}); !at.IsZero() && !slices.Contains(all, d) {
+			all = append(all, d)
+		}
 	}
 	return all
 }
@@ -192,6 +198,7 @@ func checkUpdate(old, r *Record) error {
 	for _, v := range []*Record{&a, &b} {
 		v.State, v.Description, v.Deletion, v.WindowDays, v.Current = 0, "", time.Time{}, 0, hsm.MaterialID{}
 		v.Rotation, v.OnDemand, v.ValidTo, v.Primary, v.Resume = Rotation{}, 0, time.Time{}, "", 0
+		v.Waiting, v.Lacking = time.Time{}, false
 	}
 	switch {
 	case a != b:
@@ -221,7 +228,11 @@ func (k *Keyring) materialsOf(ctx context.Context, r *Record) ([]Material, error
 		if r.Current == (hsm.MaterialID{}) {
 			return nil, nil
 		}
-		return []Material{{ID: r.Current, State: MaterialCurrent, Created: r.Created}}, nil
+		m := Material{ID: r.Current, State: MaterialCurrent, Created: r.Created}
+		if r.Origin == External {
+			m.Import, m.Expires = Imported, DoesNotExpire
+		}
+		return []Material{m}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading a key's materials: %w", err)

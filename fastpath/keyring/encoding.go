@@ -24,6 +24,7 @@ const (
 	fieldStore       = 5
 	fieldPrimary     = 6
 	fieldResume      = 7
+	fieldImported    = 8
 )
 
 func appendTime(b []byte, t time.Time) []byte {
@@ -157,6 +158,13 @@ func appendFields(b []byte, r *Record) []byte {
 	if r.Resume != StateNone {
 		b = appendBytes32(append(b, fieldResume), []byte{uint8(r.Resume)})
 	}
+	if r.Lacking || !r.Waiting.IsZero() {
+		f := []byte{0}
+		if r.Lacking {
+			f[0] = 1
+		}
+		b = appendBytes32(append(b, fieldImported), appendTime(f, r.Waiting))
+	}
 	return b
 }
 
@@ -181,6 +189,10 @@ func decodeField(tag uint8, value []byte, r *Record) bool {
 	case fieldResume:
 		r.Resume = State(f.u8())
 		f.bad = f.bad || r.Resume >= numStates
+	case fieldImported:
+		lacking := f.u8()
+		r.Lacking, r.Waiting = lacking == 1, f.time()
+		f.bad = f.bad || lacking > 1
 	default:
 		return false
 	}

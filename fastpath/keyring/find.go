@@ -18,9 +18,13 @@ func (k *Keyring) ByID(ctx context.Context, id ID) (*Snapshot, error) {
 	}
 	hash := k.seed.of(&c)
 	if s := k.keys.get(&c, hash); s != nil {
-		return s, nil
+		return k.unexpired(ctx, s)
 	}
-	return k.load(ctx, c, hash)
+	s, err := k.load(ctx, c, hash)
+	if err != nil {
+		return nil, err
+	}
+	return k.unexpired(ctx, s)
 }
 
 // Resolve finds the key that a caller's name means. A name that is no name, of another Region or of no alias is a
@@ -68,11 +72,13 @@ func (k *Keyring) byName(ctx context.Context, r Resolved, c *cacheKey, placed bo
 		return r, nil
 	}
 	hash := k.seed.of(c)
-	if r.Snapshot = k.keys.get(c, hash); r.Snapshot != nil {
-		return r, nil
-	}
 	var err error
-	r.Snapshot, err = k.load(ctx, *c, hash)
+	if r.Snapshot = k.keys.get(c, hash); r.Snapshot == nil {
+		if r.Snapshot, err = k.load(ctx, *c, hash); err != nil {
+			return r, err
+		}
+	}
+	r.Snapshot, err = k.unexpired(ctx, r.Snapshot)
 	return r, err
 }
 
@@ -134,8 +140,10 @@ func (k *Keyring) byAlias(ctx context.Context, r Resolved, c *cacheKey, placed b
 	if s.Missing { // the key is being deleted, and the alias with it
 		return r, noAlias(caller, account, name)
 	}
-	r.Snapshot, r.Alias = s, name
-	return r, nil
+	r.Alias = name
+	var err error
+	r.Snapshot, err = k.unexpired(ctx, s)
+	return r, err
 }
 
 func noAlias(caller Scope, account, name []byte) error {

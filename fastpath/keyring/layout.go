@@ -22,6 +22,7 @@ const (
 	kindDue      = "due"
 
 	kindMaterials = "mts"
+	kindWrapping  = "imp"
 )
 
 const separator = "\x00"

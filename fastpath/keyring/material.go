@@ -56,6 +56,10 @@ func (k *Keyring) ByMaterial(ctx context.Context, scope Scope, m hsm.MaterialID)
 	if s.Missing {
 		return s, nil, nil
 	}
+	s, err := k.unexpired(ctx, s)
+	if err != nil || s.Missing {
+		return s, nil, err
+	}
 	if s.Current != nil && s.Current.Material == m {
 		return s, s.Current, nil
 	}

@@ -12,20 +12,21 @@ func missing(id ID) *Snapshot {
 func snapshotOf(r *Record, key *hsm.Key, public []byte) Snapshot {
 	arn := r.ARN()
 	return Snapshot{
-		ID:          within(arn, r.ID),
-		ARN:         arn,
-		Revision:    r.Revision,
-		Created:     r.Created,
-		Deletion:    r.Deletion,
-		Current:     key,
-		Public:      public,
-		MultiRegion: r.MultiRegion,
-		State:       r.State,
-		Spec:        r.Spec,
-		Usage:       r.Usage,
-		Origin:      r.Origin,
-		Manager:     r.Manager,
-		Store:       r.Store,
+		ID:            within(arn, r.ID),
+		ARN:           arn,
+		Revision:      r.Revision,
+		Created:       r.Created,
+		Deletion:      r.Deletion,
+		Current:       key,
+		Public:        public,
+		MultiRegion:   r.MultiRegion,
+		State:         r.State,
+		Spec:          r.Spec,
+		Usage:         r.Usage,
+		Origin:        r.Origin,
+		Manager:       r.Manager,
+		Store:         r.Store,
+		ExpiresMillis: r.nextExpiry(),
 	}
 }
 

@@ -119,6 +119,8 @@ type Snapshot struct {
 	Manager     Manager
 
 	Store string // custom key store that holds the key; empty: none
+
+	ExpiresMillis int64 // when imported material expires next, milliseconds since the epoch; 0: none does
 }
 
 // Record is everything durable of a key itself; its policy, tags and aliases are read by their own methods.
@@ -140,6 +142,8 @@ type Record struct {
 	Rotation  Rotation
 	OnDemand  int       // on-demand rotations so far
 	ValidTo   time.Time // when the first of the imported materials expires; zero: none does
+	Waiting   time.Time // the same for those that wait for a rotation, which are no part of the key yet
+	Lacking   bool      // imported material of the key is not here: never imported, deleted or expired
 	Store     string    // custom key store; empty: none
 	BackingID string    // of a custom key store's key: CloudHSM cluster, or external key
 	Primary   string    // multi-Region: the Region of the primary copy; else empty
