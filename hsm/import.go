@@ -37,6 +37,9 @@ func CanImport(spec KeySpec, w Wrapping, wrappingSpec KeySpec) bool {
 	return algorithm.CanImport(algorithm.Spec(spec), algorithm.Wrapping(w), algorithm.Spec(wrappingSpec))
 }
 
+// Importable says whether material of spec can be imported at all.
+func Importable(spec KeySpec) bool { return algorithm.Importable(algorithm.Spec(spec)) }
+
 // WrappingKeyOf returns the identifier of the wrapping key that an import token names in its public header; false:
 // it is no import token. Nothing is authenticated by this.
 func WrappingKeyOf(importToken []byte) (MaterialID, bool) {

@@ -26,6 +26,9 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 	if n.Origin, err = newOrigin(r); err != nil {
 		return err
 	}
+	if n.Origin == keyring.External && !hsm.Importable(n.Spec) {
+		return wire.Errorf(wire.CodeUnsupportedOperationException, "KeySpec %s is not supported for Origin EXTERNAL", specs[n.Spec].spec)
+	}
 	if n.Tags, err = newTags(r.Tags); err != nil {
 		return err
 	}
@@ -179,6 +182,12 @@ func metadata(r *keyring.Record) *wire.KeyMetadata {
 	}
 	if isSymmetric(r.Spec) && r.Current != (hsm.MaterialID{}) {
 		m.CurrentKeyMaterialId = r.Current.String()
+	}
+	if r.Origin == keyring.External && r.Current != (hsm.MaterialID{}) && !r.Lacking {
+		m.ExpirationModel = wire.ExpirationModelTypeKeyMaterialDoesNotExpire
+		if !r.ValidTo.IsZero() {
+			m.ExpirationModel, m.ValidTo = wire.ExpirationModelTypeKeyMaterialExpires, wire.Some(wire.TimestampOf(r.ValidTo))
+		}
 	}
 	return m
 }

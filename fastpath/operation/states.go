@@ -32,6 +32,9 @@ const (
 	cancelling                      // CancelKeyDeletion
 	aliasTarget                     // CreateAlias, UpdateAlias: the key that the alias will name
 	rotating                        // EnableKeyRotation, DisableKeyRotation, RotateKeyOnDemand
+	preparing                       // GetParametersForImport
+	importing                       // ImportKeyMaterial
+	discarding                      // DeleteImportedKeyMaterial
 	numStateClasses
 )
 
@@ -87,6 +90,21 @@ var stateTable = [numStateClasses]map[keyring.State]outcome{
 		keyring.PendingReplicaDeletion: isPendingDeletion,
 		keyring.PendingImport:          isPendingImport,
 		keyring.Creating:               isCreating,
+	},
+	preparing: {
+		keyring.PendingDeletion:        isPendingDeletion,
+		keyring.PendingReplicaDeletion: isPendingDeletion,
+		keyring.Creating:               isCreating,
+		keyring.Updating:               isUpdating,
+	},
+	importing: {
+		keyring.PendingDeletion:        isPendingDeletion,
+		keyring.PendingReplicaDeletion: isPendingDeletion,
+		keyring.Creating:               isCreating,
+	},
+	discarding: {
+		keyring.Creating: isCreating,
+		keyring.Updating: isUpdating,
 	},
 }
 

@@ -45,7 +45,7 @@ func Wraps(w Wrapping, spec Spec) bool {
 // Guide, "Select a wrapping algorithm"): RSA keys are too large for all but the hybrid wrappings, which are for
 // asymmetric keys only, and a P-521 key for OAEP by RSA_2048.
 func CanImport(spec Spec, w Wrapping, wrappingSpec Spec) bool {
-	if !Wraps(w, wrappingSpec) || !importable(spec) {
+	if !Wraps(w, wrappingSpec) || !Importable(spec) {
 		return false
 	}
 	switch hybrid := wrappings[w].hybrid; {
@@ -59,8 +59,8 @@ func CanImport(spec Spec, w Wrapping, wrappingSpec Spec) bool {
 	return true
 }
 
-// importable says whether there is a form in which material of spec is imported.
-func importable(spec Spec) bool {
+// Importable says whether there is a form in which material of spec is imported.
+func Importable(spec Spec) bool {
 	return MaterialSize(spec) > 0 || spec >= RSA2048 && spec <= P521
 }
 
@@ -110,7 +110,7 @@ func wholeCiphertext(p Private, ciphertext []byte) bool {
 // the caller's; it wipes material. Errors: ErrMaterial for what is not a key of spec, ErrUnsupported for specs
 // whose material cannot be imported.
 func Import(spec Spec, in []byte) (material, spki []byte, err error) {
-	if !importable(spec) {
+	if !Importable(spec) {
 		return nil, nil, ErrUnsupported
 	}
 	if n := MaterialSize(spec); n > 0 {
