@@ -21,11 +21,13 @@ func TestHitsAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
+	expiring := external(t, k, 2, epoch.Add(1<<40))
 	for _, c := range []struct {
 		name string
 		f    func() error
 	}{
 		{"ByID", func() error { _, err := k.ByID(ctx, id); return err }},
+		{"ByID of material that expires", func() error { _, err := k.ByID(ctx, expiring); return err }},
 		{"ByMaterial", func() error { _, _, err := k.ByMaterial(ctx, home, material(1)); return err }},
 		{"ByMaterial, an older one", func() error { _, _, err := k.ByMaterial(ctx, home, material(2)); return err }},
 		{"key id", resolve(k, t, id.Key)},

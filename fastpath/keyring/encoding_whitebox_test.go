@@ -41,6 +41,7 @@ func TestLayoutIsStable(t *testing.T) {
 		"key of an alias":   {string(aliasKey(id.scope(), "alias/a/b")), "ali\x00aws\x00000000000000\x00us-east-1\x00alias/a/b"},
 		"key by key":        {string(reverseKey(id, "alias/a")), "rev\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00alias/a"},
 		"key of a task":     {string(dueKey(Due{id, TaskExpire, at})), "due\x00" + unhex("0000000102030405") + "\x00\x02\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
+		"wrapping key":      {string(wrappingKey(id, m)), "imp\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00" + string(m[:])},
 		"key of due":        {string(dueKey(Due{id, TaskDelete, at})), "due\x00" + unhex("0000000102030405") + "\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
 	} {
 		if c.got != c.want {
@@ -63,12 +64,16 @@ func TestLayoutIsStable(t *testing.T) {
 	full.Rotation = Rotation{Enabled: true, PeriodDays: 2560, Since: at, Next: at.Add(time.Hour)}
 	full.OnDemand, full.ValidTo, full.Store, full.BackingID = 25, at, "cks-1234567890abcdef0", "cluster-abc"
 	full.Primary, full.Resume = "eu-west-1", Disabled
+	full.Waiting, full.Lacking = at.Add(time.Minute), true
 	back = Record{ID: id}
 	if _, err := decodeKey(encodeKey(&full, false), &back); err != nil {
 		t.Error(err)
 	}
 	if d := cmp.Diff(full, back); d != "" {
 		t.Error(d)
+	}
+	if w, err := decodeWrapping([]byte(unhex("01 0000000102030405 00000003 746f6b"))); err != nil || string(w.Token) != "tok" || !w.Ends.Equal(at) {
+		t.Error(w, err)
 	}
 	all := []Material{{ID: m, State: MaterialCurrent, Created: at}, {ID: m, State: MaterialPendingRotation, Import: PendingReimport,
 		Expires: Expires, Rotation: OnDemand, Created: at, Rotated: at, ValidTo: at, Description: "second"}}

@@ -23,6 +23,15 @@
 //     key spec; those that another algorithm of the key takes (Ed25519), with the text about the algorithm.
 //   - A spec that the module cannot make, in FIPS mode, is one that the Region does not support.
 //   - Of ML-KEM keys, MLKEMChoices lists what is not recorded.
+//   - Imported material: a wrapping algorithm that does not fit key, wrapping key or Region, RSAES_PKCS1_V1_5 and the
+//     members for several materials on other than symmetric keys are UnsupportedOperationException. The import token is
+//     looked at before the material; InvalidImportToken and ExpiredImportToken have no text. NEW_KEY_MATERIAL that the
+//     key has already is IncorrectKeyMaterialException, and so is EXISTING_KEY_MATERIAL that it has not. When the last
+//     missing material is back the key is Enabled, also if it was disabled before; an import that brings nothing back
+//     leaves Disabled. Material that waits for a rotation leaves no trace when it is deleted or expires.
+//     DeleteImportedKeyMaterial of a KeyMaterialId that the key has not is NotFoundException; where nothing was ever
+//     imported it succeeds. Imports answer KeyMaterialId for every key spec.
+//   - Imported material is gone from the first request after its ValidTo on, whether the worker has been there or not.
 //   - List limits above the documented maximum but within the model's are cut to the maximum.
 //   - ListKeyRotations lists the oldest material first; its marker names a material of the key.
 //   - EnableKeyRotation without a period means 365 days, also where rotation is on with another one; a new period
