@@ -160,6 +160,9 @@ func (l *Local) importKey(c *Call) error {
 	if err != nil {
 		return err
 	}
+	if l.approvedOnly && !algorithm.Approved(algorithm.Spec(g.spec)) {
+		return ErrUnsupported
+	}
 	wrapping := Key{Token: c.Key.Token, Identity: t.Identity, Material: g.key, Spec: g.spec, Usage: EncryptDecrypt}
 	if err := l.gate.enter(c.Deadline); err != nil {
 		return err

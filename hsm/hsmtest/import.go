@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/binary"
 	"hash"
 	"testing"
 	"time"
+
+	"github.com/emmansun/gmsm/sm2"
 
 	"trent/hsm"
 )
@@ -22,6 +26,7 @@ import (
 type wrapping struct {
 	hsm.Call // Import, but In
 	public   *rsa.PublicKey
+	sm2      *ecdsa.PublicKey
 	how      hsm.Wrapping
 }
 
@@ -32,24 +37,40 @@ var importTime = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 func (s *suite) wrappingFor(t testing.TB, target *hsm.Key, how hsm.Wrapping, spec hsm.KeySpec) *wrapping {
 	t.Helper()
 	made := s.do(t, hsm.Call{Op: hsm.OpWrappingKey, Spec: spec, Key: &hsm.Key{Identity: target.Identity}})
-	public, err := x509.ParsePKIXPublicKey(made.Public)
-	if err != nil || made.Material == (hsm.MaterialID{}) {
-		t.Fatalf("wrapping key %s: %v", made.Material, err)
+	if made.Material == (hsm.MaterialID{}) {
+		t.Fatal("a wrapping key without identifier")
+	}
+	w := &wrapping{how: how}
+	var err error
+	if spec == hsm.SM2 {
+		w.sm2, err = sm2.NewPublicKey(made.Public[len(made.Public)-65:]) // the point
+	} else {
+		var public any
+		public, err = x509.ParsePKIXPublicKey(made.Public)
+		w.public, _ = public.(*rsa.PublicKey)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	key := &hsm.Key{Token: made.Out, Identity: target.Identity, Material: made.Material, Spec: spec}
 	token := s.do(t, hsm.Call{Op: hsm.OpImportToken, Key: target, Target: key, Wrapping: how, Time: importTime}).Out
 	if named, ok := hsm.WrappingKeyOf(token); !ok || named != made.Material || len(token) != hsm.ImportTokenSize {
 		t.Fatalf("an import token of %d bytes for %s, want %s", len(token), named, made.Material)
 	}
-	return &wrapping{
-		hsm.Call{Op: hsm.OpImport, Key: key, Target: target, In2: token, Time: importTime.Add(-time.Millisecond)},
-		public.(*rsa.PublicKey), how,
-	}
+	w.Call = hsm.Call{Op: hsm.OpImport, Key: key, Target: target, In2: token, Time: importTime.Add(-time.Millisecond)}
+	return w
 }
 
 // wrap is what an importer does with material.
 func (w *wrapping) wrap(t testing.TB, material []byte) []byte {
 	t.Helper()
+	if w.sm2 != nil {
+		sealed, err := sm2.EncryptASN1(rand.Reader, w.sm2, material)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed
+	}
 	var h hash.Hash = sha256.New()
 	if w.how == hsm.WrapOAEPSHA1 || w.how == hsm.WrapRSAAESKeyWrapSHA1 {
 		h = sha1.New()
@@ -119,6 +140,29 @@ func ecKey(t testing.TB, curve elliptic.Curve) []byte {
 	return pkcs8(t, key, err)
 }
 
+// curveKey is a key of a curve that crypto/x509 does not know, as RFC 5915 and PKCS #8 have it. Its number is below the
+// order of any curve of 256 bits.
+func curveKey(t testing.TB, curve asn1.ObjectIdentifier) []byte {
+	t.Helper()
+	inner, err := asn1.Marshal(struct {
+		Version int
+		Key     []byte
+	}{1, append([]byte{0}, randomBytes(31)...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type identifier struct{ Algorithm, Curve asn1.ObjectIdentifier }
+	der, err := asn1.Marshal(struct {
+		Version int
+		Type    identifier
+		Key     []byte
+	}{0, identifier{asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}, curve}, inner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
 func target(spec hsm.KeySpec, usage hsm.Usage, id string) *hsm.Key {
 	return &hsm.Key{Identity: Identity(id), Spec: spec, Usage: usage}
 }
@@ -138,10 +182,24 @@ func (s *suite) imports(t *testing.T) {
 		{hsm.P384, hsm.SignVerify, ecKey(t, elliptic.P384())},
 		{hsm.P521, hsm.SignVerify, ecKey(t, elliptic.P521())},
 		{hsm.RSA2048, hsm.SignVerify, pkcs8(t, rsaKey, err)},
+		{hsm.P256, hsm.KeyAgreement, ecKey(t, elliptic.P256())},
+		{hsm.SM4, hsm.EncryptDecrypt, randomBytes(16)},
+		{hsm.Ed25519, hsm.SignVerify, pkcs8(t, ed25519.NewKeyFromSeed(randomBytes(32)), nil)},
+		{hsm.Secp256k1, hsm.SignVerify, curveKey(t, asn1.ObjectIdentifier{1, 3, 132, 0, 10})},
+		{hsm.SM2, hsm.SignVerify, curveKey(t, asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 301})},
+		{hsm.MLDSA44, hsm.SignVerify, nil},
+		{hsm.MLKEM768, hsm.EncapsulateDecapsulate, nil},
 	}
-	for _, wrappingSpec := range s.rsaSpecs() {
-		for how := hsm.WrapOAEPSHA1; how <= hsm.WrapRSAAESKeyWrapSHA256; how++ {
+	wrappingSpecs := s.rsaSpecs()
+	if s.has(hsm.SM2) {
+		wrappingSpecs = append(wrappingSpecs, hsm.SM2)
+	}
+	for _, wrappingSpec := range wrappingSpecs {
+		for how := hsm.WrapOAEPSHA1; how <= hsm.WrapSM2PKE; how++ {
 			for _, k := range kinds {
+				if !s.has(k.spec) {
+					continue
+				}
 				to := target(k.spec, k.usage, t.Name())
 				if !hsm.CanImport(k.spec, how, wrappingSpec) {
 					s.refuse(t, hsm.ErrUnsupported, hsm.Call{
@@ -155,14 +213,17 @@ func (s *suite) imports(t *testing.T) {
 				if first.Material != again.Material || first.Material == (hsm.MaterialID{}) || !bytes.Equal(first.Public, again.Public) {
 					t.Errorf("spec %d: material %s, then %s", k.spec, first.Material, again.Material)
 				}
-				if (len(first.Public) > 0) != (k.spec >= hsm.RSA2048 && k.spec <= hsm.P521) {
+				if (len(first.Public) > 0) != isAsymmetric(k.spec) {
 					t.Errorf("spec %d: a public key of %d bytes", k.spec, len(first.Public))
 				}
 				key := *to
 				key.Token, key.Material = first.Out, first.Material
 				for _, call := range uses(&key) {
-					if k.spec == hsm.RSA2048 {
+					switch k.spec {
+					case hsm.RSA2048:
 						call.Algorithm = hsm.PSSSHA256
+					case hsm.Ed25519:
+						call.Algorithm = hsm.ED25519SHA512
 					}
 					s.do(t, call)
 				}

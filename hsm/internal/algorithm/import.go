@@ -33,6 +33,9 @@ var wrappings = [...]struct {
 	WrapSM2PKE:              {SM2PKE, false},
 }
 
+// maxImport is the longest material that is imported, in bytes, with room to spare: an RSA_4096 key has 2,400.
+const maxImport = 4096
+
 // kekSize is the AES key of the hybrid wrappings, in bytes (AWS KMS Developer Guide, "Encrypt the key material").
 const kekSize = 32
 
@@ -43,10 +46,13 @@ func Wraps(w Wrapping, spec Spec) bool {
 
 // CanImport says whether material of spec may be imported wrapped by w under a key of wrappingSpec (AWS KMS Developer
 // Guide, "Select a wrapping algorithm"): RSA keys are too large for all but the hybrid wrappings, which are for
-// asymmetric keys only, and a P-521 key for OAEP by RSA_2048.
+// asymmetric keys only, and a P-521 key for OAEP by RSA_2048. SM2PKE has no such limit.
 func CanImport(spec Spec, w Wrapping, wrappingSpec Spec) bool {
 	if !Wraps(w, wrappingSpec) || !Importable(spec) {
 		return false
+	}
+	if w == WrapSM2PKE {
+		return true
 	}
 	switch hybrid := wrappings[w].hybrid; {
 	case MaterialSize(spec) > 0:
@@ -59,9 +65,10 @@ func CanImport(spec Spec, w Wrapping, wrappingSpec Spec) bool {
 	return true
 }
 
-// Importable says whether there is a form in which material of spec is imported.
+// Importable says whether there is a form in which material of spec is imported. ML-DSA keys have none (AWS KMS
+// Developer Guide, "Importing key material"); for ML-KEM none is known.
 func Importable(spec Spec) bool {
-	return MaterialSize(spec) > 0 || spec >= RSA2048 && spec <= P521
+	return MaterialSize(spec) > 0 || Asymmetric(spec) && (spec < MLDSA44 || spec > MLKEM1024)
 }
 
 // Unwrap appends the material in wrapped, under p by w, to dst. Errors: ErrUnsupported where p and w do not go
@@ -71,10 +78,10 @@ func Unwrap(p Private, w Wrapping, wrapped, dst []byte) ([]byte, error) {
 		return dst, ErrUnsupported
 	}
 	how := wrappings[w]
+	if k, ok := p.(*sm2Key); ok {
+		return k.decryptUpTo(maxImport, wrapped, dst)
+	}
 	if !how.hybrid {
-		if !wholeCiphertext(p, wrapped) {
-			return dst, ErrDecrypt
-		}
 		return Decrypt(p, how.alg, wrapped, dst)
 	}
 	size := rsaBits(p.Spec()) / 8
@@ -96,13 +103,6 @@ func Unwrap(p Private, w Wrapping, wrapped, dst []byte) ([]byte, error) {
 		return dst, ErrDecrypt
 	}
 	return out, nil
-}
-
-// wholeCiphertext: the standard library takes RSA ciphertexts without their leading zeros; RFC 8017 §7.1.2 and this
-// package do not.
-func wholeCiphertext(p Private, ciphertext []byte) bool {
-	_, ok := p.(*rsaKey)
-	return !ok || len(ciphertext) == rsaBits(p.Spec())/8
 }
 
 // Import makes material of spec from what was imported: for asymmetric specs PKCS #8 DER, encoded anew so that
@@ -145,6 +145,18 @@ func encodePrivate(p Private) ([]byte, error) {
 		key = p.key
 	case *ecdsaKey:
 		key = p.key
+	case *ed25519Key:
+		key = p.key
+	case *secp256k1Key:
+		scalar := p.key.Serialize()
+		defer clear(scalar)
+		return secp256k1Type.pkcs8EC(scalar, p.public.SerializeUncompressed()), nil
+	case *sm2Key:
+		var scalar [sm2Scalar]byte
+		defer clear(scalar[:])
+		//lint:ignore SA1019 the library's keys have no other way to the number
+		p.key.D.FillBytes(scalar[:])
+		return sm2Type.pkcs8EC(scalar[:], sm2Point(&p.key.PublicKey)), nil
 	default:
 		return nil, ErrUnsupported
 	}

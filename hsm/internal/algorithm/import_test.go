@@ -151,16 +151,18 @@ func TestImportRSA(t *testing.T) {
 // hybrid wrappings.
 func TestCanImport(t *testing.T) {
 	t.Parallel()
-	for spec := algorithm.SpecNone; spec <= algorithm.HMAC512; spec++ {
-		for wrapping := algorithm.SpecNone; wrapping <= algorithm.HMAC512; wrapping++ {
+	for spec := algorithm.SpecNone; spec <= algorithm.SM2+1; spec++ {
+		for wrapping := algorithm.SpecNone; wrapping <= algorithm.SM2+1; wrapping++ {
 			isKey := wrapping >= algorithm.RSA2048 && wrapping <= algorithm.RSA4096
 			rsa := spec >= algorithm.RSA2048 && spec <= algorithm.RSA4096
-			ecc := spec >= algorithm.P256 && spec <= algorithm.P521
-			oaep := isKey && spec != algorithm.SpecNone && !rsa && (spec != algorithm.P521 || wrapping != algorithm.RSA2048)
+			ecc := spec >= algorithm.P256 && spec <= algorithm.P521 || spec == algorithm.Secp256k1 || spec == algorithm.Ed25519 || spec == algorithm.SM2
+			none := spec == algorithm.SpecNone || spec >= algorithm.MLDSA44 && spec <= algorithm.MLKEM1024 || spec > algorithm.SM2
+			oaep := isKey && !none && !rsa && (spec != algorithm.P521 || wrapping != algorithm.RSA2048)
 			for how, want := range map[algorithm.Wrapping]bool{
 				algorithm.WrapOAEPSHA1: oaep, algorithm.WrapOAEPSHA256: oaep,
 				algorithm.WrapRSAAESKeyWrapSHA1: isKey && (rsa || ecc), algorithm.WrapRSAAESKeyWrapSHA256: isKey && (rsa || ecc),
 				algorithm.WrappingNone: false, algorithm.WrapSM2PKE + 1: false,
+				algorithm.WrapSM2PKE: wrapping == algorithm.SM2 && !none,
 			} {
 				if got := algorithm.CanImport(spec, how, wrapping); got != want {
 					t.Errorf("spec %d by %d under %d: %t", spec, how, wrapping, got)

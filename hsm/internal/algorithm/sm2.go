@@ -196,7 +196,12 @@ func sm2Mask(private *sm2.PrivateKey, public *ecdsa.PublicKey, data []byte, encr
 // decrypt is GB/T 32918.4 §7.1 but for step B4, which refuses key streams of zeros: what the hash authenticates is
 // taken, since some programs make such ciphertexts. The library's own refuses bodies of zeros instead.
 func (k *sm2Key) decrypt(_ Alg, ciphertext, dst []byte) ([]byte, error) {
-	point, hash, body, ok := parseSM2Ciphertext(ciphertext)
+	return k.decryptUpTo(sm2PlaintextLimit, ciphertext, dst)
+}
+
+// decryptUpTo is decrypt for plaintexts of up to limit bytes.
+func (k *sm2Key) decryptUpTo(limit int, ciphertext, dst []byte) ([]byte, error) {
+	point, hash, body, ok := parseSM2Ciphertext(limit, ciphertext)
 	if !ok {
 		return dst, ErrDecrypt
 	}
@@ -227,7 +232,7 @@ func appendSM2Ciphertext(dst []byte, c1 *ecdsa.PublicKey, hash, body []byte) []b
 }
 
 // parseSM2Ciphertext reads SM2Cipher (GM/T 0009 §7.2): the point, uncompressed, the hash and the encrypted bytes.
-func parseSM2Ciphertext(ciphertext []byte) (point, hash, body []byte, ok bool) {
+func parseSM2Ciphertext(limit int, ciphertext []byte) (point, hash, body []byte, ok bool) {
 	var x, y big.Int
 	var inner cryptobyte.String
 	s := cryptobyte.String(ciphertext)
@@ -236,7 +241,7 @@ func parseSM2Ciphertext(ciphertext []byte) (point, hash, body []byte, ok bool) {
 		return nil, nil, nil, false
 	}
 	if x.Sign() < 0 || y.Sign() < 0 || x.BitLen() > 8*sm2Scalar || y.BitLen() > 8*sm2Scalar ||
-		len(hash) != sm3.Size || len(body) < 1 || len(body) > sm2PlaintextLimit {
+		len(hash) != sm3.Size || len(body) < 1 || len(body) > limit {
 		return nil, nil, nil, false
 	}
 	point = make([]byte, 1+2*sm2Scalar)
