@@ -171,3 +171,30 @@ func TestCanImport(t *testing.T) {
 		}
 	}
 }
+
+// FuzzImport: whatever is taken has one form, which is taken as itself, with the same public key.
+func FuzzImport(f *testing.F) {
+	for _, spec := range []algorithm.Spec{algorithm.P256, algorithm.Secp256k1, algorithm.Ed25519, algorithm.SM2, algorithm.RSA2048} {
+		material, _, err := algorithm.Generate(spec, rand.Reader)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(spec), material)
+		f.Add(uint8(spec), material[:len(material)-1])
+	}
+	f.Add(uint8(algorithm.HMAC256), make([]byte, 32))
+	f.Add(uint8(algorithm.MLDSA44), []byte{0x30, 0})
+	f.Fuzz(func(t *testing.T, spec uint8, in []byte) {
+		material, spki, err := algorithm.Import(algorithm.Spec(spec), in)
+		if err != nil {
+			if !errors.Is(err, algorithm.ErrMaterial) && !errors.Is(err, algorithm.ErrUnsupported) {
+				t.Errorf("spec %d: %v", spec, err)
+			}
+			return
+		}
+		again, same, err := algorithm.Import(algorithm.Spec(spec), material)
+		if err != nil || !bytes.Equal(again, material) || !bytes.Equal(same, spki) {
+			t.Errorf("spec %d: %v, one form %t", spec, err, bytes.Equal(again, material))
+		}
+	})
+}
