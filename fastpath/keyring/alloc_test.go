@@ -4,6 +4,7 @@ package keyring_test
 
 import (
 	"testing"
+	"time"
 
 	"trent/fastpath/keyring"
 )
@@ -21,7 +22,7 @@ func TestHitsAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	expiring := external(t, k, 2, epoch.Add(1<<40))
+	expiring := external(t, k, 9, time.Now().Add(time.Hour))
 	for _, c := range []struct {
 		name string
 		f    func() error
