@@ -154,7 +154,6 @@ func encodePrivate(p Private) ([]byte, error) {
 	case *sm2Key:
 		var scalar [sm2Scalar]byte
 		defer clear(scalar[:])
-		//lint:ignore SA1019 the library's keys have no other way to the number
 		p.key.D.FillBytes(scalar[:])
 		return sm2Type.pkcs8EC(scalar[:], sm2Point(&p.key.PublicKey)), nil
 	default:
