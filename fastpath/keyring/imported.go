@@ -47,7 +47,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // Discard deletes imported material: its token goes. Its entry stays, to be imported again, unless it was waiting for a
-// rotation.
+// rotation; a replica goes on waiting for it as long as its primary does.
 func (e *Edit) Discard(id hsm.MaterialID) {
 	m := e.Material(id)
 	if m == nil {
@@ -56,7 +56,7 @@ func (e *Edit) Discard(id hsm.MaterialID) {
 	if m.Import == Imported {
 		e.DropToken(id)
 	}
-	if m.Permanent() {
+	if m.Permanent() || e.follows() {
 		m.Import, m.Expires, m.ValidTo = PendingReimport, ExpirationNone, time.Time{}
 		return
 	}

@@ -70,7 +70,7 @@ func (o *importOrder) setExpiration(r *wire.ImportKeyMaterialRequest) error {
 }
 
 // carryOut enters the material id into the key's list, or finds it there: as the current material if it is the first
-// one, else to wait for a rotation. Only one may wait.
+// one, else to wait for a rotation. Only one may wait. Replicas of multi-Region keys have the materials of their primary.
 func (o *importOrder) carryOut(e *keyring.Edit, id hsm.MaterialID) error {
 	first := len(e.Materials) == 0
 	kind := o.kind
@@ -78,6 +78,11 @@ func (o *importOrder) carryOut(e *keyring.Edit, id hsm.MaterialID) error {
 		kind = wire.ImportTypeExistingKeyMaterial
 		if first {
 			kind = wire.ImportTypeNewKeyMaterial
+		}
+	}
+	if kind == wire.ImportTypeNewKeyMaterial {
+		if err := primaryOnly(&e.Record); err != nil {
+			return err
 		}
 	}
 	m := e.Material(id)
