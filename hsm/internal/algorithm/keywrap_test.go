@@ -37,7 +37,7 @@ func wrapPadded(t testing.TB, kek, plaintext []byte) []byte {
 	return append(a, p...)
 }
 
-func unhex(t testing.TB, s string) []byte {
+func vectorBytes(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
@@ -49,12 +49,12 @@ func unhex(t testing.TB, s string) []byte {
 // TestKeyWrapVectors are those of RFC 5649 §6.
 func TestKeyWrapVectors(t *testing.T) {
 	t.Parallel()
-	kek := unhex(t, "5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8")
+	kek := vectorBytes(t, "5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8")
 	for _, v := range []struct{ key, wrapped string }{
 		{"c37b7e6492584340bed12207808941155068f738", "138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a"},
 		{"466f7250617369", "afbeb0f07dfbf5419200f2ccb50bb24f"},
 	} {
-		key, wrapped := unhex(t, v.key), unhex(t, v.wrapped)
+		key, wrapped := vectorBytes(t, v.key), vectorBytes(t, v.wrapped)
 		got, err := algorithm.UnwrapPadded(kek, wrapped, nil)
 		if err != nil || !bytes.Equal(got, key) {
 			t.Errorf("unwrapped %x, %v; want %x", got, err, key)
