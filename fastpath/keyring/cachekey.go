@@ -14,8 +14,11 @@ type cacheKey struct {
 	account   [accountLength]byte
 	region    [18]byte // padded with NUL
 	partition uint8
-	kind      uint8 // 1: multi-Region key id
+	kind      uint8 // multiRegionID or 0
 }
+
+// multiRegionID is the kind of the ids of multi-Region keys.
+const multiRegionID = 1
 
 // partitions are the partitions of AWS (botocore's partitions.json); an index is cacheKey.partition - 1.
 var partitions = [...]string{"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"}
@@ -44,7 +47,7 @@ func setPartition(c *cacheKey, partition string) bool {
 func setKey[T ~string | ~[]byte](c *cacheKey, key T) (lower, ok bool) {
 	multiRegion, lower, ok := parseKeyID(key, &c.id)
 	if multiRegion {
-		c.kind = 1
+		c.kind = multiRegionID
 	}
 	return lower, ok
 }
@@ -55,7 +58,7 @@ func (c *cacheKey) ID() ID {
 		Partition: partitions[c.partition-1],
 		Account:   string(c.account[:]),
 		Region:    c.regionName(),
-		Key:       formatKeyID(&c.id, c.kind == 1),
+		Key:       formatKeyID(&c.id, c.kind == multiRegionID),
 	}
 }
 

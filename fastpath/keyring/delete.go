@@ -37,6 +37,8 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 	switch d.Task {
 	case TaskDelete:
 		return k.Delete(ctx, d.ID)
+	case TaskSync:
+		return k.syncDue(ctx, d)
 	case TaskRotate:
 		return k.rotateDue(ctx, d)
 	case TaskExpire:
@@ -122,7 +124,10 @@ func (k *Keyring) markDying(ctx context.Context, id ID) (txn store.Txn, err erro
 			txn.Delete = append(txn.Delete, dueKey(d))
 		}
 	}
-	return txn, nil
+	if r.MultiRegion {
+		err = k.unrelate(ctx, &r, &txn)
+	}
+	return txn, err
 }
 
 // sweep deletes all records of a prefix in bounded transactions, each with its twin, whose key is made from what follows

@@ -49,6 +49,7 @@
 //	due   NUL time (8, ms) NUL [task (1) NUL] S NUL key-id
 //	                                             empty: what falls due, by time; deletions have no task
 //	mts   NUL S NUL key-id                       list of the key's materials; absent: only the current one
+//	mrk   NUL partition NUL account NUL key-id   copies of a multi-Region key; absent: only the primary
 //	imp   NUL S NUL key-id NUL wrapping key (32) private key that material to import is wrapped for
 //
 // # Values
@@ -79,7 +80,8 @@
 //	              3 on-demand rotations so far (2)
 //	              4 first expiry of imported material (8)
 //	              5 str16 custom key store, str16 cluster or external key
-//	              6 Region of the primary copy, where it is another one
+//	              6 a Region other than the primary's: the key is a replica, and this Region was the primary's
+//	                when the record was written
 //	              7 state after a transitional one (1)
 //	              8 imported material is not all here (1), first expiry of material waiting for a rotation (8)
 //
@@ -92,6 +94,18 @@
 // Expiration (1), RotationType (1), created (8), rotated (8), valid to (8), str16 description.
 // Wrapping key: version, when it ends (8), bytes32 token.
 // Policy: version, then the document as it was given.
+// Copies: version, str16 Region of the primary, count (2), then str16 Region of each replica, sorted.
+//
+// # Copies of multi-Region keys
+//
+// Each copy is a key of its own Region. That a copy is the primary stands in its record, and which copies there are in
+// one record for all of them; what changes a role or the number of copies changes both in one transaction, which
+// requires the latter. Every change of a primary requires it too, so that none is made under a copy's feet.
+//
+// A change of what the copies share (materials, rotation) is written with the primary and with an entry in the due
+// index. The copies follow in a transaction each, before the change is answered; each requires the primary as it was
+// read, so that an older state never replaces a newer one. The entry goes when no copy lags behind; cut short, the
+// work is found again there. A replica that lags behind is brought up before it becomes the primary.
 //
 // # Limits held by conditions
 //

@@ -19,9 +19,11 @@ import (
 type Edit struct {
 	Record
 	Materials []Material // oldest first; the current one is always among them
+	Replicas  []string   // Regions of the replicas of a multi-Region primary, in order; not to be changed
 
 	put  []newToken
 	drop []hsm.MaterialID
+	sync Due // what the copies have to follow; empty: nothing
 }
 
 type newToken struct {
@@ -54,7 +56,8 @@ func (k *Keyring) Update(ctx context.Context, id ID, f func(r *Record) error) (*
 }
 
 // Edit changes a key by f, which may be called several times and must not keep e, in one transaction. A deletion
-// date goes with PendingDeletion and with no other state. When the key or a material of it may not be used any
+// date goes with PendingDeletion and with no other state. The copies of a multi-Region key follow what they share with
+// their primary before Edit returns, or soon after where that fails. When the key or a material of it may not be used any
 // more, the module has forgotten it before Edit returns. Errors: f's unchanged, ErrKeyMissing, ErrImmutable,
 // store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous, the module's of Forget (the
 // change is then written).
@@ -80,6 +83,7 @@ func (k *Keyring) Edit(ctx context.Context, id ID, f func(e *Edit) error) (*Snap
 			err = fmt.Errorf("forgetting a key's material: %w", forgetting)
 		}
 	}
+	k.syncNow(ctx, e.sync)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +103,18 @@ func (k *Keyring) edited(ctx context.Context, id ID, f func(e *Edit) error) (e E
 		return e, txn, err
 	}
 	e = Edit{Record: old, Materials: slices.Clone(before)}
+	var rel storedRelated
+	if old.Leads() {
+		if rel, err = k.related(ctx, id); err != nil {
+			return e, txn, err
+		}
+		e.Replicas = rel.Replicas
+	}
 	if err := f(&e); err != nil {
 		return e, txn, err
+	}
+	if old.MultiRegion {
+		e.holdBack(before)
 	}
 	r := &e.Record
 	if r.Origin == External {
@@ -122,6 +136,12 @@ func (k *Keyring) edited(ctx context.Context, id ID, f func(e *Edit) error) (e E
 		return e, txn, err
 	}
 	reschedule(&old, r, &txn)
+	if old.Leads() {
+		rel.require(id, &txn)
+	}
+	if old.MultiRegion {
+		k.share(&old, before, &e, &txn)
+	}
 	return e, txn, nil
 }
 

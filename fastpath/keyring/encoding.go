@@ -152,7 +152,7 @@ func appendFields(b []byte, r *Record) []byte {
 	if r.Store != "" {
 		b = appendBytes32(append(b, fieldStore), appendStr16(appendStr16(nil, r.Store), r.BackingID))
 	}
-	if r.Primary != "" {
+	if r.follows() {
 		b = appendBytes32(append(b, fieldPrimary), r.Primary)
 	}
 	if r.Resume != StateNone {

@@ -22,6 +22,7 @@ const (
 	kindDue      = "due"
 
 	kindMaterials = "mts"
+	kindRelated   = "mrk"
 	kindWrapping  = "imp"
 )
 

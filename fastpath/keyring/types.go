@@ -146,7 +146,7 @@ type Record struct {
 	Lacking   bool      // imported material of the key is not here: never imported, deleted or expired
 	Store     string    // custom key store; empty: none
 	BackingID string    // of a custom key store's key: CloudHSM cluster, or external key
-	Primary   string    // multi-Region: the Region of the primary copy; else empty
+	Primary   string    // multi-Region: the Region of the primary copy, its own exactly if it is the primary; else empty
 	Resume    State     // the state that follows a transitional one; StateNone: none is meant
 }
 
@@ -255,7 +255,8 @@ type NewKey struct {
 	Created     time.Time
 	Store       string // custom key store
 	BackingID   string
-	RotateDays  int // period of automatic rotation, on from the start; 0: off
+	RotateDays  int    // period of automatic rotation, on from the start; 0: off
+	Alias       string // made with the key, which is then the only one; empty: none
 }
 
 // Tag is one tag of a key.

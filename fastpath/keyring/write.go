@@ -33,6 +33,9 @@ func (k *Keyring) write(ctx context.Context, id ID, build func() (store.Txn, err
 	if lower, ok := setKey(&c, id.Key); !ok || !lower || !setPlace(&c, id.Partition, id.Account, id.Region) {
 		return 0, ErrKeyMissing
 	}
+	if c.kind == multiRegionID { // its copies are written together
+		c.region = [len(c.region)]byte{}
+	}
 	lock := k.writers[k.seed.of(&c)%uint64(len(k.writers))]
 	select {
 	case lock <- struct{}{}:
@@ -87,7 +90,7 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 		Require: []store.Condition{{Key: n.storeKey(kindKey)}},
 		Put: []store.Record{
 			{Key: n.storeKey(kindKey), Value: encodeKey(&r, false)},
-			{Key: n.storeKey(kindChildren), Value: encodeChildren(0)},
+			{Key: n.storeKey(kindChildren), Value: encodeChildren(n.aliases())},
 		},
 	}
 	if n.Token != nil {
@@ -101,6 +104,9 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	}
 	if len(n.Tags) > 0 {
 		txn.Put = append(txn.Put, store.Record{Key: n.storeKey(kindTags), Value: encodeTags(sortedTags(n.Tags))})
+	}
+	if n.Alias != "" {
+		n.nameFirst(&txn)
 	}
 	for _, d := range r.dues() {
 		txn.Put = append(txn.Put, store.Record{Key: dueKey(d), Value: []byte{recordVersion}})
@@ -119,6 +125,23 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	}
 	s := snapshotOf(&r, key, slices.Clone(n.Public))
 	return &s, nil
+}
+
+// aliases is how many the key is made with.
+func (n *NewKey) aliases() int {
+	if n.Alias != "" {
+		return 1
+	}
+	return 0
+}
+
+// nameFirst adds the alias that the key is made with.
+func (n *NewKey) nameFirst(txn *store.Txn) {
+	at := aliasKey(n.scope(), n.Alias)
+	now := toMillis(n.Created)
+	value := encodeAlias(Alias{Target: n.Key, Created: now, Updated: now})
+	txn.Require = append(txn.Require, store.Condition{Key: at})
+	txn.Put = append(txn.Put, store.Record{Key: at, Value: value}, store.Record{Key: reverseKey(n.ID, n.Alias), Value: value})
 }
 
 func (n *NewKey) record() Record {
