@@ -50,6 +50,12 @@ func NewRegions(names []string) (*Regions, error) {
 // Lookup finds a served Region, nil if there is none of that name. It allocates nothing.
 func (rs *Regions) Lookup(name []byte) *Region { return rs.byName[string(name)] }
 
+// has tells whether a Region of that name and partition is served.
+func (rs *Regions) has(partition, name string) bool {
+	r := rs.byName[name]
+	return r != nil && r.Partition == partition
+}
+
 // Names lists the Regions in order.
 func (rs *Regions) Names() []string {
 	names := make([]string, 0, len(rs.byName))

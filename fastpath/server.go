@@ -99,7 +99,7 @@ func New(o Options) (*Server, error) {
 	s.keys = keys
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.worker = lifecycle.New(keys, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
-	s.operations = operation.New(operation.Options{Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: s.worker.Wake})
+	s.operations = operation.New(operation.Options{Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: s.worker.Wake, Served: s.regions.has})
 	s.verifier = sigv4.New(sigv4.Options{
 		Credentials: signingCredentials(o.Directory), Service: "kms",
 		RegionOK: func(name []byte) bool { return s.regions.Lookup(name) != nil }, HostRegion: hostRegion,

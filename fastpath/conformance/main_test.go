@@ -110,21 +110,24 @@ func ownServer(t *testing.T) {
 // keysMade are the keys of a run against an endpoint that outlives it.
 type keysMade struct {
 	mu  sync.Mutex
-	ids []string
+	ids []keyMade
 }
+
+type keyMade struct{ region, id string }
 
 var created keysMade
 
-func (k *keysMade) add(id string) {
+func (k *keysMade) add(id string) { k.addIn(at.Region, id) }
+
+func (k *keysMade) addIn(region, id string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ids = append(k.ids, id)
+	k.ids = append(k.ids, keyMade{region, id})
 }
 
 func (k *keysMade) release() {
-	client := at.KMS()
-	for _, id := range k.ids {
+	for _, made := range k.ids {
 		// Keys that a test scheduled itself refuse; that is all that can go wrong here.
-		_, _ = client.ScheduleKeyDeletion(context.Background(), &kms.ScheduleKeyDeletionInput{KeyId: &id, PendingWindowInDays: aws.Int32(7)})
+		_, _ = at.In(made.region).ScheduleKeyDeletion(context.Background(), &kms.ScheduleKeyDeletionInput{KeyId: &made.id, PendingWindowInDays: aws.Int32(7)})
 	}
 }

@@ -69,15 +69,20 @@ func listAliases(s *Service, ctx context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	aliases, more, err := s.keys.ListAliases(ctx, c.Scope, key, after, pageSize(r.Limit, r.HasLimit(), 50, 100))
+	limit := pageSize(r.Limit, r.HasLimit(), 50, 100)
+	aliases, more, err := s.keys.ListAliases(ctx, c.Scope, key, after, limit)
 	if err != nil {
 		return fmt.Errorf("listing aliases: %w", err)
 	}
+	if key == "" {
+		aliases, more = withPredefined(aliases, more, after, limit)
+	}
 	resp := &wire.ListAliasesResponse{Aliases: make([]wire.AliasListEntry, len(aliases)), Truncated: wire.Some(more)}
 	for i, a := range aliases {
-		resp.Aliases[i] = wire.AliasListEntry{
-			AliasName: a.Name, AliasArn: c.Scope.AliasARN(a.Name), TargetKeyId: a.Target,
-			CreationDate: wire.Some(wire.TimestampOf(a.Created)), LastUpdatedDate: wire.Some(wire.TimestampOf(a.Updated)),
+		entry := &resp.Aliases[i]
+		entry.AliasName, entry.AliasArn, entry.TargetKeyId = a.Name, c.Scope.AliasARN(a.Name), a.Target
+		if a.Target != "" { // predefined aliases without a key have no dates
+			entry.CreationDate, entry.LastUpdatedDate = wire.Some(wire.TimestampOf(a.Created)), wire.Some(wire.TimestampOf(a.Updated))
 		}
 	}
 	if more {
@@ -113,6 +118,9 @@ func (s *Service) aliasTarget(ctx context.Context, c *Call, name []byte) (*keyri
 	}
 	if c.refuse != nil {
 		return nil, c.refuse
+	}
+	if err := checkManaged(c, c.Key.Snapshot); err != nil {
+		return nil, err
 	}
 	return c.Key.Snapshot, nil
 }

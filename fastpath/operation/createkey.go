@@ -153,7 +153,7 @@ func checkPolicy(policy []byte) error {
 	return nil
 }
 
-// metadata is KeyMetadata of a key.
+// metadata is KeyMetadata of a key, without what its own record does not tell.
 func metadata(r *keyring.Record) *wire.KeyMetadata {
 	lists := algorithmsOf(r.Spec, r.Usage)
 	m := &wire.KeyMetadata{
@@ -173,12 +173,11 @@ func metadata(r *keyring.Record) *wire.KeyMetadata {
 	if r.State == keyring.PendingDeletion {
 		m.DeletionDate = wire.Some(wire.TimestampOf(r.Deletion))
 	}
+	if r.State == keyring.PendingReplicaDeletion {
+		m.PendingDeletionWindowInDays = wire.Some(int32(r.WindowDays))
+	}
 	if r.MultiRegion {
-		m.MultiRegionConfiguration = &wire.MultiRegionConfiguration{
-			MultiRegionKeyType: wire.MultiRegionKeyTypePrimary,
-			PrimaryKey:         &wire.MultiRegionKey{Arn: r.ARN(), Region: r.Region},
-			ReplicaKeys:        []wire.MultiRegionKey{},
-		}
+		m.MultiRegionConfiguration = configuration(r.ID, keyring.Related{Primary: r.Region})
 	}
 	if isSymmetric(r.Spec) && r.Current != (hsm.MaterialID{}) {
 		m.CurrentKeyMaterialId = r.Current.String()

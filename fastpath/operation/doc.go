@@ -32,6 +32,12 @@
 //     DeleteImportedKeyMaterial of a KeyMaterialId that the key has not is NotFoundException; where nothing was ever
 //     imported it succeeds. Imports answer KeyMaterialId for every key spec.
 //   - Imported material is gone from the first request after its ValidTo on, whether the worker has been there or not.
+//   - ReplicateKey to a Region that is not of the partition, or is not served, is a ValidationException; to one that has
+//     the key, the primary's own among them, AlreadyExistsException. What kind of key it is comes before its state.
+//   - UpdatePrimaryRegion to the primary's own Region is a ValidationException, to one without a copy NotFoundException.
+//   - A replica of a key with imported material names that material before it is imported: no other is accepted.
+//   - The first use of a predefined alias alias/aws/… makes its key: DescribeKey, or cryptography with it that is no dry
+//     run. AWS managed keys can be used directly, but not changed: AccessDeniedException in the words of their policies.
 //   - List limits above the documented maximum but within the model's are cut to the maximum.
 //   - ListKeyRotations lists the oldest material first; its marker names a material of the key.
 //   - EnableKeyRotation without a period means 365 days, also where rotation is on with another one; a new period

@@ -22,8 +22,9 @@ func describeKey(s *Service, ctx context.Context, c *Call) error {
 	if err != nil {
 		return keyGone(c, err)
 	}
-	c.Response = &wire.DescribeKeyResponse{KeyMetadata: metadata(&record)}
-	return nil
+	m := metadata(&record)
+	c.Response = &wire.DescribeKeyResponse{KeyMetadata: m}
+	return s.relate(ctx, &record, m)
 }
 
 func listKeys(s *Service, ctx context.Context, c *Call) error {
@@ -88,18 +89,24 @@ func scheduleKeyDeletion(s *Service, ctx context.Context, c *Call) error {
 		return validation("PendingWindowInDays must be between %d and %d", minWindowDays, maxWindowDays)
 	}
 	deletion := s.clock().Add(time.Duration(days) * 24 * time.Hour).Truncate(time.Millisecond)
-	err := s.update(ctx, c, func(k *keyring.Record) error {
-		k.State, k.Deletion, k.WindowDays = keyring.PendingDeletion, deletion, int(days)
+	resp := &wire.ScheduleKeyDeletionResponse{KeyId: c.Key.Snapshot.ARN, PendingWindowInDays: wire.Some(days)}
+	_, err := s.keys.Edit(ctx, c.Key.Snapshot.ID, func(e *keyring.Edit) error {
+		if err := checkState(scheduling, e.State, c.Key.Snapshot.ARN); err != nil {
+			return err
+		}
+		e.State, e.Deletion, e.WindowDays = keyring.PendingDeletion, deletion, int(days)
+		resp.KeyState, resp.DeletionDate = wire.KeyStatePendingDeletion, wire.Some(wire.TimestampOf(deletion))
+		if len(e.Replicas) > 0 { // the waiting period begins when the last of them is gone
+			e.State, e.Deletion = keyring.PendingReplicaDeletion, time.Time{}
+			resp.KeyState, resp.DeletionDate = wire.KeyStatePendingReplicaDeletion, wire.Opt[wire.Timestamp]{}
+		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return keyGone(c, err)
 	}
 	s.onSchedule()
-	c.Response = &wire.ScheduleKeyDeletionResponse{
-		KeyId: c.Key.Snapshot.ARN, DeletionDate: wire.Some(wire.TimestampOf(deletion)),
-		KeyState: wire.KeyStatePendingDeletion, PendingWindowInDays: wire.Some(days),
-	}
+	c.Response = resp
 	return nil
 }
 

@@ -18,6 +18,8 @@ type Options struct {
 	Clock      func() time.Time // dates of keys and deletions; nil: time.Now
 	Timeout    time.Duration    // of one command of the module; 0: 10 s
 	OnSchedule func()           // told when work was scheduled or may have become due; nil: nobody
+	// Served tells whether a Region of a partition is served here, so that keys can have copies there; nil: all are.
+	Served func(partition, region string) bool
 }
 
 // Service runs operations.
@@ -27,12 +29,13 @@ type Service struct {
 	clock      func() time.Time
 	timeout    time.Duration
 	onSchedule func()
+	served     func(partition, region string) bool
 	table      *[wire.NumOperations]row
 }
 
 // New makes a service.
 func New(o Options) *Service {
-	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, table: newTable()}
+	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served, table: newTable()}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -41,6 +44,9 @@ func New(o Options) *Service {
 	}
 	if s.onSchedule == nil {
 		s.onSchedule = func() {}
+	}
+	if s.served == nil {
+		s.served = func(string, string) bool { return true }
 	}
 	return s
 }
@@ -77,6 +83,9 @@ func (s *Service) Resolve(ctx context.Context, c *Call) error {
 // resolve finds one key by name; a caller's mistake becomes c.refuse.
 func (s *Service) resolve(ctx context.Context, c *Call, name []byte, into *keyring.Resolved) error {
 	resolved, err := s.keys.Resolve(ctx, c.Scope, name)
+	if err != nil && c.row.aliases {
+		resolved, err = s.firstUse(ctx, c, name, err)
+	}
 	if err != nil {
 		return c.unresolved(err)
 	}
@@ -173,6 +182,11 @@ func (s *Service) Execute(ctx context.Context, c *Call) error {
 	}
 	if c.refuse != nil {
 		return c.refuse
+	}
+	if r.write {
+		if err := checkManaged(c, c.Key.Snapshot); err != nil {
+			return err
+		}
 	}
 	return r.run(s, ctx, c)
 }

@@ -94,7 +94,7 @@ func refusal(err error) string {
 }
 
 // TestTransientStates are those that no request can bring about (AWS KMS Developer Guide, "Key states of AWS
-// KMS keys"; for a key pending replica deletion as for one pending deletion).
+// KMS keys"; a key pending replica deletion is refused as one pending deletion is, in words of its own).
 func TestTransientStates(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -122,9 +122,9 @@ func TestTransientStates(t *testing.T) {
 			"EnableKey": " is updating.", "DisableKey": " is updating.", "ScheduleKeyDeletion": " is updating.", "CancelKeyDeletion": cancel,
 		},
 		keyring.PendingReplicaDeletion: {
-			"Encrypt": " is pending deletion.", "GenerateDataKey": " is pending deletion.", "GetPublicKey": " is pending deletion.",
-			"EnableKey": " is pending deletion.", "DisableKey": " is pending deletion.", "TagResource": " is pending deletion.",
-			"UpdateKeyDescription": " is pending deletion.", "CreateAlias": " is pending deletion.", "ScheduleKeyDeletion": " is pending deletion.",
+			"Encrypt": " is pending replica deletion.", "GenerateDataKey": " is pending replica deletion.", "GetPublicKey": " is pending replica deletion.",
+			"EnableKey": " is pending replica deletion.", "DisableKey": " is pending replica deletion.", "TagResource": " is pending replica deletion.",
+			"UpdateKeyDescription": " is pending replica deletion.", "CreateAlias": " is pending replica deletion.", "ScheduleKeyDeletion": " is pending replica deletion.",
 		},
 	} {
 		for name, body := range bodies {

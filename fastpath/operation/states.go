@@ -31,6 +31,8 @@ const (
 	scheduling                      // ScheduleKeyDeletion
 	cancelling                      // CancelKeyDeletion
 	aliasTarget                     // CreateAlias, UpdateAlias: the key that the alias will name
+	replicating                     // ReplicateKey
+	promoting                       // UpdatePrimaryRegion: the primary, and the replica that becomes it
 	rotating                        // EnableKeyRotation, DisableKeyRotation, RotateKeyOnDemand
 	preparing                       // GetParametersForImport
 	importing                       // ImportKeyMaterial
@@ -84,6 +86,21 @@ var stateTable = [numStateClasses]map[keyring.State]outcome{
 		keyring.PendingDeletion:        isPendingDeletion,
 		keyring.PendingReplicaDeletion: isPendingDeletion,
 	},
+	replicating: {
+		keyring.Disabled:               isDisabled,
+		keyring.PendingDeletion:        isPendingDeletion,
+		keyring.PendingReplicaDeletion: isPendingDeletion,
+		keyring.PendingImport:          isPendingImport,
+		keyring.Creating:               isCreating,
+		keyring.Updating:               isUpdating,
+	},
+	promoting: {
+		keyring.Disabled:               isDisabled,
+		keyring.PendingDeletion:        isPendingDeletion,
+		keyring.PendingReplicaDeletion: isPendingDeletion,
+		keyring.PendingImport:          isPendingImport,
+		keyring.Creating:               isCreating,
+	},
 	rotating: { // without Unavailable: keys of custom key stores are refused for their origin
 		keyring.Disabled:               isDisabled,
 		keyring.PendingDeletion:        isPendingDeletion,
@@ -118,6 +135,9 @@ func checkState(class stateClass, state keyring.State, arn string) error {
 	case isDisabled:
 		return wire.Errorf(wire.CodeDisabledException, "%s is disabled.", arn)
 	case isPendingDeletion:
+		if state == keyring.PendingReplicaDeletion {
+			return wire.Errorf(wire.CodeKMSInvalidStateException, "%s is pending replica deletion.", arn)
+		}
 		return wire.Errorf(wire.CodeKMSInvalidStateException, "%s is pending deletion.", arn)
 	case isPendingImport:
 		return wire.Errorf(wire.CodeKMSInvalidStateException, "%s is pending import.", arn)
