@@ -247,6 +247,9 @@ func TestManagedRefusals(t *testing.T) {
 		"UpdateKeyDescription": second(client.UpdateKeyDescription(ctx, &kms.UpdateKeyDescriptionInput{KeyId: id, Description: aws.String("mine")})),
 		"CreateAlias":          second(client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String(newAlias()), TargetKeyId: id})),
 		"UpdateAlias":          second(client.UpdateAlias(ctx, &kms.UpdateAliasInput{AliasName: &alias, TargetKeyId: id})),
+		"EnableKeyRotation":    second(client.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: id})),
+		"DisableKeyRotation":   second(client.DisableKeyRotation(ctx, &kms.DisableKeyRotationInput{KeyId: id})),
+		"RotateKeyOnDemand":    second(client.RotateKeyOnDemand(ctx, &kms.RotateKeyOnDemandInput{KeyId: id})),
 		"ReplicateKey":         second(client.ReplicateKey(ctx, &kms.ReplicateKeyInput{KeyId: id, ReplicaRegion: aws.String(firstRegion)})),
 	} {
 		wantError(t, err, "AccessDeniedException", "User: "+callerARN()+" is not authorized to perform: kms:"+action+" on resource: "+*m.Arn+
@@ -265,6 +268,10 @@ func TestManagedRefusals(t *testing.T) {
 	}
 	if tags, err := client.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: id}); err != nil || len(tags.Tags) != 0 {
 		t.Errorf("%+v, %v", tags, err)
+	}
+	rotation, err := client.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: id})
+	if err != nil || !rotation.KeyRotationEnabled || *rotation.RotationPeriodInDays != 365 || !rotation.NextRotationDate.Equal(m.CreationDate.AddDate(0, 0, 365)) {
+		t.Errorf("%+v, %v", rotation, err)
 	}
 	if out, err := client.ListKeyPolicies(ctx, &kms.ListKeyPoliciesInput{KeyId: id}); err != nil || len(out.PolicyNames) != 1 {
 		t.Errorf("%+v, %v", out, err)

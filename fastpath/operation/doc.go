@@ -45,5 +45,4 @@
 //   - A key that was disabled over several periods is rotated once when it is enabled.
 //   - RotateKeyOnDemand: pending material, then the limit, then ConflictException with a text of Trent's own. AWS
 //     managed keys are refused like keys of another spec; keys of custom key stores for their origin, after the state.
-//   - The rotation settings of an AWS managed key cannot be changed: UnsupportedOperationException before the state.
 package operation

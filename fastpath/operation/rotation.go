@@ -68,9 +68,6 @@ func (s *Service) schedule(ctx context.Context, c *Call, change func(*keyring.Re
 		if err := rotatedHere(k); err != nil {
 			return err
 		}
-		if k.Manager == keyring.AWS {
-			return wire.Errorf(wire.CodeUnsupportedOperationException, "%s is an AWS managed key, whose rotation cannot be changed.", k.ARN())
-		}
 		if err := checkState(c.row.class, k.State, k.ARN()); err != nil {
 			return err
 		}
@@ -88,7 +85,7 @@ func rotateKeyOnDemand(s *Service, ctx context.Context, c *Call) error {
 		if err := storeOrigin(&e.Record); err != nil {
 			return err
 		}
-		if !rotates(&e.Record) || e.Manager == keyring.AWS {
+		if !rotates(&e.Record) {
 			return wire.Bare(wire.CodeUnsupportedOperationException)
 		}
 		if err := primaryOnly(&e.Record); err != nil {

@@ -14,7 +14,11 @@ import (
 func (r rig) creating(t *testing.T, change func(n *keyring.NewKey)) keyring.ID {
 	t.Helper()
 	id := scope.Key(r.create(t, `{}`))
-	id.Key = "0" + id.Key[1:]
+	first := "0"
+	if id.Key[0] == '0' {
+		first = "1"
+	}
+	id.Key = first + id.Key[1:]
 	n := keyring.NewKey{ID: id, Spec: hsm.SymmetricDefault, Usage: hsm.EncryptDecrypt, Created: time.Now(), Token: []byte("token"), Material: hsm.MaterialID([]byte(id.Key)[:32])}
 	change(&n)
 	if _, err := r.keys.Create(t.Context(), n); err != nil {
@@ -27,7 +31,7 @@ func (r rig) creating(t *testing.T, change func(n *keyring.NewKey)) keyring.ID {
 func TestRotationOfSpecialKeys(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	const unsupported, bare = "UnsupportedOperationException: ", ""
+	const unsupported = "UnsupportedOperationException: "
 	cloud := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.AWSCloudHSM, "cks-1" })
 	proxied := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.ExternalKeyStore, "cks-2" })
 	managed := r.creating(t, func(n *keyring.NewKey) { n.Manager, n.RotateDays = keyring.AWS, 365 })
@@ -51,7 +55,10 @@ func TestRotationOfSpecialKeys(t *testing.T) {
 		return unsupported + id.ARN() + " origin is " + o + " which is not valid for this operation."
 	}
 	follower := unsupported + replica.ARN() + " is not a multi-region primary key."
-	fixed := unsupported + managed.ARN() + " is an AWS managed key, whose rotation cannot be changed."
+	fixed := func(action string) string {
+		return "AccessDeniedException: User: " + caller.ARN + " is not authorized to perform: kms:" + action + " on resource: " + managed.ARN() +
+			" because no resource-based policy allows the kms:" + action + " action"
+	}
 	for id, want := range map[keyring.ID]map[string]string{
 		cloud: {
 			"EnableKeyRotation": origin(cloud, "AWS_CLOUDHSM"), "DisableKeyRotation": origin(cloud, "AWS_CLOUDHSM"),
@@ -64,7 +71,7 @@ func TestRotationOfSpecialKeys(t *testing.T) {
 			"ListKeyRotations": origin(proxied, "EXTERNAL_KEY_STORE"),
 		},
 		managed: {
-			"EnableKeyRotation": fixed, "DisableKeyRotation": fixed, "RotateKeyOnDemand": unsupported + bare,
+			"EnableKeyRotation": fixed("EnableKeyRotation"), "DisableKeyRotation": fixed("DisableKeyRotation"), "RotateKeyOnDemand": fixed("RotateKeyOnDemand"),
 			"GetKeyRotationStatus": "", "ListKeyRotations": "",
 		},
 		replica: {
@@ -101,7 +108,7 @@ func TestRotationStates(t *testing.T) {
 	id := scope.Key(r.create(t, `{}`))
 	const invalid = "KMSInvalidStateException: "
 	for state, text := range map[keyring.State]string{
-		keyring.Creating: " is creating.", keyring.PendingReplicaDeletion: " is pending deletion.", keyring.PendingImport: " is pending import.",
+		keyring.Creating: " is creating.", keyring.PendingReplicaDeletion: " is pending replica deletion.", keyring.PendingImport: " is pending import.",
 		keyring.Updating: "",
 	} {
 		for _, name := range []string{"EnableKeyRotation", "DisableKeyRotation", "RotateKeyOnDemand", "GetKeyRotationStatus", "ListKeyRotations"} {
