@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/google/go-cmp/cmp"
+
+	"trent/fastpath/servertest"
 )
 
 // Regions that copies are made in; none is the endpoint's.
@@ -338,5 +340,24 @@ func TestCopiesAreIndependent(t *testing.T) {
 	wantError(t, err, "NotFoundException", "Alias "+aliasARN(alias)+" is not found.")
 	if m := describeIn(t, firstRegion, alias); *m.KeyId != k.id || *m.Description != "there" || m.KeyState != "Disabled" {
 		t.Errorf("the replica: %+v", m)
+	}
+}
+
+// TestUnservedRegion: a key has copies only where somebody can ask for them.
+func TestUnservedRegion(t *testing.T) {
+	t.Parallel()
+	ownServer(t)
+	ctx := t.Context()
+	s := servertest.Start(t, servertest.Options{Regions: []string{"us-east-1", firstRegion}})
+	made, err := s.KMS().CreateKey(ctx, &kms.CreateKeyInput{MultiRegion: aws.Bool(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	replicate := func(region string) error {
+		return second(s.KMS().ReplicateKey(ctx, &kms.ReplicateKeyInput{KeyId: made.KeyMetadata.KeyId, ReplicaRegion: &region}))
+	}
+	wantError(t, replicate(secondRegion), "ValidationException", "Region "+secondRegion+" is not valid for this operation.")
+	if err := replicate(firstRegion); err != nil {
+		t.Error(err)
 	}
 }

@@ -123,3 +123,51 @@ func TestCreateWithAlias(t *testing.T) {
 		t.Error(due, err)
 	}
 }
+
+// A primary that is to be deleted while it is being copied waits for the copy, or is not copied any more.
+func TestScheduleAndReplicateAtOnce(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	rings := []*keyring.Keyring{open(t, m, keyring.Options{}), open(t, m, keyring.Options{})}
+	late := errors.New("too late")
+	copied := 0
+	for n := range 50 {
+		id := create(t, rings[0], newPrimary(n+1))
+		var all sync.WaitGroup
+		var replicated, scheduled error
+		all.Go(func() {
+			_, replicated = rings[0].Replicate(t.Context(), id, keyring.NewReplica{Region: "eu-west-1", Created: epoch}, func(r *keyring.Record) error {
+				if r.State != keyring.Enabled {
+					return late
+				}
+				return nil
+			})
+		})
+		all.Go(func() {
+			_, scheduled = rings[1].Edit(t.Context(), id, func(e *keyring.Edit) error {
+				e.State, e.Deletion, e.WindowDays = keyring.PendingDeletion, epoch, 7
+				if len(e.Replicas) > 0 {
+					e.State, e.Deletion = keyring.PendingReplicaDeletion, time.Time{}
+				}
+				return nil
+			})
+		})
+		all.Wait()
+		if scheduled != nil || replicated != nil && !errors.Is(replicated, late) {
+			t.Fatal(scheduled, replicated)
+		}
+		r, err := rings[0].Record(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := keyring.PendingDeletion
+		if replicated == nil {
+			want = keyring.PendingReplicaDeletion
+			copied++
+		}
+		if r.State != want {
+			t.Errorf("%v, %v: %v", replicated, scheduled, r.State)
+		}
+	}
+	t.Logf("%d of 50 were copied", copied)
+}
