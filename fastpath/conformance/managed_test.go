@@ -226,6 +226,34 @@ func TestManagedFirstUse(t *testing.T) {
 	}
 }
 
+// TestManagedKeyInChina: the same there, with the cipher and the names of that partition.
+func TestManagedKeyInChina(t *testing.T) {
+	t.Parallel()
+	ownServer(t)
+	ctx := t.Context()
+	client := at.As(chinaKeyID, otherSecret)
+	there := func(o *kms.Options) { o.Region = "cn-north-1" }
+	out, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/aws/s3")}, there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := out.KeyMetadata
+	if m.KeySpec != "SYMMETRIC_DEFAULT" || m.KeyManager != "AWS" || !strings.HasPrefix(*m.Arn, "arn:aws-cn:kms:cn-north-1:"+otherAccount+":key/") {
+		t.Errorf("metadata %+v", m)
+	}
+	policy, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: m.KeyId}, there)
+	if err != nil || !strings.Contains(*policy.Policy, `"s3.cn-north-1.amazonaws.com.cn"`) || !strings.Contains(*policy.Policy, `"arn:aws-cn:iam::`+otherAccount+`:root"`) {
+		t.Errorf("policy %v, %v", policy, err)
+	}
+	sealed, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: m.KeyId, Plaintext: []byte("x")}, there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}, there); err != nil || string(back.Plaintext) != "x" {
+		t.Errorf("Decrypt: %v", err)
+	}
+}
+
 // TestManagedRefusals: AWS managed keys are not the customer's to change.
 func TestManagedRefusals(t *testing.T) {
 	t.Parallel()

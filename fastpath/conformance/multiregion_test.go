@@ -282,6 +282,19 @@ func TestMultiRegionSpecs(t *testing.T) {
 	newReplica(t, sign, firstRegion)
 	newReplica(t, mac, firstRegion)
 	there := at.In(firstRegion)
+	for spec, algorithm := range map[types.KeySpec]types.SigningAlgorithmSpec{
+		"ML_DSA_44": "ML_DSA_SHAKE_256", "ECC_NIST_EDWARDS25519": "ED25519_SHA_512", "ECC_SECG_P256K1": "ECDSA_SHA_256",
+	} {
+		k := newKey(t, &kms.CreateKeyInput{MultiRegion: aws.Bool(true), KeySpec: spec, KeyUsage: "SIGN_VERIFY"})
+		newReplica(t, k, firstRegion)
+		out, err := there.Sign(ctx, &kms.SignInput{KeyId: &k.id, Message: []byte("m"), SigningAlgorithm: algorithm})
+		if err != nil {
+			t.Fatalf("%s: %v", spec, err)
+		}
+		if _, err := at.KMS().Verify(ctx, &kms.VerifyInput{KeyId: &k.id, Message: []byte("m"), Signature: out.Signature, SigningAlgorithm: algorithm}); err != nil {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
 	signature, err := there.Sign(ctx, &kms.SignInput{KeyId: &sign.id, Message: []byte("m"), SigningAlgorithm: "ECDSA_SHA_256"})
 	if err != nil {
 		t.Fatal(err)

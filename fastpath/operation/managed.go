@@ -128,10 +128,11 @@ func makesManaged(c *Call) bool {
 // makeManaged makes an AWS managed key together with its alias, which is what lets only one be made.
 func (s *Service) makeManaged(ctx context.Context, c *Call, managed *managedKey) error {
 	n := keyring.NewKey{
-		Spec: hsm.SymmetricDefault, Usage: hsm.EncryptDecrypt, Origin: keyring.AWSKMS, Manager: keyring.AWS, Created: s.clock(),
+		Usage: hsm.EncryptDecrypt, Origin: keyring.AWSKMS, Manager: keyring.AWS, Created: s.clock(),
 		Description: "Default key that protects my " + managed.protects + " when no other key is defined",
 		Alias:       managed.aliasName(), RotateDays: managedRotation,
 	}
+	n.Spec, _ = partitionSpec(wire.KeySpecSymmetricDefault, c.Scope.Partition) // which all partitions have
 	var err error
 	if n.ID, err = newID(c.Scope, false); err != nil {
 		return err
