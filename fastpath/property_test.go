@@ -34,7 +34,9 @@ func newPool(t testing.TB, s *servertest.Server) pool {
 		names: []string{"", "x", "alias/absent", "alias/pool", "arn:aws:kms:eu-west-1:000000000000:key/x", "arn:aws:kms:us-east-1:111122223333:key/00000000-1111-2222-3333-444444444444", "arn:", "00000000-1111-2222-3333-444444444444"},
 		blobs: []string{"", "eA==", base64.StdEncoding.EncodeToString(make([]byte, 32)), base64.StdEncoding.EncodeToString(make([]byte, 4097)), "AQICAHg="},
 	}
-	for _, in := range []string{`{}`, `{"KeySpec":"ECC_NIST_P256","KeyUsage":"SIGN_VERIFY"}`, `{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}`, `{"Origin":"EXTERNAL"}`, `{"MultiRegion":true}`} {
+	for _, in := range []string{`{}`, `{"KeySpec":"ECC_NIST_P256","KeyUsage":"SIGN_VERIFY"}`, `{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}`, `{"Origin":"EXTERNAL"}`, `{"MultiRegion":true}`,
+		`{"KeySpec":"ECC_NIST_EDWARDS25519","KeyUsage":"SIGN_VERIFY"}`, `{"KeySpec":"ML_DSA_44","KeyUsage":"SIGN_VERIFY"}`,
+		`{"KeySpec":"ECC_NIST_P256","KeyUsage":"KEY_AGREEMENT"}`, `{"KeySpec":"ML_KEM_512","KeyUsage":"ENCAPSULATE_DECAPSULATE"}`} {
 		status, body := serve(t, s, servertest.For("CreateKey", in))
 		var made struct{ KeyMetadata struct{ KeyId, Arn string } }
 		if err := json.Unmarshal([]byte(body), &made); err != nil || status != 200 {

@@ -34,8 +34,8 @@ var (
 	ErrBusy           = errors.New("hsm: busy, not started")
 	ErrUnavailable    = errors.New("hsm: unavailable, may have run")
 	ErrShort          = errors.New("hsm: result does not fit its buffer")
-	// ErrInput is a plaintext too long for its key and algorithm, a digest not of its hash's length, or an N
-	// out of range: what whoever calls a module checks first.
+	// ErrInput is a plaintext too long for its key and algorithm, a digest or message representative not of its
+	// algorithm's length, or an N out of range: what whoever calls a module checks first.
 	ErrInput = errors.New("hsm: input does not fit key and algorithm")
 	// ErrMaterial is imported material that is not of its key's spec, or not the one that is asked for.
 	ErrMaterial = errors.New("hsm: not the key material that is expected")
@@ -96,14 +96,14 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 
 // Op is what a Call asks for. Which fields each reads and appends:
 //
-//	Encrypt    Key, Algorithm, AAD, In → Out (blob or bare RSA ciphertext), Material
+//	Encrypt    Key, Algorithm, AAD, In → Out (blob or bare RSA or SM2 ciphertext), Material
 //	Decrypt    Key, Algorithm, AAD, In → Secret, Material
 //	ReEncrypt  Key, Target, AAD, TargetAAD, In → Out, Material (the target's); symmetric or RSA on either
 //	           side: Algorithm is the source's, TargetAlgorithm the target's
 //	DataKey    Key, AAD, N → Out (blob), Secret (N bytes; only if cap(Secret) > 0), Material
 //	Random     N → Secret
-//	Sign       Key, Algorithm, Digest, In → Out (DER or PKCS#1/PSS signature)
-//	Verify     Key, Algorithm, Digest, In, In2 → ErrMismatch or nil
+//	Sign       Key, Algorithm, Digest or ExternalMu, In → Out (signature: DER for the curves, else the scheme's own)
+//	Verify     Key, Algorithm, Digest or ExternalMu, In, In2 → ErrMismatch or nil
 //	MAC        Key, Algorithm, In → Out
 //	VerifyMAC  Key, Algorithm, In, In2 → ErrMismatch or nil
 //	Generate   Spec, Usage, Key (Identity only) → Out (token), Public (asymmetric), Material
@@ -115,7 +115,8 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	           the PKCS #8 private key), Public, Secret (PKCS #8 DER; only if cap(Secret) > 0), Material
 //	Derive     Key (KeyAgreement), In (peer's SubjectPublicKeyInfo) → Secret (the shared secret)
 //	Encapsulate Key → Out (ciphertext), Secret (32 bytes)
-//	Decapsulate Key, In (ciphertext) → Secret (32 bytes)
+//	Decapsulate Key, In (ciphertext) → Secret (32 bytes); ErrAuthentication for another length, any other alteration
+//	           gives another secret (implicit rejection)
 //	WrappingKey Spec (RSA or SM2), Key (Identity of the key to import into); Target: a pool token of Spec to
 //	           use, nil: make one → Out (token of the wrapping key), Public, Material (its identifier)
 //	ImportToken Key (Identity, Spec, Usage of the key to import into), Target (Spec, Material of a wrapping key made

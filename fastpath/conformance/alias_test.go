@@ -163,9 +163,22 @@ func TestUpdateAliasKeepsTheKind(t *testing.T) {
 	name := newAlias()
 	k := newSymmetric(t)
 	createAlias(t, name, k.id)
-	for _, other := range []key{hmac256(t), p256(t), rsaCrypt(t)} {
+	for _, other := range []key{hmac256(t), p256(t), rsaCrypt(t), theKey(t, "ML_DSA_44", "SIGN_VERIFY", 0), theKey(t, "ML_KEM_512", "ENCAPSULATE_DECAPSULATE", 0)} {
 		_, err := at.KMS().UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: &name, TargetKeyId: &other.id})
 		wantError(t, err, "ValidationException", "Alias "+aliasARN(name)+" cannot be changed to a KMS key of another type or KeyUsage.")
+	}
+	// Key specs may differ, usages not: all of these are asymmetric.
+	signing, agreeing := newAlias(), newAlias()
+	curve, agreement := p256(t), theKey(t, "ECC_NIST_P256", "KEY_AGREEMENT", 0)
+	createAlias(t, signing, curve.id)
+	createAlias(t, agreeing, agreement.id)
+	_, err := at.KMS().UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: &signing, TargetKeyId: &agreement.id})
+	wantError(t, err, "ValidationException", "Alias "+aliasARN(signing)+" cannot be changed to a KMS key of another type or KeyUsage.")
+	for _, spec := range []types.KeySpec{"ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "ML_DSA_44", "RSA_2048"} {
+		other := theKey(t, spec, "SIGN_VERIFY", 0)
+		if _, err := at.KMS().UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: &signing, TargetKeyId: &other.id}); err != nil {
+			t.Errorf("%s: %v", spec, err)
+		}
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	sym, mac, rsa, curve := symmetric(t), hmac256(t), rsaCrypt(t), p256(t)
+	edwards, agreement := theKey(t, "ECC_NIST_EDWARDS25519", "SIGN_VERIFY", 0), theKey(t, "ECC_NIST_P256", "KEY_AGREEMENT", 0)
+	kem := theKey(t, "ML_KEM_768", "ENCAPSULATE_DECAPSULATE", 0)
 	disabledMAC := newKey(t, &kms.CreateKeyInput{KeySpec: "HMAC_256", KeyUsage: "GENERATE_VERIFY_MAC"})
 	disabledRSA := newKey(t, &kms.CreateKeyInput{KeySpec: "ECC_NIST_P256", KeyUsage: "SIGN_VERIFY"})
 	for _, k := range []key{disabledMAC, disabledRSA} {
@@ -59,6 +61,12 @@ func TestOrder(t *testing.T) {
 		{"state, then algorithm", of("Sign", object{"KeyId": disabledRSA.id, "Message": "eA==", "SigningAlgorithm": "ECDSA_SHA_384"}), "DisabledException", 400},
 		{"algorithm, then digest", of("Sign", object{"KeyId": curve.id, "Message": "eA==", "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_384"}), "InvalidKeyUsageException", 400},
 		{"algorithm, then context", of("Encrypt", object{"KeyId": rsa.id, "Plaintext": "eA==", "EncryptionContext": object{"a": "b"}}), "InvalidKeyUsageException", 400},
+		{"algorithm, then message type", of("Sign", object{"KeyId": edwards.id, "Message": "eA==", "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}), "InvalidKeyUsageException", 400},
+		{"message type, then length", of("Sign", object{"KeyId": edwards.id, "Message": "eA==", "MessageType": "DIGEST", "SigningAlgorithm": "ED25519_SHA_512"}), "ValidationException", 400},
+		{"usage, then public key", of("DeriveSharedSecret", object{"KeyId": curve.id, "KeyAgreementAlgorithm": "ECDH", "PublicKey": "eA=="}), "InvalidKeyUsageException", 400},
+		{"public key, then dry run", of("DeriveSharedSecret", object{"KeyId": agreement.id, "KeyAgreementAlgorithm": "ECDH", "PublicKey": "eA==", "DryRun": true}), "ValidationException", 400},
+		{"usage, then shared secret's ciphertext", of("Decapsulate", object{"KeyId": sym.id, "EncapsulationAlgorithm": "ML_KEM", "SharedSecretCiphertextBlob": "eA=="}), "InvalidKeyUsageException", 400},
+		{"shared secret's ciphertext, then dry run", of("Decapsulate", object{"KeyId": kem.id, "EncapsulationAlgorithm": "ML_KEM", "SharedSecretCiphertextBlob": "eA==", "DryRun": true}), "InvalidCiphertextException", 400},
 		{"digest, then signature", of("Verify", object{"KeyId": curve.id, "Message": "eA==", "MessageType": "DIGEST", "Signature": "eA==", "SigningAlgorithm": "ECDSA_SHA_256"}), "ValidationException", 400},
 		{"context, then ciphertext", of("Decrypt", object{"KeyId": rsa.id, "CiphertextBlob": "eA==", "EncryptionAlgorithm": "RSAES_OAEP_SHA_256", "EncryptionContext": object{"a": "b"}}), "ValidationException", 400},
 		{"state, then ciphertext", of("Decrypt", object{"CiphertextBlob": disabledBlob, "EncryptionContext": object{"a": "b"}}), "DisabledException", 400},
