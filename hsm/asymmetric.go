@@ -201,13 +201,13 @@ func (l *Local) decapsulate(c *Call) error {
 // maxSharedSecret is the longest shared secret in bytes: the x coordinate of a point of P-521.
 const maxSharedSecret = 66
 
-// withKey runs f with k parsed. RSA with the private key waits for an engine; the rest is fast. f's errors may
+// withKey runs f with k parsed. RSA and ML-DSA with the private key wait for an engine; the rest is fast. f's errors may
 // be package algorithm's.
 func (l *Local) withKey(c *Call, k *Key, private bool, f func(algorithm.Private) error) error {
 	if _, err := l.domainKeyOf(k, token.Key); err != nil {
 		return err
 	}
-	if private && isRSA(k.Spec) {
+	if private && algorithm.Slow(algorithm.Spec(k.Spec)) {
 		if err := l.gate.enter(c.Deadline); err != nil {
 			return err
 		}
@@ -268,7 +268,5 @@ func (c *Call) deliver(secret []byte) error {
 	c.Secret, c.Material = append(c.Secret, secret...), c.Key.Material
 	return nil
 }
-
-func isRSA(s KeySpec) bool { return s >= RSA2048 && s <= RSA4096 }
 
 func isAsymmetric(s KeySpec) bool { return algorithm.Asymmetric(algorithm.Spec(s)) }

@@ -45,7 +45,7 @@ type Config struct {
 	Workers           int           // 0: eight a core, 64 at least
 	Slots             int           // ready keys a worker, rounded down to a power of two; 0: DefaultSlots; -1: off
 	SlotIdle          time.Duration // how long an unused key may stay ready; 0: a second; negative: for ever
-	AsymmetricEngines int           // RSA operations and key generations at a time; 0: one a core
+	AsymmetricEngines int           // RSA and ML-DSA operations and key generations at a time; 0: one a core
 	Kernel            string        // of AES-256-GCM; "": the best one here
 	Random            io.Reader     // tests only; nil: crypto/rand
 }

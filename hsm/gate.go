@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// gate bounds how many slow operations (RSA with the private key, generation of asymmetric keys) run at a
+// gate bounds how many slow operations (RSA and ML-DSA with the private key, generation of asymmetric keys) run at a
 // time, so that they do not starve the fast ones: permits, taken first in, first out.
 type gate struct {
 	mu      sync.Mutex

@@ -254,7 +254,7 @@ type Status struct {
 	Busy          int           // workers claimed at this moment
 	Parked        uint64        // sweeps that found no free worker, since start
 	Slots         int           // ready keys that a worker can hold; 0: off
-	Engines       int           // permits for RSA operations and key generations
+	Engines       int           // permits for RSA and ML-DSA operations and key generations
 	EnginesBusy   int           // of these, taken at this moment
 	EngineQueue   int           // calls waiting for one at this moment
 	EngineWaits   uint64        // calls that had to wait, since start

@@ -22,6 +22,7 @@
 //   - A message type that the key cannot sign at all (EXTERNAL_MU but for ML-DSA) is refused with the text about the
 //     key spec; those that another algorithm of the key takes (Ed25519), with the text about the algorithm.
 //   - A spec that the module cannot make, in FIPS mode, is one that the Region does not support.
+//   - China Regions name the same values of enumerations as the others.
 //   - Of ML-KEM keys, MLKEMChoices lists what is not recorded.
 //   - Imported material: a wrapping algorithm that does not fit key, wrapping key or Region, RSAES_PKCS1_V1_5 and the
 //     members for several materials on other than symmetric keys are UnsupportedOperationException. The import token is

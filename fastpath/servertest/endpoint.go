@@ -46,9 +46,7 @@ func (e *Endpoint) HTTP() *http.Client {
 
 // CloseIdle closes connections that no request uses.
 func (e *Endpoint) CloseIdle() {
-	if e.client != nil {
-		e.client.CloseIdleConnections()
-	}
+	e.HTTP().CloseIdleConnections()
 }
 
 // Config is an SDK configuration for the endpoint: its credential, Region and CA, no retries.

@@ -22,6 +22,7 @@ type family struct {
 	generate func(spec Spec, rand io.Reader) (material []byte, p Private, err error)
 	parse    func(spec Spec, material []byte) (Private, error)
 	approved bool // Go's FIPS 140-3 module has it
+	slow     bool // its private key takes most of a millisecond or more
 }
 
 // Algorithms in the API's order (AWS KMS Developer Guide, "Key spec reference").
@@ -38,9 +39,9 @@ var (
 // the FIPS module's own code, which is in that module only from Go 1.27 on.
 var families = [...]family{
 	SymmetricDefault: {size: 32, uses: uses{EncryptDecrypt: {AESGCM}}, approved: true},
-	RSA2048:          {uses: rsaUses, generate: generateRSA, parse: parseRSA, approved: true},
-	RSA3072:          {uses: rsaUses, generate: generateRSA, parse: parseRSA, approved: true},
-	RSA4096:          {uses: rsaUses, generate: generateRSA, parse: parseRSA, approved: true},
+	RSA2048:          {uses: rsaUses, generate: generateRSA, parse: parseRSA, approved: true, slow: true},
+	RSA3072:          {uses: rsaUses, generate: generateRSA, parse: parseRSA, approved: true, slow: true},
+	RSA4096:          {uses: rsaUses, generate: generateRSA, parse: parseRSA, approved: true, slow: true},
 	P256:             {uses: curveUses(ECDSASHA256), generate: generateECDSA, parse: parseECDSA, approved: true},
 	P384:             {uses: curveUses(ECDSASHA384), generate: generateECDSA, parse: parseECDSA, approved: true},
 	P521:             {uses: curveUses(ECDSASHA512), generate: generateECDSA, parse: parseECDSA, approved: true},
@@ -52,9 +53,9 @@ var families = [...]family{
 	Secp256k1:        {uses: uses{SignVerify: {ECDSASHA256}}, generate: generateSecp256k1, parse: parseSecp256k1},
 	Ed25519: {uses: uses{SignVerify: {ED25519SHA512, ED25519PHSHA512}},
 		generate: generateEd25519, parse: parseEd25519, approved: true},
-	MLDSA44:   {uses: mldsaUses, generate: generateMLDSA, parse: parseMLDSA},
-	MLDSA65:   {uses: mldsaUses, generate: generateMLDSA, parse: parseMLDSA},
-	MLDSA87:   {uses: mldsaUses, generate: generateMLDSA, parse: parseMLDSA},
+	MLDSA44:   {uses: mldsaUses, generate: generateMLDSA, parse: parseMLDSA, slow: true},
+	MLDSA65:   {uses: mldsaUses, generate: generateMLDSA, parse: parseMLDSA, slow: true},
+	MLDSA87:   {uses: mldsaUses, generate: generateMLDSA, parse: parseMLDSA, slow: true},
 	MLKEM512:  {uses: mlkemUses, generate: generateMLKEM, parse: parseMLKEM},
 	MLKEM768:  {uses: mlkemUses, generate: generateMLKEM, parse: parseMLKEM, approved: true},
 	MLKEM1024: {uses: mlkemUses, generate: generateMLKEM, parse: parseMLKEM, approved: true},
@@ -99,6 +100,9 @@ func MaterialSize(spec Spec) int { return familyOf(spec).size }
 
 // Asymmetric says whether spec is a kind of key pair.
 func Asymmetric(spec Spec) bool { return familyOf(spec).parse != nil }
+
+// Slow says whether using a private key of spec takes so long that the caller should bound how many do it at a time.
+func Slow(spec Spec) bool { return familyOf(spec).slow }
 
 // Approved says whether Go's FIPS 140-3 module has the cryptography of spec.
 func Approved(spec Spec) bool { return familyOf(spec).approved }

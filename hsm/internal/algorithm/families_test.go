@@ -81,7 +81,7 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// TestApproved: what the FIPS kernel leaves off.
+// TestApproved: what the FIPS kernel leaves off, and what waits for an engine.
 func TestApproved(t *testing.T) {
 	t.Parallel()
 	off := []algorithm.Spec{
@@ -90,6 +90,9 @@ func TestApproved(t *testing.T) {
 	for spec := algorithm.SymmetricDefault; spec <= algorithm.SM2; spec++ {
 		if algorithm.Approved(spec) == slices.Contains(off, spec) {
 			t.Errorf("spec %d: approved %t", spec, algorithm.Approved(spec))
+		}
+		if slow := spec >= algorithm.RSA2048 && spec <= algorithm.RSA4096 || spec >= algorithm.MLDSA44 && spec <= algorithm.MLDSA87; algorithm.Slow(spec) != slow {
+			t.Errorf("spec %d: slow %t", spec, algorithm.Slow(spec))
 		}
 	}
 }
