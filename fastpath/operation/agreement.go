@@ -99,6 +99,7 @@ func MLKEMChoices() []Choice {
 		{"CreateKey in a China Region", "UnsupportedOperationException: KeySpec ML_KEM_768 is not supported in this Region", "the text for SM2 elsewhere"},
 		{"CustomerMasterKeySpec", "the same text as KeySpec", "recorded so for ML-DSA, which its enumeration lacks too"},
 		{"GetPublicKey in PendingImport and Disabled", "as for other asymmetric keys", "the guide's table of key states names operations only"},
+		{"CreateKey with Origin EXTERNAL", "refused as for ML-DSA", "no form of material to import is known"},
 		{"DryRun of Encapsulate", "makes a secret and drops it", "success is reported only if everything else passed"},
 	}
 }

@@ -26,7 +26,7 @@ type importOrder struct {
 // newImportOrder makes the checks that need no key material.
 func newImportOrder(r *wire.ImportKeyMaterialRequest, key *keyring.Snapshot, now time.Time) (*importOrder, error) {
 	o := &importOrder{now: now, name: string(r.KeyId), kind: r.ImportType, description: r.KeyMaterialDescription}
-	if !isSymmetricSpec(key.Spec) {
+	if !isSymmetric(key.Spec) {
 		for _, p := range [...]struct {
 			name  string
 			given bool
@@ -117,9 +117,6 @@ func waiting(e *keyring.Edit) *keyring.Material {
 	}
 	return nil
 }
-
-// isSymmetricSpec says whether s is a spec of symmetric encryption keys.
-func isSymmetricSpec(s hsm.KeySpec) bool { return specs[s].spec == wire.KeySpecSymmetricDefault }
 
 // materialID reads a KeyMaterialId, which the constraints hold to 64 lower-case hex digits.
 func materialID(text []byte) (m hsm.MaterialID) {

@@ -208,7 +208,7 @@ func rotationEntry(id string, m *keyring.Material) wire.RotationsListEntry {
 
 // rotates tells whether a key's spec is one whose material can be rotated.
 func rotates(k *keyring.Record) bool {
-	return k.Usage == hsm.EncryptDecrypt && (k.Spec == hsm.SymmetricDefault || k.Spec == hsm.SM4)
+	return k.Usage == hsm.EncryptDecrypt && isSymmetric(k.Spec)
 }
 
 // rotatedHere refuses keys whose material is not the service's to rotate by itself.
