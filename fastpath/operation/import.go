@@ -36,9 +36,6 @@ var (
 	}
 )
 
-// china is the partition that has SM2, and no hybrid wrappings.
-const china = "aws-cn"
-
 func getParametersForImport(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.GetParametersForImportRequest)
 	key := c.Key.Snapshot
@@ -88,7 +85,7 @@ func checkWrapping(key *keyring.Snapshot, r *wire.GetParametersForImportRequest,
 		return wire.Errorf(wire.CodeUnsupportedOperationException, format, args...)
 	}
 	hybrid := how == hsm.WrapRSAAESKeyWrapSHA1 || how == hsm.WrapRSAAESKeyWrapSHA256
-	switch inChina := key.Partition == china; {
+	switch inChina := key.Partition == chinaPartition; {
 	case how == hsm.WrappingNone:
 		return refuse("WrappingAlgorithm %s is not supported", r.WrappingAlgorithm)
 	case spec == hsm.SM2 && !inChina:

@@ -66,6 +66,7 @@ type suite struct {
 	approved bool
 	mu       sync.Mutex
 	rsa      [hsm.RSA4096 + 1][hsm.KeyAgreement + 1]*Key
+	pairs    map[hsm.KeySpec]*hsm.Key // of wrapping keys, from the pool
 }
 
 // Key is a key and its public half.

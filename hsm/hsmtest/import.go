@@ -33,10 +33,28 @@ type wrapping struct {
 // importTime is when the suite's import tokens end.
 var importTime = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
+// wrappingPair is a pair that the suite makes into one wrapping key after the other, since large ones take seconds to
+// make; the smallest are made anew.
+func (s *suite) wrappingPair(t testing.TB, spec hsm.KeySpec) *hsm.Key {
+	t.Helper()
+	if spec != hsm.RSA3072 && spec != hsm.RSA4096 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pairs == nil {
+		s.pairs = map[hsm.KeySpec]*hsm.Key{}
+	}
+	if s.pairs[spec] == nil {
+		s.pairs[spec] = &hsm.Key{Token: s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: spec, Usage: hsm.EncryptDecrypt}).Out}
+	}
+	return s.pairs[spec]
+}
+
 // wrappingFor makes a wrapping key and an import token for target.
 func (s *suite) wrappingFor(t testing.TB, target *hsm.Key, how hsm.Wrapping, spec hsm.KeySpec) *wrapping {
 	t.Helper()
-	made := s.do(t, hsm.Call{Op: hsm.OpWrappingKey, Spec: spec, Key: &hsm.Key{Identity: target.Identity}})
+	made := s.do(t, hsm.Call{Op: hsm.OpWrappingKey, Spec: spec, Key: &hsm.Key{Identity: target.Identity}, Target: s.wrappingPair(t, spec)})
 	if made.Material == (hsm.MaterialID{}) {
 		t.Fatal("a wrapping key without identifier")
 	}
