@@ -91,6 +91,7 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 		Put: []store.Record{
 			{Key: n.storeKey(kindKey), Value: encodeKey(&r, false)},
 			{Key: n.storeKey(kindChildren), Value: encodeChildren(n.aliases())},
+			{Key: n.storeKey(kindChildren), Value: encodeChildren(children{})},
 		},
 	}
 	if n.Token != nil {
