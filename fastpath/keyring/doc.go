@@ -102,6 +102,7 @@
 // (1), GrantOperation (1) each, str16 issuing account, name, grantee, grantee service, retiring principal, retiring
 // service, source ARN, then for each flag: count (2), str16 key and str16 value each. The indexes of grants hold
 // version and grant (32).
+// Last usage: version, time (8), str16 operation, request id, event id. Tracking: version, time (8).
 // Tags: version, count (2), then str16 key and str16 value each, sorted by key.
 // Materials: version, count (2), then each, oldest first: identifier (32), MaterialState (1), ImportState (1),
 // Expiration (1), RotationType (1), created (8), rotated (8), valid to (8), str16 description.

@@ -46,6 +46,7 @@ func TestLayoutIsStable(t *testing.T) {
 		"key by key":        {string(reverseKey(id, "alias/a")), "rev\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00alias/a"},
 		"key of a task":     {string(dueKey(Due{id, TaskExpire, at})), "due\x00" + unhex("0000000102030405") + "\x00\x02\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
 		"wrapping key":      {string(wrappingKey(id, m)), "imp\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00" + string(m[:])},
+		"usage":             {string(encodeUsage(&Usage{At: at, Operation: "Sign", RequestID: "r", EventID: "e"})), unhex("01 0000000102030405 0004 5369676e 0001 72 0001 65")},
 		"key of a grant":    {string(grantKey(id, GrantID(m))), "grt\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00" + string(m[:])},
 		"key of due":        {string(dueKey(Due{id, TaskDelete, at})), "due\x00" + unhex("0000000102030405") + "\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
 	} {
@@ -129,6 +130,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodeMaterial("000000000000", "k"))
 	f.Add(encodeAlias(Alias{Target: "k"}))
 	f.Add(encodeTags([]Tag{{"k", "v"}}))
+	f.Add(encodeUsage(&Usage{Operation: "Encrypt", RequestID: "r", EventID: "e"}))
 	f.Add(encodeChildren(children{aliases: 1, grants: 2}))
 	f.Add(encodeGrant(&Grant{Name: "n", Issuer: "1", Grantee: "g", Operations: []GrantOperation{GrantSign}, Equals: []Tag{{"k", "v"}}, Subset: []Tag{}}))
 	f.Add([]byte{1, 0xff, 0xff})
@@ -156,6 +158,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		if g, err := decodeGrant(b); err == nil {
 			same("grant", encodeGrant(&g))
+		}
+		if u, err := decodeUsage(b); err == nil {
+			same("usage", encodeUsage(&u))
 		}
 		if id, err := decodeGrantID(b); err == nil {
 			same("grant id", encodeGrantID(id))
