@@ -35,7 +35,7 @@ func (p *parser) principals(m *member) []Principal {
 				at = items[j].at
 			}
 			if !principalForm(kind, name) {
-				p.failPrincipal(at, "%q is not the name of a principal", name)
+				p.failPrincipal(at, name)
 			}
 			out = append(out, Principal{kind, name})
 		}

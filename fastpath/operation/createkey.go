@@ -8,13 +8,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"trent/fastpath/authz"
 	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
 	"trent/hsm"
 )
-
-const maxPolicyBytes = 32 << 10 // key policy document (AWS KMS quotas)
 
 func createKey(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.CreateKeyRequest)
@@ -32,14 +29,14 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 	if n.Tags, err = newTags(r.Tags); err != nil {
 		return err
 	}
+	if n.ID, err = newID(c.Scope, r.MultiRegion); err != nil {
+		return err
+	}
 	if r.Policy != nil {
-		if err := checkPolicy(r.Policy); err != nil {
+		if err := checkPolicy(r.Policy, c.Caller, n.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
 			return err
 		}
 		n.Policy = append([]byte(nil), r.Policy...)
-	}
-	if n.ID, err = newID(c.Scope, r.MultiRegion); err != nil {
-		return err
 	}
 	if n.Origin == keyring.AWSKMS {
 		if err := s.generate(c, &n); err != nil {
@@ -154,6 +151,7 @@ func checkPolicy(policy []byte) error {
 }
 
 // metadata is KeyMetadata of a key, without what its own record does not tell.
+// metadata is KeyMetadata of a key.
 func metadata(r *keyring.Record) *wire.KeyMetadata {
 	lists := algorithmsOf(r.Spec, r.Usage)
 	m := &wire.KeyMetadata{
