@@ -226,3 +226,12 @@ func call(t testing.TB, operation string, body object) servertest.Answer {
 }
 
 func long(n int) string { return strings.Repeat("x", n) }
+
+// codeOf is the exception of an SDK error, empty for none.
+func codeOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
