@@ -235,3 +235,12 @@ func codeOf(err error) string {
 	}
 	return ""
 }
+
+func containsAll(s string, parts ...string) bool {
+	for _, p := range parts {
+		if !strings.Contains(s, p) {
+			return false
+		}
+	}
+	return true
+}

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"encoding/binary"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,21 +50,22 @@ func newUsageTable() *usageTable {
 	return u
 }
 
-// usageHash needs no seed: the server chooses key ids, at random.
+// usageHash needs no seed: the server chooses key ids, at random. Copies of a multi-Region key share the id.
 func usageHash(arn string) uint64 {
 	if len(arn) < 20 {
 		return uint64(len(arn))
 	}
 	var b [16]byte
 	copy(b[:8], arn[len(arn)-8:])
-	copy(b[8:], arn[12:20]) // of the Region: copies of a multi-Region key share the id
-	return (binary.LittleEndian.Uint64(b[:8]) ^ binary.LittleEndian.Uint64(b[8:])) * 0x9e3779b97f4a7c15
+	copy(b[8:], arn[12:20]) // of the Region
+	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(b[:8])^binary.LittleEndian.Uint64(b[8:]), 0x9e3779b97f4a7c15)
+	return hi ^ lo
 }
 
 // find returns the key's cell, nil if it has none or if the table is being rebuilt.
 func (u *usageTable) find(arn string) *usageCell {
 	b := *u.buckets.Load()
-	for c := b[usageHash(arn)>>32&uint64(len(b)-1)].Load(); c != nil; c = c.next.Load() {
+	for c := b[usageHash(arn)&uint64(len(b)-1)].Load(); c != nil; c = c.next.Load() {
 		if c.arn == arn {
 			return c
 		}
@@ -88,7 +90,7 @@ func (u *usageTable) add(key *keyring.Snapshot) *usageCell {
 }
 
 func (u *usageTable) link(b []atomic.Pointer[usageCell], c *usageCell) {
-	head := &b[usageHash(c.arn)>>32&uint64(len(b)-1)]
+	head := &b[usageHash(c.arn)&uint64(len(b)-1)]
 	c.next.Store(head.Load())
 	head.Store(c)
 }
