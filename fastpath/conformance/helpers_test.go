@@ -227,15 +227,6 @@ func call(t testing.TB, operation string, body object) servertest.Answer {
 
 func long(n int) string { return strings.Repeat("x", n) }
 
-// codeOf is the exception of an SDK error, empty for none.
-func codeOf(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
-}
-
 func containsAll(s string, parts ...string) bool {
 	for _, p := range parts {
 		if !strings.Contains(s, p) {
