@@ -233,8 +233,9 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		c := startChild(t, dir)
 		var writers sync.WaitGroup
+		client := c.KMS()
 		for range 4 {
-			writers.Go(func() { all.write(c.KMS()) })
+			writers.Go(func() { all.write(client) })
 		}
 		// The moment of the kill is the input of this test, not a wait for something: each round dies elsewhere.
 		time.Sleep(time.Duration(150+70*round) * time.Millisecond)
