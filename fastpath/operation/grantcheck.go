@@ -53,17 +53,12 @@ var grantOperations = [keyring.NumGrantOperations]grantOperation{
 // grantable tells whether a key can do an operation at all.
 func grantable(key *keyring.Snapshot, op keyring.GrantOperation) bool {
 	o := &grantOperations[op]
-	symmetric := takesContext(key)
+	symmetric := isSymmetric(key.Spec)
 	switch {
 	case o.usage != hsm.UsageNone && o.usage != key.Usage, o.symmetricOnly && !symmetric:
 		return false
 	}
 	return !o.asymmetric || !symmetric && key.Usage != hsm.GenerateVerifyMAC
-}
-
-// takesContext tells whether a key is for symmetric encryption, in China Regions by SM4.
-func takesContext(key *keyring.Snapshot) bool {
-	return key.Spec == hsm.SymmetricDefault || key.Spec == hsm.SM4
 }
 
 // newGrant makes the grant that a request asks for, in the order: principals, operations, constraints, each by itself;
@@ -89,7 +84,7 @@ func newGrant(c *Call, r *wire.CreateGrantRequest) (g keyring.Grant, err error) 
 				grantOperations[op].api, key.ARN, specs[key.Spec].spec, usages[key.Usage])
 		}
 	}
-	if (g.Equals != nil || g.Subset != nil) && !takesContext(key) {
+	if (g.Equals != nil || g.Subset != nil) && !isSymmetric(key.Spec) {
 		return g, validation("Encryption context constraints are supported for symmetric encryption KMS keys only.")
 	}
 	return g, nil
