@@ -200,6 +200,8 @@ func TestGrantOperations(t *testing.T) {
 		"rsa":  {rsaCrypt(t), of("Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey")},
 		"sign": {p256(t), of("Sign", "Verify", "GetPublicKey")},
 		"mac":  {hmac256(t), of("GenerateMac", "VerifyMac")},
+		"ecdh": {theKey(t, "ECC_NIST_P256", "KEY_AGREEMENT", 0), of("DeriveSharedSecret", "GetPublicKey")},
+		"kem":  {theKey(t, "ML_KEM_768", "ENCAPSULATE_DECAPSULATE", 0), of("Encapsulate", "Decapsulate", "GetPublicKey")},
 	} {
 		for _, op := range types.GrantOperation("").Values() {
 			if op == "CreateGrant" {

@@ -136,6 +136,32 @@ func TestLastUsageOfAsymmetricKeys(t *testing.T) {
 	wantUsage(t, client, macs.id, "VerifyMac", checked.ResultMetadata)
 }
 
+func TestLastUsageOfAgreement(t *testing.T) {
+	t.Parallel()
+	ctx, client := t.Context(), at.KMS()
+	agrees := newKey(t, &kms.CreateKeyInput{KeySpec: "ECC_NIST_P256", KeyUsage: "KEY_AGREEMENT"})
+	kem := newKey(t, &kms.CreateKeyInput{KeySpec: "ML_KEM_768", KeyUsage: "ENCAPSULATE_DECAPSULATE"})
+	own, err := client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &agrees.id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := client.DeriveSharedSecret(ctx, &kms.DeriveSharedSecretInput{KeyId: &agrees.id, KeyAgreementAlgorithm: "ECDH", PublicKey: own.PublicKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantUsage(t, client, agrees.id, "DeriveSharedSecret", shared.ResultMetadata)
+	sealed, err := client.Encapsulate(ctx, &kms.EncapsulateInput{KeyId: &kem.id, EncapsulationAlgorithm: "ML_KEM"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantUsage(t, client, kem.id, "Encapsulate", sealed.ResultMetadata)
+	opened, err := client.Decapsulate(ctx, &kms.DecapsulateInput{KeyId: &kem.id, EncapsulationAlgorithm: "ML_KEM", SharedSecretCiphertextBlob: sealed.SharedSecretCiphertextBlob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantUsage(t, client, kem.id, "Decapsulate", opened.ResultMetadata)
+}
+
 func TestLastUsageRefusals(t *testing.T) {
 	t.Parallel()
 	wantRefusal(t, call(t, "GetKeyLastUsage", object{"KeyId": "alias/x"}), "InvalidArnException", "Key Aliases are not supported for this operation.")
