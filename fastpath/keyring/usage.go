@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"trent/store"
@@ -44,29 +46,47 @@ func (k *Keyring) usage(ctx context.Context, id ID) (u Usage, revision store.Rev
 	return u, rec.Revision, err
 }
 
-// KeepUsages keeps usages where they are not older than what is kept already. Keys that do not exist any more are
-// passed over. It writes up to 21 keys a transaction. Errors: store.ErrConflict after many attempts,
+// flushers is how many transactions of usages are under way at a time: the store syncs those that wait together.
+const flushers = 8
+
+// KeepUsages keeps usages, one a key, where they are not older than what is kept already. Keys that do not exist any
+// more are passed over. It writes up to 21 keys a transaction. Errors: store.ErrConflict after many attempts,
 // store.ErrUnavailable, store.ErrAmbiguous, ErrRecord; what was written before stays so.
 func (k *Keyring) KeepUsages(ctx context.Context, usages []KeyUsage) error {
 	const perUsage = 3 // conditions on the key and on its usage, the usage
-	for batch := range slices.Chunk(usages, store.MaxTxnEntries/perUsage) {
-		err := k.keepUsages(ctx, batch)
-		if !errors.Is(err, store.ErrConflict) {
-			if err != nil {
-				return err
+	batches := slices.Collect(slices.Chunk(usages, store.MaxTxnEntries/perUsage))
+	var next atomic.Int64
+	var errs [flushers]error
+	var work sync.WaitGroup
+	for w := range min(flushers, len(batches)) {
+		work.Go(func() {
+			for errs[w] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(batches) {
+					return
+				}
+				errs[w] = k.keepBatch(ctx, batches[i])
 			}
-			continue
-		}
-		// One of the keys was written meanwhile; by themselves the others do not suffer from it.
-		for i := range batch {
-			for attempt := 1; ; attempt++ {
-				err := k.keepUsages(ctx, batch[i:i+1])
-				if err == nil {
-					break
-				}
-				if !errors.Is(err, store.ErrConflict) || attempt == maxAttempts {
-					return err
-				}
+		})
+	}
+	work.Wait()
+	return errors.Join(errs[:]...)
+}
+
+// keepBatch keeps what fits into one transaction, each by itself if one of the keys was written meanwhile.
+func (k *Keyring) keepBatch(ctx context.Context, usages []KeyUsage) error {
+	err := k.keepUsages(ctx, usages)
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	for i := range usages {
+		for attempt := 1; ; attempt++ {
+			err := k.keepUsages(ctx, usages[i:i+1])
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, store.ErrConflict) || attempt == maxAttempts {
+				return err
 			}
 		}
 	}
