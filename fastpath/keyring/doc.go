@@ -31,7 +31,8 @@
 // # Concurrency
 //
 // A Keyring is safe for concurrent use. It owns one goroutine, the watch, which Close stops; KeepUsages starts a
-// few that end with it. Writers of one key in this process wait for each other; across processes a lost race is a conflict and is tried again.
+// few that end with it. Writers of one key in this process wait for each other; across processes a lost race is a
+// conflict and is tried again.
 //
 // # Store keys
 //
