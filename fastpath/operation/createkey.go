@@ -139,19 +139,7 @@ func (s *Service) generate(c *Call, n *keyring.NewKey) error {
 	return nil
 }
 
-// checkPolicy is what is required of a key policy document before it is stored.
-func checkPolicy(policy []byte) error {
-	if len(policy) > maxPolicyBytes {
-		return wire.Errorf(wire.CodeLimitExceededException, "The key policy has %d bytes, more than the quota of %d.", len(policy), maxPolicyBytes)
-	}
-	if _, err := authz.ParsePolicy(policy); err != nil {
-		return wire.Errorf(wire.CodeMalformedPolicyDocumentException, "%s", err)
-	}
-	return nil
-}
-
 // metadata is KeyMetadata of a key, without what its own record does not tell.
-// metadata is KeyMetadata of a key.
 func metadata(r *keyring.Record) *wire.KeyMetadata {
 	lists := algorithmsOf(r.Spec, r.Usage)
 	m := &wire.KeyMetadata{

@@ -78,7 +78,7 @@ func TestGrantTransientStates(t *testing.T) {
 	arn := scope.Key(id).ARN()
 	for state, want := range map[keyring.State]string{
 		keyring.Unavailable: "", keyring.Updating: "", keyring.Creating: "KMSInvalidStateException: " + arn + " is creating.",
-		keyring.PendingReplicaDeletion: "KMSInvalidStateException: " + arn + " is pending deletion.",
+		keyring.PendingReplicaDeletion: "KMSInvalidStateException: " + arn + " is pending replica deletion.",
 	} {
 		if _, err := r.keys.Update(t.Context(), scope.Key(id), func(k *keyring.Record) error {
 			k.State, k.Deletion, k.WindowDays = state, time.Time{}, 0

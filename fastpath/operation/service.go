@@ -36,8 +36,8 @@ type Service struct {
 
 // New makes a service.
 func New(o Options) *Service {
-	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served, table: newTable()}
-	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, table: newTable(), usages: newUsageTable()}
+	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served,
+		table: newTable(), usages: newUsageTable()}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -194,7 +194,6 @@ func (s *Service) Execute(ctx context.Context, c *Call) error {
 			return err
 		}
 	}
-	return r.run(s, ctx, c)
 	if err := r.run(s, ctx, c); err != nil {
 		return err
 	}
