@@ -180,7 +180,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 	defer cancel()
 	if flushing := s.operations.FlushUsage(ctx); flushing != nil {
-		err = errors.Join(err, fmt.Errorf("keeping the last use of keys: %w", flushing))
+		s.logf("the last uses of keys are lost: %v", flushing)
 	}
 	return errors.Join(err, s.keys.Close())
 }
