@@ -113,7 +113,12 @@ func New(o Options) (*Server, error) {
 		s.cancel()
 		return nil, fmt.Errorf("building the frontend: %w", err)
 	}
+	if _, err := keys.TrackingSince(s.ctx); err != nil {
+		s.cancel()
+		return nil, errors.Join(fmt.Errorf("starting to track the use of keys: %w", err), keys.Close())
+	}
 	s.work.Go(func() { _ = s.worker.Run(s.ctx) }) // ends with ctx, its only error
+	s.work.Go(s.flushUsage)
 	return s, nil
 }
 
@@ -172,7 +177,34 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.work.Wait()
 	s.moving.Lock() // a move of the clock ends with ctx; a later one is refused
 	defer s.moving.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+	defer cancel()
+	if flushing := s.operations.FlushUsage(ctx); flushing != nil {
+		s.logf("the last uses of keys are lost: %v", flushing)
+	}
 	return errors.Join(err, s.keys.Close())
+}
+
+// How often the last use of keys goes to the store, and how long the end waits for it.
+const (
+	usageInterval = time.Minute
+	lastFlush     = 5 * time.Second
+)
+
+// flushUsage keeps the last use of keys until the server ends. A crash loses what the last interval brought.
+func (s *Server) flushUsage() {
+	ticker := time.NewTicker(usageInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-ticker.C:
+			if err := s.operations.FlushUsage(s.ctx); err != nil && s.ctx.Err() == nil {
+				s.logf("keeping the last use of keys failed, will try again: %v", err)
+			}
+		}
+	}
 }
 
 // Status is what the administration shows of a server.

@@ -31,10 +31,11 @@ func (p *parser) fail(at int, format string, args ...any) {
 	}
 }
 
-func (p *parser) failPrincipal(at int, format string, args ...any) {
+func (p *parser) failPrincipal(at int, name string) {
 	if p.err == nil {
-		p.fail(at, format, args...)
+		p.fail(at, "%q is not the name of a principal", name)
 		p.err.Principal = true
+		p.err.ARN = strings.HasPrefix(name, "arn:") && strings.Count(name, ":") >= 5
 	}
 }
 

@@ -59,6 +59,7 @@ type Error struct {
 	// Principal is set where the document keeps to the grammar but for the form of a principal's name, for
 	// which the service has an error text of its own.
 	Principal bool
+	ARN       bool // such a name has the parts of an ARN
 }
 
 func (e *Error) Error() string {

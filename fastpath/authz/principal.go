@@ -35,7 +35,7 @@ func (p *parser) principals(m *member) []Principal {
 				at = items[j].at
 			}
 			if !principalForm(kind, name) {
-				p.failPrincipal(at, "%q is not the name of a principal", name)
+				p.failPrincipal(at, name)
 			}
 			out = append(out, Principal{kind, name})
 		}
@@ -48,12 +48,18 @@ func (p *parser) principals(m *member) []Principal {
 func principalForm(kind PrincipalKind, name string) bool {
 	switch kind {
 	case AWSPrincipal:
-		return name == "*" || digits(name) || uniqueID(name) || principalARN(name)
+		return name == "*" || digits(name) || uniqueID(name) || PrincipalARN(name)
 	case ServicePrincipal:
-		return strings.Contains(name, ".") && !strings.ContainsAny(name, "*? :/")
+		return ServiceName(name)
 	default:
 		return name != "" && !strings.ContainsAny(name, "*? ")
 	}
+}
+
+// ServiceName tells whether s has the form of a service principal: a name of letters, digits and hyphens with dots.
+func ServiceName(s string) bool {
+	return strings.Contains(s, ".") && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == "" &&
+		s[0] != '.' && s[len(s)-1] != '.'
 }
 
 func digits(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
@@ -64,8 +70,9 @@ func uniqueID(s string) bool {
 	return len(s) >= 16 && len(s) <= 128 && s[0] == 'A' && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
-// principalARN is the ARN of an account, user, role, assumed role or federated user. Groups are no principals.
-func principalARN(s string) bool {
+// PrincipalARN tells whether s is the ARN of an account, user, role, assumed role or federated user. Groups are no
+// principals.
+func PrincipalARN(s string) bool {
 	part := strings.SplitN(s, ":", 6)
 	if len(part) != 6 || part[0] != "arn" || !strings.HasPrefix(part[1], "aws") || part[3] != "" || !digits(part[4]) ||
 		strings.ContainsAny(s, "*? ") {

@@ -226,3 +226,12 @@ func call(t testing.TB, operation string, body object) servertest.Answer {
 }
 
 func long(n int) string { return strings.Repeat("x", n) }
+
+func containsAll(s string, parts ...string) bool {
+	for _, p := range parts {
+		if !strings.Contains(s, p) {
+			return false
+		}
+	}
+	return true
+}

@@ -102,6 +102,7 @@ type answeredKey struct {
 	id, description, tag, policy string
 	sealed                       []byte
 	plaintext                    string
+	grant, token                 string
 }
 
 // write makes keys with all that can be written to them until the server is gone; it keeps what was answered.
@@ -133,6 +134,15 @@ func (a *answered) write(client *kms.Client) {
 				_, err := client.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &k.id, Policy: &policy})
 				if err == nil {
 					k.policy = policy
+				}
+				return err
+			},
+			func() error {
+				out, err := client.CreateGrant(ctx, &kms.CreateGrantInput{
+					KeyId: &k.id, GranteePrincipal: aws.String(rootOf(identity.DefaultAccount)), Operations: []types.GrantOperation{"Decrypt"}, Name: &k.description,
+				})
+				if err == nil {
+					k.grant, k.token = *out.GrantId, *out.GrantToken
 				}
 				return err
 			},
@@ -186,6 +196,15 @@ func (a *answered) check(t *testing.T, client *kms.Client) {
 				t.Errorf("the policy of %s is lost: %v", k.id, err)
 			}
 		}
+		if k.grant != "" {
+			listed, err := client.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &k.id, GranteePrincipal: aws.String(rootOf(identity.DefaultAccount))})
+			if err != nil || len(listed.Grants) != 1 || *listed.Grants[0].GrantId != k.grant || *listed.Grants[0].Name != k.description {
+				t.Errorf("the grant of %s is lost: %v", k.id, err)
+			}
+			if _, err := client.RetireGrant(ctx, &kms.RetireGrantInput{GrantToken: &k.token}); err != nil {
+				t.Errorf("the grant token of %s is lost: %v", k.id, err)
+			}
+		}
 		if k.sealed != nil {
 			back, err := client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: k.sealed})
 			if err != nil || string(back.Plaintext) != k.plaintext {
@@ -214,8 +233,9 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		c := startChild(t, dir)
 		var writers sync.WaitGroup
+		client := c.KMS()
 		for range 4 {
-			writers.Go(func() { all.write(c.KMS()) })
+			writers.Go(func() { all.write(client) })
 		}
 		// The moment of the kill is the input of this test, not a wait for something: each round dies elsewhere.
 		time.Sleep(time.Duration(150+70*round) * time.Millisecond)

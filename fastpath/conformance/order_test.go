@@ -74,6 +74,13 @@ func TestOrder(t *testing.T) {
 		{"ciphertext, then the key named", of("Decrypt", object{"KeyId": mac.id, "CiphertextBlob": "eA=="}), "InvalidCiphertextException", 400},
 		{"ciphertext, then destination", of("ReEncrypt", object{"CiphertextBlob": "eA==", "DestinationKeyId": absentID}), "InvalidCiphertextException", 400},
 		{"cryptography, then dry run", of("Decrypt", object{"CiphertextBlob": blob, "EncryptionContext": object{"a": "b"}, "DryRun": true}), "InvalidCiphertextException", 400},
+		{"constraints, then a grant's principal", of("CreateGrant", object{"KeyId": "alias/x", "GranteePrincipal": "?", "Operations": []string{"Sign"}}), "ValidationException", 400},
+		{"key, then a grant's principal", of("CreateGrant", object{"KeyId": absentID, "GranteePrincipal": "me", "Operations": []string{"Sign"}}), "NotFoundException", 400},
+		{"token, then a grant's principal", of("CreateGrant", object{"KeyId": sym.id, "GranteePrincipal": "me", "Operations": []string{"Sign"}, "GrantTokens": []string{"x"}}), "InvalidGrantTokenException", 400},
+		{"principal, then operations", of("CreateGrant", object{"KeyId": sym.id, "GranteePrincipal": "me", "Operations": []string{"Sign"}}), "InvalidArnException", 400},
+		{"operations, then state", of("CreateGrant", object{"KeyId": disabledSym.id, "GranteePrincipal": rootOf(at.Account), "Operations": []string{"Sign"}}), "ValidationException", 400},
+		{"state, then dry run", of("CreateGrant", object{"KeyId": disabledSym.id, "GranteePrincipal": rootOf(at.Account), "Operations": []string{"Encrypt"}, "DryRun": true}), "DisabledException", 400},
+		{"policy's name, then policy", of("PutKeyPolicy", object{"KeyId": sym.id, "PolicyName": "x", "Policy": "{"}), "NotFoundException", 400},
 		{"signature, then dry run", of("Verify", object{"KeyId": curve.id, "Message": "eA==", "Signature": "eA==", "SigningAlgorithm": "ECDSA_SHA_256", "DryRun": true}), "KMSInvalidSignatureException", 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 type storedAlias struct {
 	Alias
 	revision store.Revision
-	children int            // aliases of its target
+	children children       // of its target
 	counted  store.Revision // of the target's counts
 }
 
@@ -31,10 +31,11 @@ func (k *Keyring) CreateAlias(ctx context.Context, scope Scope, name string, tar
 		if !errors.Is(err, ErrAliasMissing) {
 			return store.Txn{}, err
 		}
-		children, counted, err := k.room(ctx, target)
+		c, counted, err := k.room(ctx, target)
 		if err != nil {
 			return store.Txn{}, err
 		}
+		c.aliases++
 		now := toMillis(k.clock())
 		value := encodeAlias(Alias{Target: target.Key, Created: now, Updated: now})
 		return store.Txn{
@@ -45,7 +46,7 @@ func (k *Keyring) CreateAlias(ctx context.Context, scope Scope, name string, tar
 			Put: []store.Record{
 				{Key: aliasKey(scope, name), Value: value},
 				{Key: reverseKey(target, name), Value: value},
-				{Key: target.storeKey(kindChildren), Value: encodeChildren(children + 1)},
+				{Key: target.storeKey(kindChildren), Value: encodeChildren(c)},
 			},
 		}, nil
 	})
@@ -80,14 +81,16 @@ func (k *Keyring) UpdateAlias(ctx context.Context, scope Scope, name string, tar
 			txn.Put = append(txn.Put, store.Record{Key: from.storeKey(kindChildren), Value: encodeChildren(a.children)})
 			return txn, nil
 		}
-		children, counted, err := k.room(ctx, target)
+		c, counted, err := k.room(ctx, target)
 		if err != nil {
 			return txn, err
 		}
+		c.aliases++
+		a.children.aliases--
 		txn.Require = append(txn.Require, store.Condition{Key: target.storeKey(kindChildren), Revision: counted})
 		txn.Put = append(txn.Put,
-			store.Record{Key: from.storeKey(kindChildren), Value: encodeChildren(a.children - 1)},
-			store.Record{Key: target.storeKey(kindChildren), Value: encodeChildren(children + 1)})
+			store.Record{Key: from.storeKey(kindChildren), Value: encodeChildren(a.children)},
+			store.Record{Key: target.storeKey(kindChildren), Value: encodeChildren(c)})
 		txn.Delete = [][]byte{reverseKey(from, name)}
 		return txn, nil
 	})
@@ -107,12 +110,13 @@ func (k *Keyring) DeleteAlias(ctx context.Context, scope Scope, name string) err
 			return store.Txn{}, err
 		}
 		target := scope.Key(a.Target)
+		a.children.aliases--
 		return store.Txn{
 			Require: []store.Condition{
 				{Key: aliasKey(scope, name), Revision: a.revision},
 				{Key: target.storeKey(kindChildren), Revision: a.counted},
 			},
-			Put:    []store.Record{{Key: target.storeKey(kindChildren), Value: encodeChildren(a.children - 1)}},
+			Put:    []store.Record{{Key: target.storeKey(kindChildren), Value: encodeChildren(a.children)}},
 			Delete: [][]byte{aliasKey(scope, name), reverseKey(target, name)},
 		}, nil
 	})
@@ -150,26 +154,26 @@ func (k *Keyring) counted(ctx context.Context, scope Scope, name string) (stored
 	return a, err
 }
 
-// children reads how many aliases a key has. Errors: ErrKeyMissing, also while the key is being deleted.
-func (k *Keyring) children(ctx context.Context, id ID) (aliases int, revision store.Revision, err error) {
+// children reads what of a key is counted. Errors: ErrKeyMissing, also while the key is being deleted.
+func (k *Keyring) children(ctx context.Context, id ID) (c children, revision store.Revision, err error) {
 	rec, err := k.store.Load(ctx, id.storeKey(kindChildren))
 	if errors.Is(err, store.ErrNotFound) {
-		return 0, 0, ErrKeyMissing
+		return c, 0, ErrKeyMissing
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("loading a key's counts: %w", err)
+		return c, 0, fmt.Errorf("loading a key's counts: %w", err)
 	}
-	aliases, err = decodeChildren(rec.Value)
-	return aliases, rec.Revision, err
+	c, err = decodeChildren(rec.Value)
+	return c, rec.Revision, err
 }
 
 // room is children, and an *ErrTooManyAliases where another alias would be one too many.
-func (k *Keyring) room(ctx context.Context, id ID) (aliases int, revision store.Revision, err error) {
-	aliases, revision, err = k.children(ctx, id)
-	if err == nil && aliases >= k.aliasesPerKey {
-		err = &ErrTooManyAliases{Limit: k.aliasesPerKey, Current: aliases}
+func (k *Keyring) room(ctx context.Context, id ID) (c children, revision store.Revision, err error) {
+	c, revision, err = k.children(ctx, id)
+	if err == nil && c.aliases >= k.aliasesPerKey {
+		err = &ErrTooManyAliases{Limit: k.aliasesPerKey, Current: c.aliases}
 	}
-	return aliases, revision, err
+	return c, revision, err
 }
 
 // ListAliases returns up to limit aliases of the scope, or of one key of it, by name after the name `after`, and

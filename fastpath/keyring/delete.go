@@ -50,8 +50,8 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 }
 
 // Delete removes a key that is pending deletion and due, for ever; what it encrypted cannot be decrypted any more. In
-// the first transaction it ceases to exist for all readers; the module forgets it; its aliases, tokens, tags and
-// policy go in further, bounded ones, the entry in the due index with the last. Cut short anywhere, it is
+// the first transaction it ceases to exist for all readers; the module forgets it; its aliases, grants, tokens,
+// tags and policy go in further, bounded ones, the entry in the due index with the last. Cut short anywhere, it is
 // continued by calling it again. A key that does not exist is deleted: no error. Errors: ErrNotDue, the module's of
 // Forget, store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
 func (k *Keyring) Delete(ctx context.Context, id ID) error {
@@ -70,6 +70,9 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 	}); err != nil {
 		return err
 	}
+	if err := k.sweepGrants(ctx, id); err != nil {
+		return err
+	}
 	for _, kind := range [...]string{kindToken, kindWrapping} {
 		if err := k.sweep(ctx, id.prefix(kind), nil); err != nil {
 			return err
@@ -83,7 +86,7 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 		return store.Txn{
 			Require: []store.Condition{{Key: id.storeKey(kindKey), Revision: r.Revision}},
 			Delete: [][]byte{
-				id.storeKey(kindTags), id.storeKey(kindPolicy), id.storeKey(kindMaterials),
+				id.storeKey(kindTags), id.storeKey(kindPolicy), id.storeKey(kindMaterials), id.storeKey(kindUsage),
 				dueKey(Due{id, TaskDelete, r.Deletion}), id.storeKey(kindKey),
 			},
 		}, nil

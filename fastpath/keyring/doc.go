@@ -1,4 +1,4 @@
-// Package keyring owns what is kept of keys (key, token, alias, tag and policy records in the store) and
+// Package keyring owns what is kept of keys (key, token, alias, grant, tag and policy records in the store) and
 // the bounded read cache over it. It turns a name (key id, key ARN, alias name, alias ARN) or the material
 // named in a ciphertext into an immutable Snapshot, and it is the only writer of these records.
 //
@@ -30,8 +30,9 @@
 //
 // # Concurrency
 //
-// A Keyring is safe for concurrent use. It owns one goroutine, the watch, which Close stops. Writers of
-// one key in this process wait for each other; across processes a lost race is a conflict and is tried again.
+// A Keyring is safe for concurrent use. It owns one goroutine, the watch, which Close stops; KeepUsages starts a
+// few that end with it. Writers of one key in this process wait for each other; across processes a lost race is a
+// conflict and is tried again.
 //
 // # Store keys
 //
@@ -46,6 +47,15 @@
 //	rev   NUL S NUL key-id NUL alias-name        alias record again, by key
 //	tag   NUL S NUL key-id                       tags; absent: none
 //	pol   NUL S NUL key-id                       policy; absent: the account's default policy
+//	grt   NUL S NUL key-id NUL grant (32)        grant record
+//	gee   NUL S NUL key-id NUL grantee NUL grant (32)
+//	                                             the key's grants by grantee, whose authorization asks for few of many
+//	ret   NUL partition NUL Region NUL principal NUL account NUL key-id NUL grant (32)
+//	                                             the Region's grants by who may retire them
+//	gnm   NUL S NUL key-id NUL digest (32)       the grant with this name and these parameters: SHA-256 of its record,
+//	                                             without the date, with sorted operations and contexts
+//	usg   NUL S NUL key-id                       last usage; absent: never used
+//	trk                                          since when usage is kept, for all keys of the store
 //	due   NUL time (8, ms) NUL [task (1) NUL] S NUL key-id
 //	                                             empty: what falls due, by time; deletions have no task
 //	mts   NUL S NUL key-id                       list of the key's materials; absent: only the current one
@@ -88,7 +98,12 @@
 // Token record: version, flags (1, must be 0), bytes32 token, bytes32 public key (may be empty).
 // Material record: version, str16 account, str16 key id. The copy in a Region is found by the key id.
 // Alias record: version, str16 target key id, creation time (8), last update (8).
-// Children counts: version, aliases (4).
+// Children counts: version, aliases (4), grants (4) unless there are none.
+// Grant record: version, flags (1: 1 EncryptionContextEquals, 2 EncryptionContextSubset), created (8), number of operations
+// (1), GrantOperation (1) each, str16 issuing account, name, grantee, grantee service, retiring principal, retiring
+// service, source ARN, then for each flag: count (2), str16 key and str16 value each. The indexes of grants hold
+// version and grant (32).
+// Last usage: version, time (8), str16 operation, request id, event id. Tracking: version, time (8).
 // Tags: version, count (2), then str16 key and str16 value each, sorted by key.
 // Materials: version, count (2), then each, oldest first: identifier (32), MaterialState (1), ImportState (1),
 // Expiration (1), RotationType (1), created (8), rotated (8), valid to (8), str16 description.
@@ -109,8 +124,8 @@
 //
 // # Limits held by conditions
 //
-// Every write that adds or removes an alias of a key requires and rewrites the key's children counts, so
-// the quota holds exactly under any concurrency. Deletion removes the counts together with marking the key
-// record, in one transaction: from then on no alias can be added. The rest goes in bounded transactions, the
+// Every write that adds or removes an alias or a grant of a key requires and rewrites the key's children counts, so
+// the quotas hold exactly under any concurrency. Deletion removes the counts together with marking the key
+// record, in one transaction: from then on no alias and no grant can be added. The rest goes in bounded transactions, the
 // key record and the due entry last, so that a deletion that was cut short is found again in the due index.
 package keyring

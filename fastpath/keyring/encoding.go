@@ -269,17 +269,6 @@ func decodeAlias(value []byte) (Alias, error) {
 	return a, d.done("alias")
 }
 
-func encodeChildren(aliases int) []byte {
-	return binary.BigEndian.AppendUint32([]byte{recordVersion}, uint32(aliases))
-}
-
-func decodeChildren(value []byte) (aliases int, err error) {
-	d := reader{b: value}
-	d.version()
-	aliases = int(d.u32())
-	return aliases, d.done("children")
-}
-
 func encodeTags(tags []Tag) []byte {
 	b := binary.BigEndian.AppendUint16([]byte{recordVersion}, uint16(len(tags)))
 	for _, t := range tags {

@@ -27,13 +27,17 @@ func TestLayoutIsStable(t *testing.T) {
 	for name, c := range map[string]struct{ got, want string }{
 		"key": {string(encodeKey(&r, false)), unhex("01 00 04 02 02 02 01 01 0000000102030405 0000000102030406 001e " +
 			"aa000000000000000000000000000000000000000000000000000000000000bb 01 00000001 64")},
-		"dying key": {string(encodeKey(&Record{}, true)[:8]), unhex("01 01 00 00 00 00 00 00")},
-		"token":     {string(encodeToken([]byte("tok"), []byte("pub"))), unhex("01 00 00000003 746f6b 00000003 707562")},
-		"material":  {string(encodeMaterial("1", "ab")), unhex("01 0001 31 0002 6162")},
-		"alias":     {string(encodeAlias(Alias{Target: "k", Created: at})), unhex("01 0001 6b 0000000102030405 0000000000000000")},
-		"children":  {string(encodeChildren(50)), unhex("01 00000032")},
-		"tags":      {string(encodeTags([]Tag{{"k", "v"}, {"l", ""}})), unhex("01 0002 0001 6b 0001 76 0001 6c 0000")},
-		"policy":    {string(encodePolicy([]byte("{}"))), unhex("01 7b7d")},
+		"dying key":            {string(encodeKey(&Record{}, true)[:8]), unhex("01 01 00 00 00 00 00 00")},
+		"token":                {string(encodeToken([]byte("tok"), []byte("pub"))), unhex("01 00 00000003 746f6b 00000003 707562")},
+		"material":             {string(encodeMaterial("1", "ab")), unhex("01 0001 31 0002 6162")},
+		"alias":                {string(encodeAlias(Alias{Target: "k", Created: at})), unhex("01 0001 6b 0000000102030405 0000000000000000")},
+		"children":             {string(encodeChildren(children{aliases: 50})), unhex("01 00000032")},
+		"children with grants": {string(encodeChildren(children{aliases: 50, grants: 258})), unhex("01 00000032 00000102")},
+		"grant": {string(encodeGrant(&Grant{Name: "n", Created: at, Issuer: "1", Grantee: "g", RetiringService: "r", SourceARN: "s",
+			Operations: []GrantOperation{GrantSign, GrantDecapsulate}, Equals: []Tag{{"k", "v"}}, Subset: []Tag{}})),
+			unhex("01 03 0000000102030405 02 07 13 0001 31 0001 6e 0001 67 0000 0000 0001 72 0001 73 0001 0001 6b 0001 76 0000")},
+		"tags":   {string(encodeTags([]Tag{{"k", "v"}, {"l", ""}})), unhex("01 0002 0001 6b 0001 76 0001 6c 0000")},
+		"policy": {string(encodePolicy([]byte("{}"))), unhex("01 7b7d")},
 
 		"key of a key":      {string(id.storeKey(kindKey)), "key\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
 		"key of a token":    {string(tokenKey(id, m)), "tok\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00" + string(m[:])},
@@ -42,6 +46,8 @@ func TestLayoutIsStable(t *testing.T) {
 		"key by key":        {string(reverseKey(id, "alias/a")), "rev\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00alias/a"},
 		"key of a task":     {string(dueKey(Due{id, TaskExpire, at})), "due\x00" + unhex("0000000102030405") + "\x00\x02\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
 		"wrapping key":      {string(wrappingKey(id, m)), "imp\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00" + string(m[:])},
+		"usage":             {string(encodeUsage(&Usage{At: at, Operation: "Sign", RequestID: "r", EventID: "e"})), unhex("01 0000000102030405 0004 5369676e 0001 72 0001 65")},
+		"key of a grant":    {string(grantKey(id, GrantID(m))), "grt\x00aws\x00000000000000\x00us-east-1\x00" + id.Key + "\x00" + string(m[:])},
 		"key of due":        {string(dueKey(Due{id, TaskDelete, at})), "due\x00" + unhex("0000000102030405") + "\x00aws\x00000000000000\x00us-east-1\x00" + id.Key},
 	} {
 		if c.got != c.want {
@@ -124,6 +130,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodeMaterial("000000000000", "k"))
 	f.Add(encodeAlias(Alias{Target: "k"}))
 	f.Add(encodeTags([]Tag{{"k", "v"}}))
+	f.Add(encodeUsage(&Usage{Operation: "Encrypt", RequestID: "r", EventID: "e"}))
+	f.Add(encodeChildren(children{aliases: 1, grants: 2}))
+	f.Add(encodeGrant(&Grant{Name: "n", Issuer: "1", Grantee: "g", Operations: []GrantOperation{GrantSign}, Equals: []Tag{{"k", "v"}}, Subset: []Tag{}}))
 	f.Add([]byte{1, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		same := func(kind string, again []byte) {
@@ -146,6 +155,18 @@ func FuzzDecode(f *testing.F) {
 		}
 		if n, err := decodeChildren(b); err == nil {
 			same("children", encodeChildren(n))
+		}
+		if g, err := decodeGrant(b); err == nil {
+			same("grant", encodeGrant(&g))
+		}
+		if u, err := decodeUsage(b); err == nil {
+			same("usage", encodeUsage(&u))
+		}
+		if id, err := decodeGrantID(b); err == nil {
+			same("grant id", encodeGrantID(id))
+		}
+		if _, _, id, ok := parseRetiringKey(b); ok && !bytes.HasSuffix(b, id[:]) {
+			t.Errorf("%x holds no %v", b, id)
 		}
 		if tags, err := decodeTags(b); err == nil {
 			same("tags", encodeTags(tags))

@@ -15,12 +15,14 @@ import (
 const (
 	DefaultCacheBytes    = 256 << 20
 	DefaultAliasesPerKey = 50 // AWS KMS Developer Guide, "Resource quotas"
+	DefaultGrantsPerKey  = 50000
 )
 
 // Options of a Keyring. The zero value is usable.
 type Options struct {
 	CacheBytes    int64            // bound of the cache; 0: DefaultCacheBytes
 	AliasesPerKey int              // 0: DefaultAliasesPerKey
+	GrantsPerKey  int              // 0: DefaultGrantsPerKey
 	Clock         func() time.Time // decides what is due and dates aliases; nil: time.Now
 }
 
@@ -30,6 +32,7 @@ type Keyring struct {
 	module        hsm.Module
 	clock         func() time.Time
 	aliasesPerKey int
+	grantsPerKey  int
 
 	seed      hashSeed
 	nameSeed  maphash.Seed
@@ -52,6 +55,9 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 	if o.AliasesPerKey <= 0 {
 		o.AliasesPerKey = DefaultAliasesPerKey
 	}
+	if o.GrantsPerKey <= 0 {
+		o.GrantsPerKey = DefaultGrantsPerKey
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -60,6 +66,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		module:        m,
 		clock:         o.Clock,
 		aliasesPerKey: o.AliasesPerKey,
+		grantsPerKey:  o.GrantsPerKey,
 		seed:          newHashSeed(),
 		nameSeed:      maphash.MakeSeed(),
 		stopped:       make(chan struct{}),

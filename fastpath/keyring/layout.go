@@ -24,6 +24,13 @@ const (
 	kindMaterials = "mts"
 	kindRelated   = "mrk"
 	kindWrapping  = "imp"
+
+	kindGrant     = "grt"
+	kindGrantee   = "gee"
+	kindRetiring  = "ret"
+	kindGrantName = "gnm"
+	kindUsage     = "usg"
+	kindTracking  = "trk"
 )
 
 const separator = "\x00"

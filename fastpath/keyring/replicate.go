@@ -117,7 +117,7 @@ func (n *NewReplica) put(r *Record, materials []Material, txn *store.Txn) {
 	txn.Require = append(txn.Require, store.Condition{Key: r.storeKey(kindKey)})
 	txn.Put = append(txn.Put,
 		store.Record{Key: r.storeKey(kindKey), Value: encodeKey(r, false)},
-		store.Record{Key: r.storeKey(kindChildren), Value: encodeChildren(0)},
+		store.Record{Key: r.storeKey(kindChildren), Value: encodeChildren(children{})},
 		store.Record{Key: r.storeKey(kindMaterials), Value: encodeMaterials(materials)})
 	if n.Policy != nil {
 		txn.Put = append(txn.Put, store.Record{Key: r.storeKey(kindPolicy), Value: encodePolicy(n.Policy)})

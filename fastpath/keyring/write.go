@@ -90,7 +90,7 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 		Require: []store.Condition{{Key: n.storeKey(kindKey)}},
 		Put: []store.Record{
 			{Key: n.storeKey(kindKey), Value: encodeKey(&r, false)},
-			{Key: n.storeKey(kindChildren), Value: encodeChildren(n.aliases())},
+			{Key: n.storeKey(kindChildren), Value: encodeChildren(children{aliases: n.aliases()})},
 		},
 	}
 	if n.Token != nil {

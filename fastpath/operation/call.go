@@ -42,6 +42,7 @@ type Call struct {
 	out, secret []byte
 	public      []byte
 	hex, hex2   [64]byte
+	spare       *usageBlock // to note the next use of a key in
 
 	responses hotResponses
 }

@@ -8,13 +8,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"trent/fastpath/authz"
 	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
 	"trent/hsm"
 )
-
-const maxPolicyBytes = 32 << 10 // key policy document (AWS KMS quotas)
 
 func createKey(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.CreateKeyRequest)
@@ -32,14 +29,14 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 	if n.Tags, err = newTags(r.Tags); err != nil {
 		return err
 	}
+	if n.ID, err = newID(c.Scope, r.MultiRegion); err != nil {
+		return err
+	}
 	if r.Policy != nil {
-		if err := checkPolicy(r.Policy); err != nil {
+		if err := checkPolicy(r.Policy, c.Caller, n.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
 			return err
 		}
 		n.Policy = append([]byte(nil), r.Policy...)
-	}
-	if n.ID, err = newID(c.Scope, r.MultiRegion); err != nil {
-		return err
 	}
 	if n.Origin == keyring.AWSKMS {
 		if err := s.generate(c, &n); err != nil {
@@ -139,17 +136,6 @@ func (s *Service) generate(c *Call, n *keyring.NewKey) error {
 		n.Public = append([]byte(nil), m.Public...)
 	}
 	n.Material = m.Material
-	return nil
-}
-
-// checkPolicy is what is required of a key policy document before it is stored.
-func checkPolicy(policy []byte) error {
-	if len(policy) > maxPolicyBytes {
-		return wire.Errorf(wire.CodeLimitExceededException, "The key policy has %d bytes, more than the quota of %d.", len(policy), maxPolicyBytes)
-	}
-	if _, err := authz.ParsePolicy(policy); err != nil {
-		return wire.Errorf(wire.CodeMalformedPolicyDocumentException, "%s", err)
-	}
 	return nil
 }
 

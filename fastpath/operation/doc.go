@@ -13,7 +13,33 @@
 //
 //   - Callers of other accounts get no key: the default key policy says so, and key policies are stored, not
 //     enforced. The text is the service's for a resource that does not exist or may not be used.
-//   - Grants do not exist yet, so every grant token is unknown: InvalidGrantTokenException without text.
+//   - Grants are kept, listed and ended, and give nothing yet. A grant token that is none, of a key that the request
+//     does not use, or of a grant that is gone is InvalidGrantTokenException without text; what is no token ranks before
+//     authorization, the others after the key was found. DescribeKey, which does not model it, ignores them.
+//   - CreateGrant checks, in this order: principals, operations, constraints, operations and constraints against the key,
+//     state, quota. A name stands for the same grant only together with all other parameters and the issuing account;
+//     the order of operations and pairs does not count, and operations given twice count once.
+//   - A principal of a grant is the ARN of an account, user, role, assumed role or federated user of the Region's
+//     partition, and no bare account id; whether it exists is not known. Else InvalidArnException.
+//   - GranteePrincipal and GranteeServicePrincipal, and the retiring pair, exclude each other. A service grantee needs a
+//     SourceArn constraint and somebody who may retire the grant.
+//   - Names in grant constraints have at most 384 characters, as values do. An empty EncryptionContextEquals is a
+//     constraint (no context at all) and not the absence of one.
+//   - RetireGrant takes a key's ARN only: a key id is InvalidArnException. It is allowed to all of the account that made
+//     the grant; an account as the retiring principal or grantee means all of its principals. Nobody else learns
+//     whether the grant exists.
+//   - RevokeGrant and RetireGrant of a grant that is not there are NotFoundException; ListGrants by such an id is empty.
+//   - ListRetirableGrants of a principal of another account is AccessDeniedException. A service principal's are those on
+//     keys of the caller's account.
+//   - GetKeyLastUsage answers the bare key id, without delay, and TrackingStartDate is the later of the key's creation and
+//     the first start of the installation. A crash loses at most the last minute's uses.
+//   - The lockout check lets the caller have what its account is allowed. A statement counts with its conditions where
+//     they can be told from the caller (aws:PrincipalArn, aws:PrincipalAccount, kms:CallerAccount, TLS, no calling
+//     service); with any other condition it counts neither as Allow nor as Deny.
+//   - Of the principals in a key policy, what has the six parts of an ARN and is none of a principal is
+//     InvalidArnException; any other malformed one, or one of another partition, is MalformedPolicyDocumentException.
+//   - aws:ResourceTag, kms:ResourceTag and kms:ResourceAliases are refused in key policies: they are for identity
+//     policies, and the service was seen to refuse them.
 //   - A malformed ARN is InvalidArnException where the operation models it, else NotFoundException; both say
 //     "Invalid arn" and the ARN.
 //   - An alias as the target of CreateAlias or UpdateAlias is a ValidationException, since neither operation

@@ -57,7 +57,9 @@ func (s *Service) newReplica(c *Call, r *wire.ReplicateKeyRequest) (n keyring.Ne
 		return n, err
 	}
 	if r.Policy != nil {
-		if err := checkPolicy(r.Policy); err != nil {
+		replica := c.Key.Snapshot.ID
+		replica.Region = n.Region
+		if err := checkPolicy(r.Policy, c.Caller, replica.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
 			return n, err
 		}
 		n.Policy = bytes.Clone(r.Policy)

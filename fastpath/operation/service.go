@@ -31,11 +31,13 @@ type Service struct {
 	onSchedule func()
 	served     func(partition, region string) bool
 	table      *[wire.NumOperations]row
+	usages     *usageTable
 }
 
 // New makes a service.
 func New(o Options) *Service {
-	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served, table: newTable()}
+	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served,
+		table: newTable(), usages: newUsageTable()}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -177,8 +179,12 @@ func ciphertextOf(r wire.Request) (blob []byte, symmetric bool) {
 // *wire.Error, or trouble of store and module for APIError.
 func (s *Service) Execute(ctx context.Context, c *Call) error {
 	r := c.row
-	if r.tokens != nil && len(r.tokens(c.Request)) > 0 {
-		return wire.Bare(wire.CodeInvalidGrantTokenException) // no grant exists that a token could name
+	if r.tokens != nil {
+		if tokens := r.tokens(c.Request); len(tokens) > 0 {
+			if err := s.checkTokens(ctx, c, tokens); err != nil {
+				return err
+			}
+		}
 	}
 	if c.refuse != nil {
 		return c.refuse
@@ -188,7 +194,13 @@ func (s *Service) Execute(ctx context.Context, c *Call) error {
 			return err
 		}
 	}
-	return r.run(s, ctx, c)
+	if err := r.run(s, ctx, c); err != nil {
+		return err
+	}
+	if r.tracked {
+		s.used(c)
+	}
+	return nil
 }
 
 // ready makes the checks that come before the operation's own: usage, then state.

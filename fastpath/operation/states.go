@@ -37,6 +37,7 @@ const (
 	preparing                       // GetParametersForImport
 	importing                       // ImportKeyMaterial
 	discarding                      // DeleteImportedKeyMaterial
+	granting                        // CreateGrant
 	numStateClasses
 )
 
@@ -53,6 +54,13 @@ var stateTable = [numStateClasses]map[keyring.State]outcome{
 		keyring.Creating:               isCreating,
 	},
 	publicKey: {
+		keyring.PendingDeletion:        isPendingDeletion,
+		keyring.PendingReplicaDeletion: isPendingDeletion,
+		keyring.PendingImport:          isPendingImport,
+		keyring.Creating:               isCreating,
+	},
+	granting: {
+		keyring.Disabled:               isDisabled,
 		keyring.PendingDeletion:        isPendingDeletion,
 		keyring.PendingReplicaDeletion: isPendingDeletion,
 		keyring.PendingImport:          isPendingImport,

@@ -22,6 +22,7 @@ type row struct {
 	foreignKeys         bool // may be used with keys of other accounts where policies allow it
 	noDependencyTimeout bool // DependencyTimeoutException is not in its model
 	invalidARN          bool // InvalidArnException is in its model
+	tracked             bool // its success is a use of its keys, which GetKeyLastUsage tells of
 }
 
 // Row is one operation as others see it.

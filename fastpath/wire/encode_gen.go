@@ -810,10 +810,8 @@ func (r *GrantListEntry) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"GrantId":`...)
 		dst = appendString(dst, r.GrantId)
 	}
-	if r.Name != "" {
-		dst = append(dst, `,"Name":`...)
-		dst = appendString(dst, r.Name)
-	}
+	dst = append(dst, `,"Name":`...)
+	dst = appendString(dst, r.Name)
 	if v, ok := r.CreationDate.Value(); ok {
 		dst = append(dst, `,"CreationDate":`...)
 		dst = appendTimestamp(dst, v)

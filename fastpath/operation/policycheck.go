@@ -1,0 +1,104 @@
+package operation
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"trent/fastpath/authz"
+	"trent/fastpath/identity"
+	"trent/fastpath/wire"
+)
+
+const maxPolicyBytes = 32 << 10 // key policy document (AWS KMS quotas)
+
+// checkPolicy is what is required of a key policy document before it is stored: its size, its grammar, the forms of its
+// principals, its condition keys, and, unless bypass is set, that it leaves the caller a way to change it again. arn is
+// the key that it is for.
+func checkPolicy(policy []byte, caller *identity.Principal, arn string, bypass bool) error {
+	if len(policy) > maxPolicyBytes {
+		return wire.Errorf(wire.CodeLimitExceededException, "The key policy has %d bytes, more than the quota of %d.", len(policy), maxPolicyBytes)
+	}
+	p, err := authz.ParsePolicy(policy)
+	if err != nil {
+		return policyError(err)
+	}
+	if err := checkPolicyPrincipals(p, caller.Partition); err != nil {
+		return err
+	}
+	if err := checkConditionKeys(p); err != nil {
+		return err
+	}
+	who := authz.Caller{Partition: caller.Partition, Account: caller.Account, ARN: caller.ARN}
+	if !bypass && !p.Permits(who, "kms:PutKeyPolicy", arn) {
+		return malformedPolicy("The new key policy will not allow you to update the key policy in the future.")
+	}
+	return nil
+}
+
+func malformedPolicy(format string, args ...any) *wire.Error {
+	return wire.Errorf(wire.CodeMalformedPolicyDocumentException, format, args...)
+}
+
+var (
+	errPolicyPrincipal = malformedPolicy("Policy contains a statement with one or more invalid principals.")
+	errPolicyARN       = wire.Errorf(wire.CodeInvalidArnException, "An ARN in the specified key policy is invalid.")
+)
+
+// policyError words what the parser found.
+func policyError(err error) error {
+	var refused *authz.Error
+	switch {
+	case errors.As(err, &refused) && refused.ARN:
+		return errPolicyARN
+	case refused != nil && refused.Principal:
+		return errPolicyPrincipal
+	}
+	return malformedPolicy("%s", err)
+}
+
+// checkPolicyPrincipals refuses principals of other partitions, who cannot exist for the key.
+func checkPolicyPrincipals(p *authz.Policy, partition string) error {
+	for i := range p.Statements {
+		s := &p.Statements[i]
+		for _, who := range slices.Concat(s.Principals, s.NotPrincipals) {
+			if who.Kind == authz.AWSPrincipal && strings.HasPrefix(who.Name, "arn:") && !strings.HasPrefix(who.Name, "arn:"+partition+":") {
+				return errPolicyPrincipal
+			}
+		}
+	}
+	return nil
+}
+
+// identityOnly are the condition keys that only identity policies may use, as the service lists them (AWS KMS
+// Developer Guide, "ABAC for AWS KMS": policy type).
+var identityOnly = [...]string{"aws:ResourceTag", "kms:ResourceTag", "kms:ResourceAliases"}
+
+// checkConditionKeys refuses the keys that a key policy may not use, and tests that hold for requests without the key.
+func checkConditionKeys(p *authz.Policy) error {
+	var refused [len(identityOnly)]bool
+	for i := range p.Statements {
+		for _, c := range p.Statements[i].Conditions {
+			key, sub, _ := strings.Cut(c.Key, "/")
+			for j, name := range identityOnly {
+				refused[j] = refused[j] || strings.EqualFold(key, name)
+			}
+			operator, _, _ := strings.Cut(c.Operator, ":")
+			open := strings.EqualFold(key, "aws:RequestTag") && sub != "" || len(key) > len("kms:EncryptionContext:") &&
+				strings.EqualFold(key[:len("kms:EncryptionContext:")], "kms:EncryptionContext:")
+			if open && strings.EqualFold(operator, "ForAllValues") {
+				return malformedPolicy("OverlyPermissiveCondition: Using ForAllValues with the single-valued condition key %s is overly permissive.", c.Key)
+			}
+		}
+	}
+	var names []string
+	for j, name := range identityOnly {
+		if refused[j] {
+			names = append(names, name)
+		}
+	}
+	if names != nil {
+		return malformedPolicy("These condition keys are not permitted in a key policy: %s", strings.Join(names, ", "))
+	}
+	return nil
+}
