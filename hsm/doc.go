@@ -2,8 +2,8 @@
 // module that runs in this process.
 //
 // A caller names a key by its token (the material, sealed under a domain key) and gets results back. No call
-// returns plaintext key material, except the data keys and data key pairs that the API itself returns. Outside this package and
-// hsm/internal nothing can name the bytes of a key.
+// returns plaintext key material, except the data keys and data key pairs that the API itself returns. Outside
+// this package and hsm/internal nothing can name the bytes of a key.
 //
 // # How a symmetric call runs
 //
