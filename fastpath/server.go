@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"trent/fastpath/attestation"
 	"trent/fastpath/audit"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
@@ -36,6 +37,9 @@ type Options struct {
 	Clock     func() time.Time                 // dates of keys and deletions; nil: time.Now
 	TestClock *testclock.Clock                 // in place of Clock: one that can be moved; nil: none
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
+
+	KeyPool     map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
+	Attestation *attestation.Verifier // of Recipient's documents; nil: all are refused
 }
 
 // Server is a KMS endpoint: the chain, and the background work of its parts.
@@ -50,6 +54,7 @@ type Server struct {
 	operations *operation.Service
 	testClock  *testclock.Clock
 	worker     *lifecycle.Worker
+	pool       *lifecycle.Pool
 	verifier   *sigv4.Verifier
 	frontend   *frontend.Server
 	plaintext  *frontend.Server
@@ -99,7 +104,11 @@ func New(o Options) (*Server, error) {
 	s.keys = keys
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.worker = lifecycle.New(keys, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
-	s.operations = operation.New(operation.Options{Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: s.worker.Wake, Served: s.regions.has})
+	s.pool = lifecycle.NewPool(o.Module, o.KeyPool, s.logf)
+	s.operations = operation.New(operation.Options{
+		Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: s.worker.Wake, Served: s.regions.has,
+		Pool: s.pool.Take, Attestation: o.Attestation,
+	})
 	s.verifier = sigv4.New(sigv4.Options{
 		Credentials: signingCredentials(o.Directory), Service: "kms",
 		RegionOK: func(name []byte) bool { return s.regions.Lookup(name) != nil }, HostRegion: hostRegion,
@@ -119,6 +128,9 @@ func New(o Options) (*Server, error) {
 	}
 	s.work.Go(func() { _ = s.worker.Run(s.ctx) }) // ends with ctx, its only error
 	s.work.Go(s.flushUsage)
+	if len(o.KeyPool) > 0 {
+		s.work.Go(func() { _ = s.pool.Run(s.ctx) }) // likewise
+	}
 	return s, nil
 }
 
@@ -260,7 +272,20 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		fmt.Fprintf(w, "# TYPE trent_hsm_parked_total counter\ntrent_hsm_parked_total %d\n", status.Parked)
 		fmt.Fprintf(w, "# TYPE trent_hsm_domain_version gauge\ntrent_hsm_domain_version %d\n", status.DomainVersion)
 	}
+	s.writePoolMetrics(w)
 	s.writeFrontendMetrics(w)
 	writeRuntimeMetrics(w)
 	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.started.Unix())
+}
+
+// writePoolMetrics writes how many keys are there of those made ahead.
+func (s *Server) writePoolMetrics(w io.Writer) {
+	levels := s.pool.Levels()
+	if len(levels) == 0 {
+		return
+	}
+	fmt.Fprint(w, "# TYPE trent_key_pool_ready gauge\n")
+	for _, l := range levels {
+		fmt.Fprintf(w, "trent_key_pool_ready{spec=%q} %d\n", l.Spec, l.Ready)
+	}
 }

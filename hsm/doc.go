@@ -2,8 +2,8 @@
 // module that runs in this process.
 //
 // A caller names a key by its token (the material, sealed under a domain key) and gets results back. No call
-// returns plaintext key material, except the data keys that the API itself returns. Outside this package and
-// hsm/internal nothing can name the bytes of a key.
+// returns plaintext key material, except the data keys and data key pairs that the API itself returns. Outside
+// this package and hsm/internal nothing can name the bytes of a key.
 //
 // # How a symmetric call runs
 //
@@ -35,6 +35,8 @@
 //     collected
 //   - asymmetric keys are parsed on the heap and kept there, bounded, until idle or forgotten; a build with
 //     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers
+//   - the private key of a data key pair, and a plaintext that is encrypted to a recipient, lie on the heap while
+//     their call runs, and are wiped at its end
 //   - a root that attaches to the process or injects code into it is out of reach of any process
 //
 // Harden closes what it can before the first key is read.
@@ -47,7 +49,8 @@
 // # Concurrency and goroutines
 //
 // Local is safe for concurrent use; Close waits for calls in progress, and calls after it give
-// ErrUnavailable. It owns one goroutine, the sweep of idle slots, which Close stops.
+// ErrUnavailable; so does the making of an asymmetric key that Close finds in progress, for which it does not
+// wait. It owns one goroutine, the sweep of idle slots, which Close stops.
 //
 // What this package is not: it knows nothing of aliases, policies, key states or the API's messages.
 package hsm

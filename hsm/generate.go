@@ -20,7 +20,7 @@ func identify(id *MaterialID, material, keyID []byte) {
 
 // generate makes a key of c.Spec and c.Usage and appends its token to c.Out; for the pool without an identity.
 func (l *Local) generate(c *Call, pool bool) error {
-	if len(algorithm.Algorithms(algorithm.Spec(c.Spec), algorithm.Usage(c.Usage))) == 0 {
+	if !goTogether(c.Spec, c.Usage) && !(pool && c.Usage == UsageNone && isAsymmetric(c.Spec)) {
 		return ErrUnsupported
 	}
 	h := token.Header{Purpose: token.Pool, Spec: uint8(c.Spec), Usage: uint8(c.Usage)}
@@ -53,6 +53,11 @@ func (l *Local) generate(c *Call, pool bool) error {
 	return l.wrap(w, c, &h, identity, keyID, material)
 }
 
+// goTogether tells whether keys of spec and usage can exist.
+func goTogether(spec KeySpec, usage Usage) bool {
+	return len(algorithm.Algorithms(algorithm.Spec(spec), algorithm.Usage(usage))) > 0
+}
+
 // generateAsymmetric makes a key pair, with an engine of the gate; a worker is held for the wrapping alone.
 func (l *Local) generateAsymmetric(c *Call, h *token.Header, identity, keyID []byte) error {
 	if err := l.gate.enter(c.Deadline); err != nil {
@@ -62,7 +67,7 @@ func (l *Local) generateAsymmetric(c *Call, h *token.Header, identity, keyID []b
 	var err error
 	secretly(func() {
 		var material, spki []byte
-		material, spki, err = algorithm.Generate(algorithm.Spec(c.Spec), l.random)
+		material, spki, err = l.makeKey(algorithm.Spec(c.Spec), l.random)
 		defer func() { clear(material) }()
 		if err != nil {
 			err = translate(err)
@@ -106,14 +111,14 @@ func (l *Local) wrap(w *worker, c *Call, h *token.Header, identity, keyID, mater
 // adopt gives the key in the pool token c.Key to the identity of c.Target.
 func (l *Local) adopt(c *Call) error {
 	k := Key{Token: c.Key.Token, Spec: c.Key.Spec, Usage: c.Key.Usage} // pool tokens have no identity and no identifier
-	if c.Target == nil || c.Target.Spec != k.Spec || c.Target.Usage != k.Usage {
+	if c.Target == nil || c.Target.Spec != k.Spec || !goTogether(k.Spec, c.Target.Usage) || k.Usage != UsageNone && k.Usage != c.Target.Usage {
 		return ErrToken
 	}
 	keyID, ok := keyIDOf(c.Target.Identity)
 	if !ok {
 		return ErrToken
 	}
-	h := token.Header{Purpose: token.Key, Spec: uint8(k.Spec), Usage: uint8(k.Usage)}
+	h := token.Header{Purpose: token.Key, Spec: uint8(k.Spec), Usage: uint8(c.Target.Usage)}
 	var spki []byte
 	if isAsymmetric(k.Spec) {
 		p, err := l.parseAs(&k, token.Pool)

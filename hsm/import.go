@@ -64,7 +64,10 @@ func (l *Local) wrappingKey(c *Call) error {
 	if c.Target == nil {
 		return l.generateAsymmetric(c, &h, c.Key.Identity, keyID)
 	}
-	k := Key{Token: c.Target.Token, Spec: c.Spec, Usage: EncryptDecrypt}
+	k := Key{Token: c.Target.Token, Spec: c.Spec, Usage: c.Target.Usage}
+	if k.Usage != UsageNone && k.Usage != EncryptDecrypt {
+		return ErrToken
+	}
 	p, err := l.parseAs(&k, token.Pool)
 	if err != nil {
 		return err

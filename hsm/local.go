@@ -29,6 +29,9 @@ type Local struct {
 	gate         gate
 	parsed       parsedKeys
 
+	// makeKey is algorithm.Generate, but for tests that hold it up.
+	makeKey func(spec algorithm.Spec, random io.Reader) (material, spki []byte, err error)
+
 	epoch atomic.Uint32 // advances twice in Config.SlotIdle
 
 	closing  sync.Once
@@ -57,6 +60,7 @@ func Open(cfg Config) (*Local, error) {
 		kernel:       kernel,
 		approvedOnly: kernel.Name() == "std-fips",
 		random:       cfg.Random,
+		makeKey:      algorithm.Generate,
 		stop:         make(chan struct{}),
 		stopped:      make(chan struct{}),
 	}
@@ -83,6 +87,9 @@ func (l *Local) Do(c *Call) error {
 	if !c.Deadline.IsZero() && !time.Now().Before(c.Deadline) {
 		return ErrDeadline
 	}
+	if c.Recipient != nil {
+		return l.toRecipient(c)
+	}
 	if c.Op == OpRandom {
 		return l.randomBytes(c)
 	}
@@ -107,6 +114,8 @@ func (l *Local) Do(c *Call) error {
 			return ErrUnsupported
 		}
 		return l.dataKey(c)
+	case OpDataKeyPair:
+		return l.dataKeyPair(c)
 	case OpSign:
 		return l.sign(c)
 	case OpVerify:

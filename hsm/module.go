@@ -18,7 +18,8 @@ type Module interface {
 	Forget(ctx context.Context, m MaterialID) error
 	// Status is health, domain number, mechanisms and queue, for fleet and metrics.
 	Status(ctx context.Context) (Status, error)
-	// Close wipes everything the module holds. No Call may be in progress or follow.
+	// Close wipes everything the module holds. No Call may be in progress or follow, but GeneratePool, which
+	// then ends with ErrUnavailable.
 	Close() error
 }
 
@@ -107,9 +108,10 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	MAC        Key, Algorithm, In → Out
 //	VerifyMAC  Key, Algorithm, In, In2 → ErrMismatch or nil
 //	Generate   Spec, Usage, Key (Identity only) → Out (token), Public (asymmetric), Material
-//	GeneratePool Spec, Usage → Out (pool token), Public: a key without identity yet, for Adopt
+//	GeneratePool Spec, Usage → Out (pool token), Public: a key without identity yet, for Adopt; no Usage: an
+//	           asymmetric key for any usage of its spec, for DataKeyPair and WrappingKey
 //	Adopt      Key (pool token), Target (Identity, Spec, Usage) → Out (key token), Public, Material;
-//	           the spec and usage must be the pool token's
+//	           the spec must be the pool token's, and the usage unless that has none
 //	Rewrap     Key → Out: the same key under the newest domain key
 //	DataKeyPair Key (symmetric), AAD, Spec; Target: a pool token of Spec to use, nil: make one → Out (blob of
 //	           the PKCS #8 private key), Public, Secret (PKCS #8 DER; only if cap(Secret) > 0), Material
@@ -127,8 +129,9 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	           ErrImportToken, ErrExpired, ErrToken for the wrapping key, ErrAuthentication for whatever cannot be
 //	           unwrapped, ErrMaterial for material that is not of Spec or not Target.Material
 //
-// With a Recipient, DataKey, DataKeyPair, Decrypt, Derive and Random put CMS EnvelopedData (RFC 5652) to that
-// key into Secret instead of the plaintext.
+// With a Recipient, the SubjectPublicKeyInfo of an RSA key of 2,048 bits or more, DataKey, DataKeyPair, Decrypt,
+// Derive and Random put CMS EnvelopedData (RFC 5652) to that key into Secret instead of the plaintext, which does
+// not leave the module then. RecipientOverhead bounds what it adds. Errors: ErrPeer for a Recipient that is none.
 type Op uint8
 
 // The operations of a module.

@@ -15,8 +15,10 @@ import (
 
 	"trent/fastpath"
 	"trent/fastpath/admin"
+	"trent/fastpath/attestation"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
+	"trent/fastpath/lifecycle"
 	"trent/hsm"
 	"trent/store/pebblestore"
 )
@@ -127,6 +129,14 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err != nil {
 		return r, usageError(err, "--regions takes names such as us-east-1,eu-west-1")
 	}
+	pool, err := lifecycle.ParsePoolSizes(s.KeyPool)
+	if err != nil {
+		return r, usageError(err, "--key-pool takes sizes such as RSA_2048=4,RSA_4096=1, or none")
+	}
+	verifier, err := openAttestation(s.AttestationRoot)
+	if err != nil {
+		return r, err
+	}
 	if err := makeDataDir(s.DataDir); err != nil {
 		return r, err
 	}
@@ -159,7 +169,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 	options := fastpath.Options{
 		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
-		TestClock: clock,
+		TestClock: clock, KeyPool: pool, Attestation: verifier,
 	}
 	if r.server, err = fastpath.New(options); err != nil {
 		return r, failure(err, "")
@@ -197,6 +207,23 @@ func openDirectory(s *settings) (*identity.Directory, error) {
 		return nil, usageError(err, "correct the credentials of the config file, or --account")
 	}
 	return d, nil
+}
+
+// openAttestation makes the verifier of attestation documents: by the roots in a file, else by AWS's own.
+func openAttestation(file string) (*attestation.Verifier, error) {
+	roots, hint := attestation.NitroRoot, ""
+	if file != "" {
+		var err error
+		if roots, err = os.ReadFile(file); err != nil {
+			return nil, usageError(fmt.Errorf("attestation root: %w", err), "give --attestation-root the path of a PEM file")
+		}
+		hint = "--attestation-root takes a file of PEM certificates"
+	}
+	v, err := attestation.New(roots)
+	if err != nil {
+		return nil, usageError(err, hint)
+	}
+	return v, nil
 }
 
 // checkListen refuses to show a well-known password to a network.

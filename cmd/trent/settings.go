@@ -35,6 +35,8 @@ type settings struct {
 	SlotIdle          time.Duration `yaml:"slot_idle"`
 	AsymmetricEngines int           `yaml:"asymmetric_engines"`
 	Kernel            string        `yaml:"kernel"`
+	KeyPool           []string      `yaml:"key_pool"`
+	AttestationRoot   string        `yaml:"attestation_root"`
 
 	CacheKeys       int           `yaml:"cache_keys"`
 	StoreCacheBytes int64         `yaml:"store_cache_bytes"`
@@ -67,6 +69,7 @@ func defaultSettings(getenv func(string) string) settings {
 		Account:          identity.DefaultAccount,
 		SealPassphraseFD: -1,
 		SlotIdle:         time.Second,
+		KeyPool:          []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"},
 		CacheKeys:        1 << 20,
 		StoreCacheBytes:  64 << 20,
 		MaxBodyBytes:     1 << 20,
@@ -108,6 +111,8 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.DurationVar(&s.SlotIdle, "slot-idle", s.SlotIdle, "wipe ready key states that were idle this long (negative: never)")
 	fs.IntVar(&s.AsymmetricEngines, "asymmetric-engines", s.AsymmetricEngines, "RSA operations and key generations at a time (0: one a core)")
 	fs.StringVar(&s.Kernel, "kernel", s.Kernel, "AES-GCM kernel (default: the best that this CPU has)")
+	fs.StringSliceVar(&s.KeyPool, "key-pool", s.KeyPool, "RSA keys to make ahead while the HSM is idle, as SPEC=NUMBER; none: no keys")
+	fs.StringVar(&s.AttestationRoot, "attestation-root", s.AttestationRoot, "PEM file of the roots that attestation documents in Recipient must lead to (default: the AWS Nitro root)")
 
 	fs.IntVar(&s.CacheKeys, "cache-keys", s.CacheKeys, "keys kept in the read cache at the most (about 1 KiB each)")
 	fs.Int64Var(&s.StoreCacheBytes, "store-cache-bytes", s.StoreCacheBytes, "block cache of the store in bytes")

@@ -105,17 +105,3 @@ func TestGenerateRandom(t *testing.T) {
 	_, err = client.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1), CustomKeyStoreId: aws.String("cks-0123456789abcdef0")})
 	wantError(t, err, "CustomKeyStoreNotFoundException", "Custom key store cks-0123456789abcdef0 does not exist.")
 }
-
-// TestRecipientIsRefused: answering a plaintext that was to be encrypted to an enclave would be worse than none.
-func TestRecipientIsRefused(t *testing.T) {
-	t.Parallel()
-	ctx, client := t.Context(), at.KMS()
-	k := symmetric(t)
-	to := &types.RecipientInfo{AttestationDocument: []byte("x"), KeyEncryptionAlgorithm: "RSAES_OAEP_SHA_256"}
-	_, err := client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &k.id, KeySpec: "AES_256", Recipient: to})
-	wantError(t, err, "UnsupportedOperationException", "Recipient is not supported by this version of Trent.")
-	_, err = client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: encrypt(t, k.id, "x"), Recipient: to})
-	wantError(t, err, "UnsupportedOperationException", "Recipient is not supported by this version of Trent.")
-	_, err = client.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1), Recipient: to})
-	wantError(t, err, "UnsupportedOperationException", "Recipient is not supported by this version of Trent.")
-}

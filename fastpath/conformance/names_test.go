@@ -246,14 +246,3 @@ func TestPartitions(t *testing.T) {
 		t.Errorf("%v, %v", out, err)
 	}
 }
-
-// TestLaterOperations: what this version has not answers an error that names it.
-func TestLaterOperations(t *testing.T) {
-	t.Parallel()
-	k := symmetric(t)
-	for operation, body := range map[string]object{
-		"GenerateDataKeyPair": {"KeyId": k.id, "KeyPairSpec": "RSA_2048"},
-	} {
-		wantRefusal(t, call(t, operation, body), "UnsupportedOperationException", operation+" is not supported by this version of Trent.")
-	}
-}

@@ -2,7 +2,9 @@ package conformance_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -121,6 +123,19 @@ func TestNothingIsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		hide("a data key", key.Plaintext)
+		pair, err := client.GenerateDataKeyPair(ctx, &kms.GenerateDataKeyPairInput{KeyId: id, KeyPairSpec: "ECC_NIST_P256"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		private, err := x509.ParsePKCS8PrivateKey(pair.PrivateKeyPlaintext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		number, err := private.(*ecdsa.PrivateKey).Bytes() // the rest of PKCS #8 is the same for all
+		if err != nil {
+			t.Fatal(err)
+		}
+		hide("a data key pair", number)
 		random, err := client.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(32)})
 		if err != nil {
 			t.Fatal(err)

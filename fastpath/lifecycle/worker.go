@@ -4,6 +4,8 @@
 // A Worker keeps nothing of its own: what is due stands in the store's due index until it is done, so that work that a
 // crash cut short is found again by the next worker, and several workers on one store only race for the same
 // result. Run is the one goroutine, the caller's; Wake and CatchUp may be called from anywhere.
+//
+// A Pool makes RSA keys ahead while the module has nothing else to do.
 package lifecycle
 
 import (

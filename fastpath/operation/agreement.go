@@ -27,8 +27,8 @@ func deriveSharedSecret(s *Service, _ context.Context, c *Call) error {
 	if err := c.ready(key, "DeriveSharedSecret"); err != nil {
 		return err
 	}
-	if r.Recipient != nil {
-		return unsupported("Recipient")
+	if err := s.attest(c, r.Recipient); err != nil {
+		return err
 	}
 	m := c.prepare(hsm.OpDerive, true)
 	m.Key, m.Algorithm, m.In = key.Current, hsm.ECDH, r.PublicKey
@@ -41,8 +41,10 @@ func deriveSharedSecret(s *Service, _ context.Context, c *Call) error {
 	if r.DryRun {
 		return dryRun()
 	}
+	secret, forRecipient := c.revealed()
 	c.Response = &wire.DeriveSharedSecretResponse{
-		KeyId: key.ARN, SharedSecret: m.Secret, KeyAgreementAlgorithm: r.KeyAgreementAlgorithm, KeyOrigin: origins[key.Origin],
+		KeyId: key.ARN, SharedSecret: secret, CiphertextForRecipient: forRecipient,
+		KeyAgreementAlgorithm: r.KeyAgreementAlgorithm, KeyOrigin: origins[key.Origin],
 	}
 	return nil
 }

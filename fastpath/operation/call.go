@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"unsafe"
 
+	"trent/fastpath/attestation"
 	"trent/fastpath/identity"
 	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
@@ -31,6 +32,8 @@ type Call struct {
 	// Key and Target are what the request's names led to, set by Resolve; Target only for ReEncrypt.
 	Key, Target keyring.Resolved
 	Response    wire.Response // set by a successful Execute where the operation has an output
+	// Attestation is what the document of the request's Recipient says, verified; nil: there is none.
+	Attestation *attestation.Document
 
 	row    *row        // set by Resolve
 	source *hsm.Key    // Decrypt, ReEncrypt: the key of the ciphertext's material
@@ -75,7 +78,7 @@ func (c *Call) Reset() {
 	c.pairs, c.aad, c.aad2 = c.pairs[:0], c.aad[:0], c.aad2[:0]
 	c.Operation, c.Request, c.Caller, c.Scope = 0, nil, nil, keyring.Scope{}
 	c.Key, c.Target = keyring.Resolved{}, keyring.Resolved{}
-	c.Response, c.row, c.source, c.refuse = nil, nil, nil, nil
+	c.Response, c.Attestation, c.row, c.source, c.refuse = nil, nil, nil, nil, nil
 	c.module = hsm.Call{}
 }
 
@@ -90,6 +93,9 @@ func (c *Call) prepare(op hsm.Op, withSecret bool) *hsm.Call {
 	c.module = hsm.Call{Op: op, Out: c.out[:0], Public: c.public[:0]}
 	if withSecret {
 		c.module.Secret = c.secret[:0]
+		if c.Attestation != nil {
+			c.address(&c.module)
+		}
 	}
 	return &c.module
 }

@@ -122,10 +122,9 @@ func (s *Service) generate(c *Call, n *keyring.NewKey) error {
 	if n.MultiRegion {
 		region = "" // replicas in other Regions must be able to use the material
 	}
-	m := c.prepare(hsm.OpGenerate, false)
-	m.Spec, m.Usage = n.Spec, n.Usage
-	m.Key = &hsm.Key{Identity: hsm.AppendIdentity(nil, n.Partition, n.Account, n.Key, region), Spec: n.Spec, Usage: n.Usage}
-	if err := s.do(c); err != nil {
+	identity := hsm.AppendIdentity(nil, n.Partition, n.Account, n.Key, region)
+	m, err := s.newMaterial(c, &hsm.Key{Identity: identity, Spec: n.Spec, Usage: n.Usage})
+	if err != nil {
 		if errors.Is(err, hsm.ErrUnsupported) { // a module in FIPS mode has not all of them
 			return wire.Errorf(wire.CodeUnsupportedOperationException, "KeySpec %s is not supported in this Region", specs[n.Spec].spec)
 		}

@@ -17,9 +17,10 @@ func generateDataKey(s *Service, _ context.Context, c *Call) error {
 		return err
 	}
 	key := c.Key.Snapshot
+	plaintext, forRecipient := c.revealed()
 	c.responses.dataKey = wire.GenerateDataKeyResponse{
-		CiphertextBlob: c.module.Out, Plaintext: c.module.Secret, KeyId: key.ARN,
-		KeyMaterialId: materialHex(&c.hex, &key.Current.Material),
+		CiphertextBlob: c.module.Out, Plaintext: plaintext, KeyId: key.ARN,
+		CiphertextForRecipient: forRecipient, KeyMaterialId: c.materialID(&key.Current.Material),
 	}
 	c.Response = &c.responses.dataKey
 	return nil
@@ -65,8 +66,8 @@ func (c *Call) dataKey(s *Service, n int, encryptionContext []wire.Pair, recipie
 	if !isSymmetric(key.Spec) {
 		return wire.Errorf(wire.CodeInvalidKeyUsageException, "You cannot generate a data key with an asymmetric CMK")
 	}
-	if recipient != nil {
-		return unsupported("Recipient")
+	if err := s.attest(c, recipient); err != nil {
+		return err
 	}
 	var err error
 	if c.aad, err = c.context(c.aad, encryptionContext); err != nil {
@@ -91,15 +92,16 @@ func generateRandom(s *Service, _ context.Context, c *Call) error {
 	if r.CustomKeyStoreId != nil {
 		return wire.Errorf(wire.CodeCustomKeyStoreNotFoundException, "Custom key store %s does not exist.", r.CustomKeyStoreId)
 	}
-	if r.Recipient != nil {
-		return unsupported("Recipient")
+	if err := s.attest(c, r.Recipient); err != nil {
+		return err
 	}
 	m := c.prepare(hsm.OpRandom, true)
 	m.N = int(r.NumberOfBytes)
 	if err := s.do(c); err != nil {
 		return err
 	}
-	c.responses.random = wire.GenerateRandomResponse{Plaintext: m.Secret}
+	plaintext, forRecipient := c.revealed()
+	c.responses.random = wire.GenerateRandomResponse{Plaintext: plaintext, CiphertextForRecipient: forRecipient}
 	c.Response = &c.responses.random
 	return nil
 }

@@ -72,4 +72,9 @@
 //   - A key that was disabled over several periods is rotated once when it is enabled.
 //   - RotateKeyOnDemand: pending material, then the limit, then ConflictException with a text of Trent's own. AWS
 //     managed keys are refused like keys of another spec; keys of custom key stores for their origin, after the state.
+//   - A KeyPairSpec that the Region does not have is an UnsupportedOperationException in the words of a KeySpec that
+//     it does not have; a key in a custom key store cannot make pairs because of its origin, in the words of origins.
+//   - A DryRun of GenerateDataKeyPair proves the sealing, and makes no pair.
+//   - A Recipient is verified after key state and spec, by real time, with both its members required; the answers to
+//     documents that are not taken stand in one table in recipient.go. A document without a public key is refused.
 package operation

@@ -51,8 +51,8 @@ func decrypt(s *Service, _ context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	if r.Recipient != nil {
-		return unsupported("Recipient")
+	if err := s.attest(c, r.Recipient); err != nil {
+		return err
 	}
 	if r.CiphertextBlob == nil {
 		return withoutCiphertext(r.DryRun, r.DryRunModifiers)
@@ -68,9 +68,10 @@ func decrypt(s *Service, _ context.Context, c *Call) error {
 	if r.DryRun {
 		return dryRun()
 	}
-	c.responses.decrypt = wire.DecryptResponse{KeyId: key.ARN, Plaintext: m.Secret, EncryptionAlgorithm: algorithm}
+	plaintext, forRecipient := c.revealed()
+	c.responses.decrypt = wire.DecryptResponse{KeyId: key.ARN, Plaintext: plaintext, EncryptionAlgorithm: algorithm, CiphertextForRecipient: forRecipient}
 	if isSymmetric(key.Spec) {
-		c.responses.decrypt.KeyMaterialId = materialHex(&c.hex, &c.source.Material)
+		c.responses.decrypt.KeyMaterialId = c.materialID(&c.source.Material)
 	}
 	c.Response = &c.responses.decrypt
 	return nil

@@ -35,7 +35,7 @@ func (r *row) models(code wire.Code) bool {
 	case wire.CodeDependencyTimeoutException:
 		return !r.noDependencyTimeout
 	case wire.CodeKeyUnavailableException:
-		return r.class == cryptographic || r.class == publicKey
+		return r.class == cryptographic || r.class == pairing || r.class == publicKey
 	case wire.CodeInvalidArnException:
 		return r.invalidARN
 	}

@@ -40,7 +40,7 @@ func rigWith(t *testing.T, o keyring.Options, wrap func(store.Store) store.Store
 			}
 		}
 	})
-	return rig{operation.New(operation.Options{Keyring: keys, Module: module}), keys}
+	return rig{operation.New(operation.Options{Keyring: keys, Module: module}), keys, module}
 }
 
 const rootARN = "arn:aws:iam::000000000000:root"

@@ -48,15 +48,17 @@ func getParametersForImport(s *Service, ctx context.Context, c *Call) error {
 	}
 	identity := identityOf(key)
 	ends := s.clock().Add(hsm.ImportTokenLife).Truncate(time.Millisecond)
-	m := c.prepare(hsm.OpWrappingKey, false)
-	m.Spec, m.Key = spec, &hsm.Key{Identity: identity}
-	if err := s.do(c); err != nil {
+	if err := s.withPooled(spec, func(pooled *hsm.Key) error {
+		m := c.prepare(hsm.OpWrappingKey, false)
+		m.Spec, m.Key, m.Target = spec, &hsm.Key{Identity: identity}, pooled
+		return s.do(c)
+	}); err != nil {
 		return fmt.Errorf("making a wrapping key: %w", err)
 	}
-	wrapping := keyring.WrappingKey{ID: m.Material, Token: bytes.Clone(m.Out), Ends: ends}
-	public := bytes.Clone(m.Public)
+	wrapping := keyring.WrappingKey{ID: c.module.Material, Token: bytes.Clone(c.module.Out), Ends: ends}
+	public := bytes.Clone(c.module.Public)
 
-	m = c.prepare(hsm.OpImportToken, false)
+	m := c.prepare(hsm.OpImportToken, false)
 	m.Key = &hsm.Key{Identity: identity, Spec: key.Spec, Usage: key.Usage}
 	m.Target = &hsm.Key{Spec: spec, Material: wrapping.ID}
 	m.Wrapping, m.Time = how, ends

@@ -15,33 +15,22 @@ import (
 	"trent/store"
 )
 
-// TestRows: every operation of the model has a row, in order, and those of this version are in.
+// TestRows: every operation of the model has a row, in order, and does something.
 func TestRows(t *testing.T) {
 	t.Parallel()
 	rows := operation.Rows()
-	var implemented, names []string
+	var names, missing []string
 	for _, r := range rows {
 		names = append(names, r.Name)
-		if r.Implemented {
-			implemented = append(implemented, r.Name)
-		} else if r.Aliases || r.Write || r.CrossAccount {
-			t.Errorf("%s says what it does without doing it", r.Name)
+		if !r.Implemented {
+			missing = append(missing, r.Name)
 		}
 	}
 	if len(rows) != len(model.Operations()) || !slices.IsSorted(names) {
 		t.Errorf("%d rows for %d operations: %v", len(rows), len(model.Operations()), names)
 	}
-	want := []string{
-		"CancelKeyDeletion", "CreateAlias", "CreateGrant", "CreateKey", "Decapsulate", "Decrypt", "DeleteAlias", "DeleteImportedKeyMaterial",
-		"DeriveSharedSecret", "DescribeKey", "DisableKey", "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "Encapsulate", "Encrypt",
-		"GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyLastUsage", "GetKeyPolicy",
-		"GetKeyRotationStatus", "GetParametersForImport", "GetPublicKey", "ImportKeyMaterial", "ListAliases", "ListGrants", "ListKeyPolicies",
-		"ListKeyRotations", "ListKeys", "ListResourceTags", "ListRetirableGrants", "PutKeyPolicy", "ReEncrypt", "ReplicateKey", "RetireGrant",
-		"RevokeGrant", "RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription",
-		"UpdatePrimaryRegion", "Verify", "VerifyMac",
-	}
-	if !slices.Equal(implemented, want) {
-		t.Errorf("implemented: %v", implemented)
+	if len(missing) > 0 {
+		t.Errorf("without a handler: %v", missing)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"trent/fastpath/attestation"
 	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
 	"trent/hsm"
@@ -20,6 +21,10 @@ type Options struct {
 	OnSchedule func()           // told when work was scheduled or may have become due; nil: nobody
 	// Served tells whether a Region of a partition is served here, so that keys can have copies there; nil: all are.
 	Served func(partition, region string) bool
+	// Pool hands out a pool token of a spec, for any usage; nil where it has none. Nil: there is no pool.
+	Pool func(hsm.KeySpec) *hsm.Key
+	// Attestation verifies the documents of Recipient; nil: all are refused.
+	Attestation *attestation.Verifier
 }
 
 // Service runs operations.
@@ -30,14 +35,18 @@ type Service struct {
 	timeout    time.Duration
 	onSchedule func()
 	served     func(partition, region string) bool
+	pool       func(hsm.KeySpec) *hsm.Key
+	attested   *attestation.Verifier
 	table      *[wire.NumOperations]row
 	usages     *usageTable
 }
 
 // New makes a service.
 func New(o Options) *Service {
-	s := &Service{keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served,
-		table: newTable(), usages: newUsageTable()}
+	s := &Service{
+		keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served,
+		pool: o.Pool, attested: o.Attestation, table: newTable(), usages: newUsageTable(),
+	}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -49,6 +58,9 @@ func New(o Options) *Service {
 	}
 	if s.served == nil {
 		s.served = func(string, string) bool { return true }
+	}
+	if s.pool == nil {
+		s.pool = func(hsm.KeySpec) *hsm.Key { return nil }
 	}
 	return s
 }

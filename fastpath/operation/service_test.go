@@ -25,7 +25,8 @@ var (
 // rig is a service over a keyring, a store and a module of the test's own.
 type rig struct {
 	*operation.Service
-	keys *keyring.Keyring
+	keys   *keyring.Keyring
+	module hsm.Module
 }
 
 func newRig(t *testing.T) rig {
@@ -48,7 +49,7 @@ func newRig(t *testing.T) rig {
 			t.Error(err)
 		}
 	})
-	return rig{operation.New(operation.Options{Keyring: keys, Module: module}), keys}
+	return rig{operation.New(operation.Options{Keyring: keys, Module: module}), keys, module}
 }
 
 // run passes one request through Resolve and Execute. The call is the caller's to reset.

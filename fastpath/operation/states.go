@@ -17,6 +17,7 @@ const (
 	isCreating
 	isUpdating
 	notPendingDeletion
+	isUnsupported
 )
 
 // stateClass groups the operations that treat key states alike.
@@ -25,6 +26,7 @@ type stateClass uint8
 const (
 	anyState      stateClass = iota // reads, DeleteAlias, and operations without a key
 	cryptographic                   // Encrypt, Sign, GenerateMac, …
+	pairing                         // GenerateDataKeyPair, …WithoutPlaintext
 	publicKey                       // GetPublicKey
 	describing                      // tags and descriptions
 	switching                       // EnableKey, DisableKey
@@ -51,6 +53,14 @@ var stateTable = [numStateClasses]map[keyring.State]outcome{
 		keyring.PendingReplicaDeletion: isPendingDeletion,
 		keyring.PendingImport:          isPendingImport,
 		keyring.Unavailable:            isUnavailable,
+		keyring.Creating:               isCreating,
+	},
+	pairing: {
+		keyring.Disabled:               isDisabled,
+		keyring.PendingDeletion:        isPendingDeletion,
+		keyring.PendingReplicaDeletion: isPendingDeletion,
+		keyring.PendingImport:          isPendingImport,
+		keyring.Unavailable:            isUnsupported, // only keys in custom key stores get there
 		keyring.Creating:               isCreating,
 	},
 	publicKey: {
@@ -157,6 +167,8 @@ func checkState(class stateClass, state keyring.State, arn string) error {
 		return wire.Errorf(wire.CodeKMSInvalidStateException, "%s is updating.", arn)
 	case notPendingDeletion:
 		return wire.Errorf(wire.CodeKMSInvalidStateException, "%s is not pending deletion.", arn)
+	case isUnsupported:
+		return wire.Bare(wire.CodeUnsupportedOperationException)
 	}
 	return nil
 }

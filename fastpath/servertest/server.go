@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"trent/fastpath"
+	"trent/fastpath/attestation"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
 	"trent/fastpath/testclock"
@@ -36,6 +37,9 @@ type Options struct {
 	MaxBody     int                              // bytes; 0: the frontend's default
 	Logf        func(format string, args ...any) // nil: dropped
 	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
+	KeyPool     map[hsm.KeySpec]int              // keys made ahead; nil: none
+	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
+	AttestationRoot []byte
 }
 
 // Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
@@ -105,6 +109,14 @@ func (s *Server) open() error {
 	if err != nil {
 		return err
 	}
+	roots := o.AttestationRoot
+	if roots == nil {
+		roots = attestation.NitroRoot
+	}
+	verifier, err := attestation.New(roots)
+	if err != nil {
+		return err
+	}
 	var kept store.Store = s.store
 	if o.Wrap != nil {
 		kept = o.Wrap(kept)
@@ -118,7 +130,7 @@ func (s *Server) open() error {
 	if s.Core, err = fastpath.New(fastpath.Options{
 		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
-		TestClock: clock,
+		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier,
 	}); err != nil {
 		return err
 	}

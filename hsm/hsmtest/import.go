@@ -360,7 +360,7 @@ func (s *suite) importTokens(t *testing.T, good hsm.Call) {
 // wrappingPool takes a wrapping key that was made ahead.
 func (s *suite) wrappingPool(t *testing.T) {
 	to := target(hsm.SymmetricDefault, hsm.EncryptDecrypt, t.Name())
-	made := s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: hsm.RSA2048, Usage: hsm.EncryptDecrypt})
+	made := s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: hsm.RSA2048})
 	taken := s.do(t, hsm.Call{Op: hsm.OpWrappingKey, Spec: hsm.RSA2048, Key: to, Target: &hsm.Key{Token: made.Out}})
 	if !bytes.Equal(made.Public, taken.Public) || taken.Material == (hsm.MaterialID{}) {
 		t.Fatal("another key")
@@ -372,7 +372,7 @@ func (s *suite) wrappingPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.do(t, hsm.Call{Op: hsm.OpImport, Key: key, Target: to, In2: token, In: oaep(t, sha256.New(), public.(*rsa.PublicKey), randomBytes(32))})
-	for _, pool := range []*hsm.Key{{}, {Token: taken.Out}, {Token: token}} {
+	for _, pool := range []*hsm.Key{{}, {Token: taken.Out}, {Token: token}, {Token: made.Out, Usage: hsm.EncryptDecrypt}, {Token: made.Out, Usage: hsm.SignVerify}} {
 		s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpWrappingKey, Spec: hsm.RSA2048, Key: to, Target: pool})
 	}
 }

@@ -1,0 +1,98 @@
+package hsm
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+
+	"trent/hsm/internal/blob"
+)
+
+// minRecipientBits is the shortest RSA key that plaintexts are encrypted to.
+const minRecipientBits = 2048
+
+// RecipientOverhead is how many bytes CMS EnvelopedData is longer than its plaintext at the most, for keys of up
+// to 8,192 bits.
+const RecipientOverhead = 1536
+
+// toRecipient runs c with its plaintext result in memory of its own, and appends that to c.Secret as CMS
+// EnvelopedData for c.Recipient. Errors: ErrPeer, ErrUnsupported for operations without a plaintext result, and
+// those of the operation.
+func (l *Local) toRecipient(c *Call) error {
+	switch c.Op {
+	case OpDecrypt, OpDataKey, OpDataKeyPair, OpDerive, OpRandom:
+	default:
+		return ErrUnsupported
+	}
+	if c.Key == nil && c.Op != OpRandom {
+		return ErrToken
+	}
+	to, err := recipientKey(c.Recipient)
+	if err != nil {
+		return err
+	}
+	inner := *c
+	inner.Recipient, inner.Secret = nil, make([]byte, 0, blob.MaxPlaintext)
+	defer clear(inner.Secret[:cap(inner.Secret)])
+	if err := l.Do(&inner); err != nil {
+		return err
+	}
+	var enveloped []byte
+	secretly(func() { enveloped, err = l.envelop(to, c.Recipient, inner.Secret) })
+	if err != nil {
+		return err
+	}
+	if !fits(c.Secret, len(enveloped)) {
+		return ErrShort
+	}
+	c.Secret = append(c.Secret, enveloped...)
+	c.Out, c.Public, c.Material = inner.Out, inner.Public, inner.Material
+	return nil
+}
+
+// recipientKey reads an RSA public key. The error is ErrPeer.
+func recipientKey(spki []byte) (*rsa.PublicKey, error) {
+	parsed, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return nil, ErrPeer
+	}
+	key, ok := parsed.(*rsa.PublicKey)
+	if !ok || key.N.BitLen() < minRecipientBits {
+		return nil, ErrPeer
+	}
+	return key, nil
+}
+
+// envelop encrypts plaintext to a recipient: AES-256-CBC with PKCS #7 padding (RFC 5652 §6.3) under a key of this
+// message's own, that key by RSAES-OAEP with SHA-256. Errors: ErrUnavailable.
+func (l *Local) envelop(to *rsa.PublicKey, spki, plaintext []byte) ([]byte, error) {
+	var secrets struct {
+		key [32]byte
+		iv  [aes.BlockSize]byte
+	}
+	defer clear(secrets.key[:])
+	if err := l.draw(secrets.key[:]); err != nil {
+		return nil, err
+	}
+	if err := l.draw(secrets.iv[:]); err != nil {
+		return nil, err
+	}
+	key, err := rsa.EncryptOAEP(sha256.New(), l.random, to, secrets.key[:], nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: encrypting to a recipient: %w", ErrUnavailable, err)
+	}
+	block, err := aes.NewCipher(secrets.key[:])
+	if err != nil {
+		return nil, fmt.Errorf("%w: encrypting to a recipient: %w", ErrUnavailable, err)
+	}
+	padding := aes.BlockSize - len(plaintext)%aes.BlockSize
+	content := make([]byte, len(plaintext)+padding)
+	for i := copy(content, plaintext); i < len(content); i++ {
+		content[i] = byte(padding)
+	}
+	cipher.NewCBCEncrypter(block, secrets.iv[:]).CryptBlocks(content, content)
+	return appendEnveloped(nil, sha256.Sum256(spki), key, secrets.iv[:], content), nil
+}
