@@ -45,6 +45,8 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 		return k.expire(ctx, d.ID)
 	case TaskWrappingKey:
 		return k.dropWrappingKeys(ctx, d)
+	case TaskSettle:
+		return k.settle(ctx, d.ID)
 	}
 	return fmt.Errorf("keyring: no task of number %d", d.Task)
 }

@@ -82,7 +82,7 @@
 //	              5 str16 custom key store, str16 cluster or external key
 //	              6 a Region other than the primary's: the key is a replica, and this Region was the primary's
 //	                when the record was written
-//	              7 state after a transitional one (1)
+//	              7 state after a transitional one (1), when that begins (8, 0: not by itself)
 //	              8 imported material is not all here (1), first expiry of material waiting for a rotation (8)
 //
 // Token record: version, flags (1, must be 0), bytes32 token, bytes32 public key (may be empty).

@@ -63,8 +63,8 @@ func TestLayoutIsStable(t *testing.T) {
 	full := back
 	full.Rotation = Rotation{Enabled: true, PeriodDays: 2560, Since: at, Next: at.Add(time.Hour)}
 	full.OnDemand, full.ValidTo, full.Store, full.BackingID = 25, at, "cks-1234567890abcdef0", "cluster-abc"
-	full.Primary, full.Resume = "eu-west-1", Disabled
 	full.Waiting, full.Lacking = at.Add(time.Minute), true
+	full.Primary, full.Resume, full.Settle = "eu-west-1", Disabled, at
 	back = Record{ID: id}
 	if _, err := decodeKey(encodeKey(&full, false), &back); err != nil {
 		t.Error(err)

@@ -39,6 +39,7 @@ type Keyring struct {
 	olds      *table[olderEntry]
 
 	writers writerLocks
+	holds   Holds
 	stop    context.CancelFunc // of the watch
 	stopped chan struct{}
 }
