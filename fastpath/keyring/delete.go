@@ -82,13 +82,14 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 		if err != nil {
 			return txn, err
 		}
-		return store.Txn{
+		txn = store.Txn{
 			Require: []store.Condition{{Key: id.storeKey(kindKey), Revision: r.Revision}},
 			Delete: [][]byte{
 				id.storeKey(kindTags), id.storeKey(kindPolicy), id.storeKey(kindMaterials),
 				dueKey(Due{id, TaskDelete, r.Deletion}), id.storeKey(kindKey),
 			},
-		}, nil
+		}
+		return txn, k.leaveStore(ctx, &r, &txn)
 	})
 	if errors.Is(err, ErrKeyMissing) { // another process was faster
 		return nil
