@@ -55,7 +55,7 @@
 //	ckr   NUL S NUL                              how many custom key stores there are; rewritten by all their writers
 //	ckn   NUL S NUL store-id                     how many keys it has, in all states
 //	ckx   NUL S NUL store-id NUL external-key    whose an external key is
-//	int   NUL name                               token of a key of the installation's own
+//	int   NUL name                               a key of the installation's own
 //
 // # Values
 //
@@ -103,8 +103,8 @@
 // Custom key store: version, StoreType (1), ConnectionState (1), Connectivity (1), created (8), began (8), next (8),
 // attempt (4), str16 name, then fields as a key record's: 1 failure, 2 cluster, 3 trust anchor, 4 endpoint, 5 path,
 // 6 VPC endpoint service, 7 its owner, 8 access key id, 9 secret as the module encrypted it.
-// Counts of custom key stores are children counts, owners of external keys are material records, and internal keys
-// are token records.
+// Internal key: version, material (32), bytes32 token.
+// Counts of custom key stores are children counts, and owners of external keys are material records.
 //
 // # Copies of multi-Region keys
 //

@@ -281,33 +281,3 @@ func (k *Keyring) leaveStore(ctx context.Context, r *Record, txn *store.Txn) err
 	}
 	return nil
 }
-
-// Internal returns the token that the installation keeps under a name for its own use, nil if there is none. Errors:
-// store.ErrUnavailable, ErrRecord.
-func (k *Keyring) Internal(ctx context.Context, name string) ([]byte, error) {
-	rec, err := k.store.Load(ctx, internalKey(name))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("loading an internal key: %w", err)
-	}
-	token, _, err := decodeToken(rec.Value)
-	return token, err
-}
-
-// KeepInternal keeps a token under a name unless there is one, and returns the one that is kept.
-func (k *Keyring) KeepInternal(ctx context.Context, name string, token []byte) ([]byte, error) {
-	_, err := k.commit(ctx, store.Txn{
-		Require: []store.Condition{{Key: internalKey(name)}},
-		Put:     []store.Record{{Key: internalKey(name), Value: encodeToken(token, nil)}},
-	})
-	if err == nil || errors.Is(err, store.ErrConflict) {
-		return k.Internal(ctx, name)
-	}
-	return nil, err
-}
-
-const kindInternal = "int"
-
-func internalKey(name string) []byte { return []byte(kindInternal + separator + name) }

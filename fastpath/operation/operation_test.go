@@ -32,13 +32,13 @@ func TestRows(t *testing.T) {
 		t.Errorf("%d rows for %d operations: %v", len(rows), len(model.Operations()), names)
 	}
 	want := []string{
-		"CancelKeyDeletion", "CreateAlias", "CreateKey", "Decapsulate", "Decrypt", "DeleteAlias", "DeleteImportedKeyMaterial",
-		"DeriveSharedSecret", "DescribeKey", "DisableKey", "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "Encapsulate",
-		"Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy",
-		"GetKeyRotationStatus", "GetParametersForImport", "GetPublicKey", "ImportKeyMaterial", "ListAliases", "ListKeyPolicies",
-		"ListKeyRotations", "ListKeys", "ListResourceTags", "PutKeyPolicy", "ReEncrypt", "ReplicateKey", "RotateKeyOnDemand",
-		"ScheduleKeyDeletion", "Sign", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription", "UpdatePrimaryRegion",
-		"Verify", "VerifyMac",
+		"CancelKeyDeletion", "ConnectCustomKeyStore", "CreateAlias", "CreateCustomKeyStore", "CreateKey", "Decapsulate", "Decrypt",
+		"DeleteAlias", "DeleteCustomKeyStore", "DeleteImportedKeyMaterial", "DeriveSharedSecret", "DescribeCustomKeyStores", "DescribeKey",
+		"DisableKey", "DisableKeyRotation", "DisconnectCustomKeyStore", "EnableKey", "EnableKeyRotation", "Encapsulate", "Encrypt",
+		"GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "GetKeyPolicy", "GetKeyRotationStatus",
+		"GetParametersForImport", "GetPublicKey", "ImportKeyMaterial", "ListAliases", "ListKeyPolicies", "ListKeyRotations", "ListKeys",
+		"ListResourceTags", "PutKeyPolicy", "ReEncrypt", "ReplicateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign", "TagResource",
+		"UntagResource", "UpdateAlias", "UpdateCustomKeyStore", "UpdateKeyDescription", "UpdatePrimaryRegion", "Verify", "VerifyMac",
 	}
 	if !slices.Equal(implemented, want) {
 		t.Errorf("implemented: %v", implemented)

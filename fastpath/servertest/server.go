@@ -18,8 +18,11 @@ import (
 	"time"
 
 	"trent/fastpath"
+	"trent/fastpath/fault"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
+	"trent/fastpath/keystore"
+	"trent/fastpath/operation"
 	"trent/fastpath/testclock"
 	"trent/hsm"
 	"trent/store"
@@ -36,6 +39,11 @@ type Options struct {
 	MaxBody     int                              // bytes; 0: the frontend's default
 	Logf        func(format string, args ...any) // nil: dropped
 	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
+
+	KeyStores         *keystore.Config // what lies behind custom key stores, made anew by each Restart; nil: nothing
+	KeyStoresPerScope int              // 0: the service's quota
+	Transitions       operation.Transitions
+	Faults            []fault.Rule
 }
 
 // Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
@@ -115,7 +123,12 @@ func (s *Server) open() error {
 			return err
 		}
 	}
+	backend, err := o.backend(clock)
+	if err != nil {
+		return err
+	}
 	if s.Core, err = fastpath.New(fastpath.Options{
+		KeyStores: backend, KeyStoresPerScope: o.KeyStoresPerScope, Transitions: o.Transitions, Faults: o.Faults,
 		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock,
@@ -187,4 +200,16 @@ func (s *Server) Restart(t testing.TB) {
 	if err := s.open(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// backend plays what lies behind custom key stores, by the server's clock.
+func (o *Options) backend(test *testclock.Clock) (keystore.Backend, error) {
+	if o.KeyStores == nil {
+		return nil, nil
+	}
+	clock := o.Clock
+	if test != nil {
+		clock = test.Now
+	}
+	return keystore.NewScripted(*o.KeyStores, clock)
 }
