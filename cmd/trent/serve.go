@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,7 @@ import (
 	"trent/fastpath/admin"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
+	"trent/fastpath/keystore"
 	"trent/hsm"
 	"trent/store/pebblestore"
 )
@@ -156,7 +158,16 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err := r.writeCertificates(s.DataDir, ca); err != nil {
 		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
 	}
+	now := time.Now
+	if clock != nil {
+		now = clock.Now
+	}
+	backend, err := keystore.NewScripted(s.Backends, now)
+	if err != nil {
+		return r, usageError(err, "correct custom_key_store_backends in the config file")
+	}
 	options := fastpath.Options{
+		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults,
 		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 		TestClock: clock,
