@@ -147,3 +147,12 @@ func (s *Server) holdKey(ctx context.Context, id keyring.ID, name string) error 
 	}
 	return err
 }
+
+// Holds are the transitional states that are held.
+func (s *Server) Holds() *keyring.Holds { return s.keys.Holds() }
+
+// Release ends the hold of a state and lets what it held go on.
+func (s *Server) Release(state string) {
+	s.keys.Holds().ReleaseState(state)
+	s.wake()
+}

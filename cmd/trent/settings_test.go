@@ -59,7 +59,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		"twice":              {"workers: 1\nworkers: 2\n", "[2:1]"},
 		"broken":             {"listen: [\n", "[1:"},
 
-		"unknown outcome": {"custom_key_store_backends:\n  clusters:\n  - id: cluster-1234567890a\n    outcomes:\n      connect:\n      - error: SOMETHING\n", "[6:16]"},
+		"unknown outcome": {"custom_key_store_backends:\n  clusters:\n  - id: cluster-2345672345a\n    outcomes:\n      connect:\n      - error: SOMETHING\n", "[6:16]"},
 		"unknown call":    {"custom_key_store_backends:\n  proxies:\n  - endpoint: https://x\n    path: /kms/xks/v1\n    outcomes:\n      ping: []\n", "[6:"},
 		"not a cluster":   {"custom_key_store_backends:\n  clusters:\n  - id: x\n", "[3:9]"},
 		"not modeled":     {"faults:\n- operation: Encrypt\n  error: KMSInternalException\n- operation: Encrypt\n  error: TagException\n", "[4:"},

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -120,14 +121,21 @@ var (
 // synchronous are the refusals of ConnectCustomKeyStore itself; all other outcomes of a connection show later.
 var synchronous = []string{"CloudHsmClusterNotActiveException", "CloudHsmClusterInvalidConfigurationException", "KMSInternalException"}
 
+// Patterns of the API model, which no custom key store passes by.
+var (
+	clusterPattern  = regexp.MustCompile(`^cluster-[2-7a-zA-Z]{11,16}$`)
+	endpointPattern = regexp.MustCompile(`^https://[a-zA-Z0-9.-]+$`)
+	pathPattern     = regexp.MustCompile(`^(/[a-zA-Z0-9/_-]+)?/kms/xks/v\d{1,2}$`)
+)
+
 // Check finds the first thing that is wrong. Error: *ConfigError.
 func (c *Config) Check() error {
 	ids := map[string]bool{}
 	for i := range c.Clusters {
 		k, at := &c.Clusters[i], fmt.Sprintf("clusters[%d]", i)
 		switch {
-		case !strings.HasPrefix(k.ID, "cluster-"):
-			return &ConfigError{at + ".id", "is not the id of a CloudHSM cluster, such as cluster-1a23b4cdefg"}
+		case !clusterPattern.MatchString(k.ID):
+			return &ConfigError{at + ".id", "is not the id of a CloudHSM cluster, such as cluster-2a34b5cdefg"}
 		case ids[k.ID]:
 			return &ConfigError{at + ".id", "is declared twice"}
 		case k.HSMs != nil && (*k.HSMs < 0 || *k.HSMs > 28):
@@ -141,10 +149,10 @@ func (c *Config) Check() error {
 	for i := range c.Proxies {
 		p, at := &c.Proxies[i], fmt.Sprintf("proxies[%d]", i)
 		switch {
-		case !strings.HasPrefix(p.Endpoint, "https://"):
-			return &ConfigError{at + ".endpoint", "must begin with https://"}
-		case !strings.HasPrefix(p.Path, "/"):
-			return &ConfigError{at + ".path", "must begin with a slash, such as /kms/xks/v1"}
+		case !endpointPattern.MatchString(p.Endpoint):
+			return &ConfigError{at + ".endpoint", "must be https:// and a host, such as https://xks.example.com"}
+		case !pathPattern.MatchString(p.Path):
+			return &ConfigError{at + ".path", "must be /kms/xks/v1, with a prefix or without"}
 		case ids[p.Endpoint+p.Path]:
 			return &ConfigError{at + ".path", "is declared twice for this endpoint"}
 		}
