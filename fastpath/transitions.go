@@ -154,8 +154,8 @@ func (s *Server) Holds() *keyring.Holds { return s.keys.Holds() }
 // Release ends the hold of a state and lets what it held go on.
 func (s *Server) Release(state string) {
 	s.keys.Holds().ReleaseState(state)
-	s.wake()
+	s.worker.Wake()
 }
 
 // Wake makes the lifecycle worker look for what is due now, as after the clock was moved.
-func (s *Server) Wake() { s.wake() }
+func (s *Server) Wake() { s.worker.Wake() }

@@ -12,6 +12,7 @@ import (
 	"trent/fastpath/fault"
 	"trent/fastpath/keystore"
 	"trent/fastpath/operation"
+	"trent/fastpath/testclock"
 )
 
 // transitionSettings are how long transitional states last.
@@ -22,6 +23,19 @@ type transitionSettings struct {
 }
 
 func (t transitionSettings) durations() operation.Transitions { return operation.Transitions(t) }
+
+// openBackend makes what lies behind custom key stores; its delays pass by the server's clock.
+func openBackend(s *settings, test *testclock.Clock) (keystore.Backend, error) {
+	now := time.Now
+	if test != nil {
+		now = test.Now
+	}
+	backend, err := keystore.NewScripted(s.Backends, now)
+	if err != nil {
+		return nil, usageError(err, "correct custom_key_store_backends in the config file")
+	}
+	return backend, nil
+}
 
 // placedError is what is wrong at a path of the config file, such as "faults[0].error".
 type placedError struct{ path, text string }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +17,6 @@ import (
 	"trent/fastpath/admin"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
-	"trent/fastpath/keystore"
 	"trent/hsm"
 	"trent/store/pebblestore"
 )
@@ -158,13 +156,9 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err := r.writeCertificates(s.DataDir, ca); err != nil {
 		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
 	}
-	now := time.Now
-	if clock != nil {
-		now = clock.Now
-	}
-	backend, err := keystore.NewScripted(s.Backends, now)
+	backend, err := openBackend(s, clock)
 	if err != nil {
-		return r, usageError(err, "correct custom_key_store_backends in the config file")
+		return r, err
 	}
 	options := fastpath.Options{
 		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults,
