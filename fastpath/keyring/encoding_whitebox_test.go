@@ -124,6 +124,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodeMaterial("000000000000", "k"))
 	f.Add(encodeAlias(Alias{Target: "k"}))
 	f.Add(encodeTags([]Tag{{"k", "v"}}))
+	f.Add(encodeKeyStore(&KeyStore{Type: CloudHSMStore, State: Connecting, Name: "n", Cluster: "c", TrustAnchor: "t", Attempt: 9, Next: time.UnixMilli(5), Secret: []byte{1}}))
+	f.Add(encodeKeyStore(&KeyStore{Type: ExternalStore, State: ConnectionFailed, Failure: "f", Connectivity: PublicEndpoint, Endpoint: "e", Path: "p", AccessKeyID: "a"}))
 	f.Add([]byte{1, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		same := func(kind string, again []byte) {
@@ -134,6 +136,10 @@ func FuzzDecode(f *testing.F) {
 		var r Record
 		if dying, err := decodeKey(b, &r); err == nil && (r.Description != "" || len(b) == 58) {
 			same("key", encodeKey(&r, dying))
+		}
+		var s KeyStore
+		if err := decodeKeyStore(b, &s); err == nil {
+			same("custom key store", encodeKeyStore(&s))
 		}
 		if token, public, err := decodeToken(b); err == nil {
 			same("token", encodeToken(token, public))

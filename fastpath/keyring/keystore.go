@@ -192,7 +192,7 @@ func decodeKeyStore(value []byte, s *KeyStore) error {
 	fields := s.fields()
 	for last := uint8(0); len(d.b) > 0; {
 		tag, value := d.u8(), d.bytes32()
-		if tag <= last || tag > storeFieldSecret || d.bad {
+		if tag <= last || tag > storeFieldSecret || len(value) == 0 || d.bad { // an empty field is not written
 			d.bad = true
 			break
 		}
