@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 
 	"trent/fastpath"
@@ -83,6 +85,21 @@ func withPlace(text []byte, err error) error {
 		if node, findErr := at.FilterFile(file); findErr == nil && node != nil && node.GetToken() != nil {
 			where := node.GetToken().Position
 			return fmt.Errorf("[%d:%d] %w", where.Line, where.Column, err)
+		}
+	}
+	return err
+}
+
+// withToken puts line and column before an error that quotes a value of the text, which the YAML library's errors about
+// durations do without saying where.
+func withToken(text []byte, err error) error {
+	quoted := strings.Split(err.Error(), `"`)
+	if strings.HasPrefix(quoted[0], "[") || len(quoted) < 3 {
+		return err
+	}
+	for _, t := range lexer.Tokenize(string(text)) {
+		if t.Value == quoted[len(quoted)-2] {
+			return fmt.Errorf("[%d:%d] %w", t.Position.Line, t.Position.Column, err)
 		}
 	}
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -160,7 +161,7 @@ func loadSettings(flags *pflag.FlagSet, configFile string, getenv func(string) s
 // and column; the text never quotes the file, which may hold secrets.
 func parseConfig(text []byte, s *settings) error {
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
-		return fmt.Errorf("%s", yaml.FormatError(err, false, false))
+		return withToken(text, errors.New(yaml.FormatError(err, false, false)))
 	}
 	return withPlace(text, s.check())
 }

@@ -59,13 +59,15 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		"twice":              {"workers: 1\nworkers: 2\n", "[2:1]"},
 		"broken":             {"listen: [\n", "[1:"},
 
-		"unknown outcome": {"custom_key_store_backends:\n  clusters:\n  - id: cluster-2345672345a\n    outcomes:\n      connect:\n      - error: SOMETHING\n", "[6:16]"},
-		"unknown call":    {"custom_key_store_backends:\n  proxies:\n  - endpoint: https://x\n    path: /kms/xks/v1\n    outcomes:\n      ping: []\n", "[6:"},
-		"not a cluster":   {"custom_key_store_backends:\n  clusters:\n  - id: x\n", "[3:9]"},
-		"not modeled":     {"faults:\n- operation: Encrypt\n  error: KMSInternalException\n- operation: Encrypt\n  error: TagException\n", "[4:"},
-		"empty fault":     {"faults:\n- error: KMSInternalException\n", "[2:"},
-		"nested key":      {"custom_key_store_backends:\n  clusters:\n  - id: x\n    kmsuser_pass: hidden-value\n", "[4:5]"},
-		"negative":        {"transitions:\n  updating: -1s\n", "[2:13]"},
+		"unknown outcome":  {"custom_key_store_backends:\n  clusters:\n  - id: cluster-2345672345a\n    outcomes:\n      connect:\n      - error: SOMETHING\n", "[6:16]"},
+		"unknown call":     {"custom_key_store_backends:\n  proxies:\n  - endpoint: https://x\n    path: /kms/xks/v1\n    outcomes:\n      ping: []\n", "[6:"},
+		"not a cluster":    {"custom_key_store_backends:\n  clusters:\n  - id: x\n", "[3:9]"},
+		"not modeled":      {"faults:\n- operation: Encrypt\n  error: KMSInternalException\n- operation: Encrypt\n  error: TagException\n", "[4:"},
+		"empty fault":      {"faults:\n- error: KMSInternalException\n", "[2:"},
+		"nested key":       {"custom_key_store_backends:\n  clusters:\n  - id: x\n    kmsuser_pass: hidden-value\n", "[4:5]"},
+		"no such duration": {"transitions:\n  updating: soon\n", "[2:13]"},
+		"nor such a delay": {"idle_timeout: 90 s\n", "[1:15]"},
+		"negative":         {"transitions:\n  updating: -1s\n", "[2:13]"},
 	} {
 		_, err := load(t, c.text)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

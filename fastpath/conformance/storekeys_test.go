@@ -296,3 +296,90 @@ func TestStoreSecretsStayInside(t *testing.T) {
 		t.Errorf("answer %s", short.Body)
 	}
 }
+
+// TestClustersChange: what becomes of a cluster shows in what its custom key store can do.
+func TestClustersChange(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	config := twoKinds()
+	s := startStores(t, servertest.Options{KeyStores: config})
+	id := s.create(t, hsmStore("hsm"))
+	become := func(k keystore.ClusterConfig) {
+		k.ID = clusterID
+		config.Clusters[0] = k
+		s.Restart(t)
+		s.client = s.KMS()
+	}
+	connect := func() error {
+		_, err := s.client.ConnectCustomKeyStore(ctx, &kms.ConnectCustomKeyStoreInput{CustomKeyStoreId: &id})
+		return err
+	}
+	become(keystore.ClusterConfig{Active: aws.Bool(false)})
+	wantError(t, connect(), "CloudHsmClusterNotActiveException", "The CloudHSM cluster is not active.")
+	become(keystore.ClusterConfig{HSMs: aws.Int(0)})
+	wantError(t, connect(), "CloudHsmClusterInvalidConfigurationException", hsmInvalid)
+	become(keystore.ClusterConfig{Account: otherAccount})
+	if err := connect(); err != nil {
+		t.Fatal(err)
+	}
+	if e := s.until(t, id, "FAILED"); e.ConnectionErrorCode != "CLUSTER_NOT_FOUND" {
+		t.Errorf("code %s", e.ConnectionErrorCode)
+	}
+	s.disconnect(t, id)
+	become(keystore.ClusterConfig{})
+	s.connect(t, id)
+	key := s.newKey(t, id, "")
+	encrypt := func() error {
+		_, err := s.client.Encrypt(ctx, &kms.EncryptInput{KeyId: key.KeyId, Plaintext: []byte("x")})
+		return err
+	}
+	become(keystore.ClusterConfig{HSMs: aws.Int(1)}) // enough for use, not for new keys
+	if err := encrypt(); err != nil {
+		t.Error(err)
+	}
+	_, err := s.client.CreateKey(ctx, &kms.CreateKeyInput{CustomKeyStoreId: &id, Origin: types.OriginTypeAwsCloudhsm})
+	wantError(t, err, "CloudHsmClusterInvalidConfigurationException", hsmInvalid)
+	become(keystore.ClusterConfig{HSMs: aws.Int(0)})
+	wantError(t, encrypt(), "KMSInvalidStateException", "KMS cannot communicate with your CloudHSM cluster")
+}
+
+// TestUnsupportedOnStoreKeys: operations that such keys do not have, in whatever state.
+func TestUnsupportedOnStoreKeys(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := startStores(t, servertest.Options{KeyStores: twoKinds()})
+	id := s.create(t, hsmStore("hsm"))
+	s.connect(t, id)
+	key := s.newKey(t, id, "")
+	text := *key.Arn + " origin is AWS_CLOUDHSM which is not valid for this operation."
+	for i := range 2 {
+		for name, run := range map[string]func() error{
+			"EnableKeyRotation": func() error {
+				_, err := s.client.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: key.KeyId})
+				return err
+			},
+			"DisableKeyRotation": func() error {
+				_, err := s.client.DisableKeyRotation(ctx, &kms.DisableKeyRotationInput{KeyId: key.KeyId})
+				return err
+			},
+			"GetKeyRotationStatus": func() error {
+				_, err := s.client.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: key.KeyId})
+				return err
+			},
+			"ListKeyRotations": func() error {
+				_, err := s.client.ListKeyRotations(ctx, &kms.ListKeyRotationsInput{KeyId: key.KeyId})
+				return err
+			},
+			"RotateKeyOnDemand": func() error {
+				_, err := s.client.RotateKeyOnDemand(ctx, &kms.RotateKeyOnDemandInput{KeyId: key.KeyId})
+				return err
+			},
+		} {
+			t.Log(name)
+			wantError(t, run(), "UnsupportedOperationException", text)
+		}
+		if i == 0 {
+			s.disconnect(t, id) // which makes it unavailable
+		}
+	}
+}

@@ -182,6 +182,7 @@ func connectCustomKeyStore(s *Service, ctx context.Context, c *Call) error {
 	}
 	if err == nil {
 		s.onSchedule()
+		s.lookIn(s.transitions.Unavailable)
 	}
 	return storeRefusal(id, err)
 }

@@ -31,7 +31,15 @@ func (s *Service) Transition(state keyring.State, id keyring.ID) (until time.Tim
 	case keyring.Unavailable:
 		d = s.transitions.Unavailable
 	}
+	s.lookIn(d)
 	return s.clock().Add(d), d > 0 || s.keys.Holds().Held(state.String(), id)
+}
+
+// lookIn has due work looked for when d is over: sooner than at the worker's next round.
+func (s *Service) lookIn(d time.Duration) {
+	if d > 0 {
+		time.AfterFunc(d, s.onSchedule)
+	}
 }
 
 // Work does due work: what concerns custom key stores here, all else in the keyring. Errors: keyring.Work's.
@@ -71,6 +79,7 @@ func (s *Service) settleStore(ctx context.Context, id keyring.ID) error {
 			return keyring.ErrNotDue
 		case later != nil:
 			now.Next = later.At
+			s.lookIn(later.At.Sub(s.clock()))
 		case now.State == keyring.Disconnecting:
 			now.State, now.Next = keyring.Disconnected, time.Time{}
 		case failed != nil:
