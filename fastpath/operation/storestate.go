@@ -159,10 +159,8 @@ func (s *Service) inStore(ctx context.Context, r *keyring.Record, m *wire.KeyMet
 }
 
 // noKeysOfStores are the operations that keys of custom key stores have nothing to do with (AWS KMS Developer Guide,
-// "Custom key stores": one key spec, no rotation, no imported material, no data key pairs).
+// "Custom key stores": no imported material, no data key pairs). Those of rotation look at the origin themselves.
 var noKeysOfStores = [wire.NumOperations]bool{
-	wire.OperationEnableKeyRotation: true, wire.OperationDisableKeyRotation: true, wire.OperationGetKeyRotationStatus: true,
-	wire.OperationListKeyRotations: true, wire.OperationRotateKeyOnDemand: true,
 	wire.OperationGenerateDataKeyPair: true, wire.OperationGenerateDataKeyPairWithoutPlaintext: true,
 	wire.OperationGetParametersForImport: true, wire.OperationImportKeyMaterial: true, wire.OperationDeleteImportedKeyMaterial: true,
 }
