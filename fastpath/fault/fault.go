@@ -146,22 +146,22 @@ func (rs *Rules) Hit(q *Request) (Rule, bool) {
 			r.Key != "" && !q.Names(r.Key) || r.Operation == "" && !rs.modeled(q.Operation, r.Error) {
 			continue
 		}
-		if rs.take(r) {
-			return r.Rule, true
+		if hit, ok := rs.take(r); ok {
+			return hit, true
 		}
 	}
 	return Rule{}, false
 }
 
-// take counts a hit of r, if it is one.
-func (rs *Rules) take(r *rule) bool {
+// take counts a hit of r, if it is one, and returns it as it then is.
+func (rs *Rules) take(r *rule) (Rule, bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if !slices.Contains(rs.all(), r) || r.Probability > 0 && r.random.Float64() >= r.Probability {
-		return false
+		return Rule{}, false
 	}
 	if r.Hits++; r.Count > 0 && r.Hits >= r.Count {
 		rs.keep(slices.DeleteFunc(slices.Clone(rs.all()), func(other *rule) bool { return other == r }))
 	}
-	return true
+	return r.Rule, true
 }
