@@ -28,7 +28,7 @@ func (r *Record) SwitchTo(s State) {
 // settle ends a key's transitional state. ErrNotDue: it has none, it lasts on, or it is held.
 func (k *Keyring) settle(ctx context.Context, id ID) error {
 	_, err := k.Update(ctx, id, func(r *Record) error {
-		if !r.State.Transitional() || r.Resume == StateNone || r.Settle.After(k.clock()) || k.holds.Held(r.State.String(), id) {
+		if !r.State.Transitional() || r.Resume == StateNone || r.Settle.IsZero() || r.Settle.After(k.clock()) || k.holds.Held(r.State.String(), id) {
 			return ErrNotDue
 		}
 		r.State = r.Resume
