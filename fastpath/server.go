@@ -14,9 +14,11 @@ import (
 
 	"trent/fastpath/attestation"
 	"trent/fastpath/audit"
+	"trent/fastpath/fault"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
 	"trent/fastpath/keyring"
+	"trent/fastpath/keystore"
 	"trent/fastpath/lifecycle"
 	"trent/fastpath/operation"
 	"trent/fastpath/sigv4"
@@ -38,8 +40,12 @@ type Options struct {
 	TestClock *testclock.Clock                 // in place of Clock: one that can be moved; nil: none
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
 
-	KeyPool     map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
-	Attestation *attestation.Verifier // of Recipient's documents; nil: all are refused
+	KeyPool           map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
+	Attestation       *attestation.Verifier // of Recipient's documents; nil: all are refused
+	KeyStores         keystore.Backend      // what lies behind custom key stores; nil: nothing can be reached
+	KeyStoresPerScope int                   // custom key stores of an account in a Region; 0: the service's quota
+	Transitions       operation.Transitions // how long transitional states last
+	Faults            []fault.Rule          // in force from the start
 }
 
 // Server is a KMS endpoint: the chain, and the background work of its parts.
@@ -61,6 +67,8 @@ type Server struct {
 	metrics    *audit.Metrics
 	exchanges  *exchanges
 	logf       func(string, ...any)
+	faults     *fault.Rules
+	clock      func() time.Time
 
 	started  time.Time
 	draining atomic.Bool
@@ -82,7 +90,12 @@ const bytesPerKey = 1 << 10
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, module: o.Module, directory: o.Directory, regions: o.Regions, logf: o.Logf,
-		started: time.Now(), stop: make(chan struct{}),
+		started: time.Now(), stop: make(chan struct{}), faults: fault.New(ModeledError),
+	}
+	for i, r := range o.Faults {
+		if _, err := s.faults.Add(r); err != nil {
+			return nil, fmt.Errorf("fault rule %d: %w", i+1, err)
+		}
 	}
 	if s.logf == nil {
 		s.logf = func(string, ...any) {}
@@ -97,18 +110,24 @@ func New(o Options) (*Server, error) {
 	if s.testClock = o.TestClock; o.TestClock != nil {
 		o.Clock = o.TestClock.Now
 	}
-	keys, err := keyring.Open(o.Store, o.Module, keyring.Options{CacheBytes: int64(o.CacheKeys) * bytesPerKey, Clock: o.Clock})
+	if s.clock = o.Clock; s.clock == nil {
+		s.clock = time.Now
+	}
+	keys, err := keyring.Open(o.Store, o.Module, keyring.Options{
+		CacheBytes: int64(o.CacheKeys) * bytesPerKey, KeyStores: o.KeyStoresPerScope, Clock: o.Clock,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the keyring: %w", err)
 	}
 	s.keys = keys
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.worker = lifecycle.New(keys, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
 	s.pool = lifecycle.NewPool(o.Module, o.KeyPool, s.logf)
 	s.operations = operation.New(operation.Options{
-		Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: s.worker.Wake, Served: s.regions.has,
+		Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: func() { s.worker.Wake() }, Served: s.regions.has,
 		Pool: s.pool.Take, Attestation: o.Attestation,
+		Backend: o.KeyStores, Transitions: o.Transitions, Fault: s.fault,
 	})
+	s.worker = lifecycle.New(s.operations, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
 	s.verifier = sigv4.New(sigv4.Options{
 		Credentials: signingCredentials(o.Directory), Service: "kms",
 		RegionOK: func(name []byte) bool { return s.regions.Lookup(name) != nil }, HostRegion: hostRegion,

@@ -26,7 +26,8 @@ the real thing, and ships the harness that measures it.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError(err, "see '"+c.CommandPath()+" --help'")
 	})
-	root.AddCommand(newServeCommand(e), newEnvCommand(e), newStatusCommand(e), newStopCommand(e), newClockCommand(e), newOpsCommand(e), newDoctorCommand(e), newVersionCommand(e),
+	root.AddCommand(newServeCommand(e), newEnvCommand(e), newStatusCommand(e), newStopCommand(e), newClockCommand(e), newFaultCommand(e),
+		newTransitionCommand(e), newOpsCommand(e), newDoctorCommand(e), newVersionCommand(e),
 		newAttackCommand(e), newCapacityCommand(e), newReportCommand(e))
 	return root
 }

@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 			"mode":     checkMode,
 			"absent":   checkAbsent,
 			"kms":      callKMS,
+			"api":      callAPI,
 		},
 	})
 }

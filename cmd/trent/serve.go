@@ -166,7 +166,12 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err := r.writeCertificates(s.DataDir, ca); err != nil {
 		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
 	}
+	backend, err := openBackend(s, clock)
+	if err != nil {
+		return r, err
+	}
 	options := fastpath.Options{
+		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults,
 		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 		TestClock: clock, KeyPool: pool, Attestation: verifier,

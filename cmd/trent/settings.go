@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +10,9 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/pflag"
 
+	"trent/fastpath/fault"
 	"trent/fastpath/identity"
+	"trent/fastpath/keystore"
 )
 
 // settings are what `trent serve` can be told, by flag or by config file. Every flag has a key of the same
@@ -48,6 +51,10 @@ type settings struct {
 	ReadyFile       string        `yaml:"ready_file"`
 
 	Credentials []credentialSettings `yaml:"credentials"`
+	// Of the file only, as the credentials.
+	Backends    keystore.Config    `yaml:"custom_key_store_backends"`
+	Faults      []fault.Rule       `yaml:"faults"`
+	Transitions transitionSettings `yaml:"transitions"`
 }
 
 // credentialSettings is one access key of the config file.
@@ -159,7 +166,7 @@ func loadSettings(flags *pflag.FlagSet, configFile string, getenv func(string) s
 // and column; the text never quotes the file, which may hold secrets.
 func parseConfig(text []byte, s *settings) error {
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
-		return fmt.Errorf("%s", yaml.FormatError(err, false, false))
+		return withToken(text, errors.New(yaml.FormatError(err, false, false)))
 	}
-	return nil
+	return withPlace(text, s.check())
 }

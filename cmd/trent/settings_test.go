@@ -58,6 +58,16 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		"wrong type":         {"workers: many\n", "[1:10]"},
 		"twice":              {"workers: 1\nworkers: 2\n", "[2:1]"},
 		"broken":             {"listen: [\n", "[1:"},
+
+		"unknown outcome":  {"custom_key_store_backends:\n  clusters:\n  - id: cluster-2345672345a\n    outcomes:\n      connect:\n      - error: SOMETHING\n", "[6:16]"},
+		"unknown call":     {"custom_key_store_backends:\n  proxies:\n  - endpoint: https://x\n    path: /kms/xks/v1\n    outcomes:\n      ping: []\n", "[6:"},
+		"not a cluster":    {"custom_key_store_backends:\n  clusters:\n  - id: x\n", "[3:9]"},
+		"not modeled":      {"faults:\n- operation: Encrypt\n  error: KMSInternalException\n- operation: Encrypt\n  error: TagException\n", "[4:"},
+		"empty fault":      {"faults:\n- error: KMSInternalException\n", "[2:"},
+		"nested key":       {"custom_key_store_backends:\n  clusters:\n  - id: x\n    kmsuser_pass: hidden-value\n", "[4:5]"},
+		"no such duration": {"transitions:\n  updating: soon\n", "[2:13]"},
+		"nor such a delay": {"idle_timeout: 90 s\n", "[1:15]"},
+		"negative":         {"transitions:\n  updating: -1s\n", "[2:13]"},
 	} {
 		_, err := load(t, c.text)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -93,18 +103,27 @@ func TestFlagsAndKeysMatch(t *testing.T) {
 		}
 		delete(keys, key)
 	})
-	delete(keys, "credentials")
+	for _, key := range []string{"credentials", "custom_key_store_backends", "faults", "transitions"} { // of the file only
+		delete(keys, key)
+	}
 	for key := range keys {
 		t.Errorf("key %s has no flag", key)
 	}
 }
 
 func FuzzConfig(f *testing.F) {
-	for _, seed := range []string{"", "listen: x\n", "credentials:\n- access_key_id: a\n", "names: [a, b]\n", "a: &a [*a]\n", "workers: 1e9\n", "\x00"} {
+	for _, seed := range []string{"", "listen: x\n", "credentials:\n- access_key_id: a\n", "names: [a, b]\n", "a: &a [*a]\n", "workers: 1e9\n", "\x00",
+		"custom_key_store_backends:\n  clusters:\n  - id: cluster-1\n    hsms: 1\n    outcomes: {connect: [{error: NETWORK_ERRORS, times: 1}]}\n",
+		"custom_key_store_backends:\n  proxies:\n  - endpoint: https://x\n    path: /kms/xks/v1\n    keys: [{id: a, usage: [ENCRYPT]}]\n",
+		"faults:\n- operation: Encrypt\n  error: KMSInternalException\n  probability: .nan\n", "transitions: {creating: 5s, updating: -1s}\n",
+		"faults: [{}]\n", "custom_key_store_backends: {clusters: [{outcomes: {connect: [{delay: 1}]}}]}\n",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		s := defaultSettings(noEnv)
-		_ = parseConfig([]byte(text), &s)
+		if err := parseConfig([]byte(text), &s); err == nil && s.check() != nil {
+			t.Error("a configuration was taken that is not right")
+		}
 	})
 }

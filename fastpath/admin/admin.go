@@ -82,6 +82,7 @@ func (s *Server) ServeSocket(dir string) error {
 	mux.HandleFunc("POST /v1/stop", s.stop)
 	mux.HandleFunc("GET /v1/clock", s.readClock)
 	mux.HandleFunc("POST /v1/clock", s.moveClock)
+	mux.HandleFunc("POST /v1/commands/{name}", s.command)
 	s.serve(peerListener{l}, mux)
 	return nil
 }

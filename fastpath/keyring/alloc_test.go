@@ -21,6 +21,7 @@ func TestHitsAllocateNothing(t *testing.T) {
 	if _, err := k.RotateOnDemand(t.Context(), rotated, epoch, agree); err != nil {
 		t.Fatal(err)
 	}
+	mustStore(t, k, newStore(1))
 	ctx := t.Context()
 	expiring := external(t, k, 9, time.Now().Add(time.Hour))
 	for _, c := range []struct {
@@ -31,6 +32,7 @@ func TestHitsAllocateNothing(t *testing.T) {
 		{"ByID of material that expires", func() error { _, err := k.ByID(ctx, expiring); return err }},
 		{"ByMaterial", func() error { _, _, err := k.ByMaterial(ctx, home, material(1)); return err }},
 		{"ByMaterial, an older one", func() error { _, _, err := k.ByMaterial(ctx, home, material(2)); return err }},
+		{"KeyStore", func() error { _, err := k.KeyStore(ctx, home, "cks-00000000000000001"); return err }},
 		{"key id", resolve(k, t, id.Key)},
 		{"absent key id", resolve(k, t, keyID(77))},
 		{"key ARN", resolve(k, t, id.ARN())},

@@ -45,6 +45,8 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 		return k.expire(ctx, d.ID)
 	case TaskWrappingKey:
 		return k.dropWrappingKeys(ctx, d)
+	case TaskSettle:
+		return k.settle(ctx, d.ID)
 	}
 	return fmt.Errorf("keyring: no task of number %d", d.Task)
 }
@@ -83,13 +85,14 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 		if err != nil {
 			return txn, err
 		}
-		return store.Txn{
+		txn = store.Txn{
 			Require: []store.Condition{{Key: id.storeKey(kindKey), Revision: r.Revision}},
 			Delete: [][]byte{
 				id.storeKey(kindTags), id.storeKey(kindPolicy), id.storeKey(kindMaterials), id.storeKey(kindUsage),
 				dueKey(Due{id, TaskDelete, r.Deletion}), id.storeKey(kindKey),
 			},
-		}, nil
+		}
+		return txn, k.leaveStore(ctx, &r, &txn)
 	})
 	if errors.Is(err, ErrKeyMissing) { // another process was faster
 		return nil

@@ -61,6 +61,11 @@
 //	mts   NUL S NUL key-id                       list of the key's materials; absent: only the current one
 //	mrk   NUL partition NUL account NUL key-id   copies of a multi-Region key; absent: only the primary
 //	imp   NUL S NUL key-id NUL wrapping key (32) private key that material to import is wrapped for
+//	cks   NUL S NUL store-id                     custom key store; in the due index while it connects or disconnects
+//	ckr   NUL S NUL                              how many custom key stores there are; rewritten by all their writers
+//	ckn   NUL S NUL store-id                     how many keys it has, in all states
+//	ckx   NUL S NUL store-id NUL external-key    whose an external key is
+//	int   NUL name                               a key of the installation's own
 //
 // # Values
 //
@@ -92,7 +97,7 @@
 //	              5 str16 custom key store, str16 cluster or external key
 //	              6 a Region other than the primary's: the key is a replica, and this Region was the primary's
 //	                when the record was written
-//	              7 state after a transitional one (1)
+//	              7 state after a transitional one (1), when that begins (8, 0: not by itself)
 //	              8 imported material is not all here (1), first expiry of material waiting for a rotation (8)
 //
 // Token record: version, flags (1, must be 0), bytes32 token, bytes32 public key (may be empty).
@@ -110,6 +115,11 @@
 // Wrapping key: version, when it ends (8), bytes32 token.
 // Policy: version, then the document as it was given.
 // Copies: version, str16 Region of the primary, count (2), then str16 Region of each replica, sorted.
+// Custom key store: version, StoreType (1), ConnectionState (1), Connectivity (1), created (8), began (8), next (8),
+// attempt (4), str16 name, then fields as a key record's: 1 failure, 2 cluster, 3 trust anchor, 4 endpoint, 5 path,
+// 6 VPC endpoint service, 7 its owner, 8 access key id, 9 secret as the module encrypted it.
+// Internal key: version, material (32), bytes32 token.
+// Counts of custom key stores are children counts, and owners of external keys are material records.
 //
 // # Copies of multi-Region keys
 //

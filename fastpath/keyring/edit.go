@@ -14,8 +14,9 @@ import (
 )
 
 // Edit is a key's record and its materials, open for a change. Of the record State, Description, Deletion,
-// WindowDays, Current, Rotation, OnDemand, ValidTo, Primary and Resume may change. Where the material is imported,
-// ValidTo, Waiting, Lacking and with it PendingImport follow from the list of materials.
+// WindowDays, Current, Rotation, OnDemand, ValidTo, Primary, Resume and Settle may change; the last two go with
+// transitional states only. Where the material is imported, ValidTo, Waiting, Lacking and with it PendingImport follow
+// from the list of materials.
 type Edit struct {
 	Record
 	Materials []Material // oldest first; the current one is always among them
@@ -123,6 +124,9 @@ func (k *Keyring) edited(ctx context.Context, id ID, f func(e *Edit) error) (e E
 	resumeRotation(&old, r, k.clock())
 	r.Created, r.Deletion, r.ValidTo = toMillis(r.Created), toMillis(r.Deletion), toMillis(r.ValidTo)
 	r.Rotation.Since, r.Rotation.Next = toMillis(r.Rotation.Since), toMillis(r.Rotation.Next)
+	if r.Settle = toMillis(r.Settle); !r.State.Transitional() {
+		r.Resume, r.Settle = StateNone, time.Time{}
+	}
 	if err := checkUpdate(&old, r); err != nil {
 		return e, txn, err
 	}
@@ -195,6 +199,9 @@ func (r *Record) dues() []Due {
 			all = append(all, d)
 		}
 	}
+	if r.Resume != StateNone && !r.Settle.IsZero() {
+		all = append(all, Due{r.ID, TaskSettle, r.Settle})
+	}
 	return all
 }
 
@@ -217,8 +224,8 @@ func checkUpdate(old, r *Record) error {
 	a, b := *old, *r
 	for _, v := range []*Record{&a, &b} {
 		v.State, v.Description, v.Deletion, v.WindowDays, v.Current = 0, "", time.Time{}, 0, hsm.MaterialID{}
-		v.Rotation, v.OnDemand, v.ValidTo, v.Primary, v.Resume = Rotation{}, 0, time.Time{}, "", 0
 		v.Waiting, v.Lacking = time.Time{}, false
+		v.Rotation, v.OnDemand, v.ValidTo, v.Primary, v.Resume, v.Settle = Rotation{}, 0, time.Time{}, "", 0, time.Time{}
 	}
 	switch {
 	case a != b:

@@ -156,7 +156,7 @@ func appendFields(b []byte, r *Record) []byte {
 		b = appendBytes32(append(b, fieldPrimary), r.Primary)
 	}
 	if r.Resume != StateNone {
-		b = appendBytes32(append(b, fieldResume), []byte{uint8(r.Resume)})
+		b = appendBytes32(append(b, fieldResume), appendTime([]byte{uint8(r.Resume)}, r.Settle))
 	}
 	if r.Lacking || !r.Waiting.IsZero() {
 		f := []byte{0}
@@ -187,7 +187,7 @@ func decodeField(tag uint8, value []byte, r *Record) bool {
 	case fieldPrimary:
 		r.Primary = string(f.take(len(value)))
 	case fieldResume:
-		r.Resume = State(f.u8())
+		r.Resume, r.Settle = State(f.u8()), f.time()
 		f.bad = f.bad || r.Resume >= numStates
 	case fieldImported:
 		lacking := f.u8()

@@ -69,8 +69,8 @@ func TestLayoutIsStable(t *testing.T) {
 	full := back
 	full.Rotation = Rotation{Enabled: true, PeriodDays: 2560, Since: at, Next: at.Add(time.Hour)}
 	full.OnDemand, full.ValidTo, full.Store, full.BackingID = 25, at, "cks-1234567890abcdef0", "cluster-abc"
-	full.Primary, full.Resume = "eu-west-1", Disabled
 	full.Waiting, full.Lacking = at.Add(time.Minute), true
+	full.Primary, full.Resume, full.Settle = "eu-west-1", Disabled, at
 	back = Record{ID: id}
 	if _, err := decodeKey(encodeKey(&full, false), &back); err != nil {
 		t.Error(err)
@@ -133,6 +133,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodeUsage(&Usage{Operation: "Encrypt", RequestID: "r", EventID: "e"}))
 	f.Add(encodeChildren(children{aliases: 1, grants: 2}))
 	f.Add(encodeGrant(&Grant{Name: "n", Issuer: "1", Grantee: "g", Operations: []GrantOperation{GrantSign}, Equals: []Tag{{"k", "v"}}, Subset: []Tag{}}))
+	f.Add(encodeKeyStore(&KeyStore{Type: CloudHSMStore, State: Connecting, Name: "n", Cluster: "c", TrustAnchor: "t", Attempt: 9, Next: time.UnixMilli(5), Secret: []byte{1}}))
+	f.Add(encodeKeyStore(&KeyStore{Type: ExternalStore, State: ConnectionFailed, Failure: "f", Connectivity: PublicEndpoint, Endpoint: "e", Path: "p", AccessKeyID: "a"}))
 	f.Add([]byte{1, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		same := func(kind string, again []byte) {
@@ -143,6 +145,10 @@ func FuzzDecode(f *testing.F) {
 		var r Record
 		if dying, err := decodeKey(b, &r); err == nil && (r.Description != "" || len(b) == 58) {
 			same("key", encodeKey(&r, dying))
+		}
+		var s KeyStore
+		if err := decodeKeyStore(b, &s); err == nil {
+			same("custom key store", encodeKeyStore(&s))
 		}
 		if token, public, err := decodeToken(b); err == nil {
 			same("token", encodeToken(token, public))

@@ -23,6 +23,7 @@ type Options struct {
 	CacheBytes    int64            // bound of the cache; 0: DefaultCacheBytes
 	AliasesPerKey int              // 0: DefaultAliasesPerKey
 	GrantsPerKey  int              // 0: DefaultGrantsPerKey
+	KeyStores     int              // custom key stores of an account in a Region; 0: DefaultKeyStores
 	Clock         func() time.Time // decides what is due and dates aliases; nil: time.Now
 }
 
@@ -33,6 +34,7 @@ type Keyring struct {
 	clock         func() time.Time
 	aliasesPerKey int
 	grantsPerKey  int
+	keyStores     int
 
 	seed      hashSeed
 	nameSeed  maphash.Seed
@@ -40,8 +42,10 @@ type Keyring struct {
 	aliases   *table[aliasEntry]
 	materials *table[materialEntry]
 	olds      *table[olderEntry]
+	stores    *table[KeyStore]
 
 	writers writerLocks
+	holds   Holds
 	stop    context.CancelFunc // of the watch
 	stopped chan struct{}
 }
@@ -58,6 +62,9 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 	if o.GrantsPerKey <= 0 {
 		o.GrantsPerKey = DefaultGrantsPerKey
 	}
+	if o.KeyStores <= 0 {
+		o.KeyStores = DefaultKeyStores
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -67,6 +74,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		clock:         o.Clock,
 		aliasesPerKey: o.AliasesPerKey,
 		grantsPerKey:  o.GrantsPerKey,
+		keyStores:     o.KeyStores,
 		seed:          newHashSeed(),
 		nameSeed:      maphash.MakeSeed(),
 		stopped:       make(chan struct{}),
@@ -76,6 +84,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 	k.materials = newTable[materialEntry](o.CacheBytes/32*6, k.seed)
 	k.aliases = newTable[aliasEntry](o.CacheBytes/32*2, k.seed)
 	k.olds = newTable[olderEntry](o.CacheBytes/32, k.seed) // one of about 500 bytes for a material
+	k.stores = newTable[KeyStore](storeCacheBytes, k.seed)
 	k.writers.init()
 
 	ctx, stop := context.WithCancel(context.Background())
@@ -111,6 +120,7 @@ func (k *Keyring) Stats() Stats {
 	k.aliases.add(&st)
 	k.materials.add(&st)
 	k.olds.add(&st)
+	k.stores.add(&st)
 	return st
 }
 
@@ -119,6 +129,7 @@ func (k *Keyring) openCaches() {
 	k.aliases.open()
 	k.materials.open()
 	k.olds.open()
+	k.stores.open()
 }
 
 func (k *Keyring) closeCaches() {
@@ -126,6 +137,7 @@ func (k *Keyring) closeCaches() {
 	k.aliases.close()
 	k.materials.close()
 	k.olds.close()
+	k.stores.close()
 }
 
 // anyRevision invalidates whatever the entry's revision.
@@ -142,6 +154,10 @@ func (k *Keyring) invalidate(storeKey []byte, revision store.Revision) {
 		if d.kind == kindToken {
 			setOlder(&c, &d.material)
 			k.olds.invalidate(&c, revision)
+		}
+	case kindStore:
+		if setStore(&c, d.id.Key) && setPlace(&c, d.id.Partition, d.id.Account, d.id.Region) {
+			k.stores.invalidate(&c, revision)
 		}
 	case kindAlias:
 		if setPlace(&c, d.scope.Partition, d.scope.Account, d.scope.Region) {

@@ -94,8 +94,8 @@ func parseDueKey(key []byte) (d Due, ok bool) {
 
 // changed is what a store key means to the caches.
 type changed struct {
-	kind     string // kindKey, kindToken, kindAlias, kindMaterial; empty: nothing cached depends on it
-	id       ID     // kindKey, kindToken
+	kind     string // kindKey, kindToken, kindAlias, kindMaterial, kindStore; empty: nothing cached depends on it
+	id       ID     // kindKey, kindToken, kindStore
 	scope    Scope  // kindAlias
 	alias    string
 	material hsm.MaterialID // kindToken, kindMaterial
@@ -124,6 +124,12 @@ func dissect(key []byte) changed {
 		}
 		c.id = ID{p[0], p[1], p[2], p[3]}
 		return c
+	case kindStore:
+		p := strings.Split(string(rest), separator)
+		if len(p) != 4 {
+			return changed{}
+		}
+		return changed{kind: kindStore, id: ID{p[0], p[1], p[2], p[3]}}
 	case kindAlias:
 		p := strings.SplitN(string(rest), separator, 4)
 		if len(p) != 4 {

@@ -148,6 +148,7 @@ type Record struct {
 	BackingID string    // of a custom key store's key: CloudHSM cluster, or external key
 	Primary   string    // multi-Region: the Region of the primary copy, its own exactly if it is the primary; else empty
 	Resume    State     // the state that follows a transitional one; StateNone: none is meant
+	Settle    time.Time // when a transitional state ends; zero: not by itself
 }
 
 // Rotation is a key's automatic rotation; the zero value is off.

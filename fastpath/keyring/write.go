@@ -36,7 +36,12 @@ func (k *Keyring) write(ctx context.Context, id ID, build func() (store.Txn, err
 	if c.kind == multiRegionID { // its copies are written together
 		c.region = [len(c.region)]byte{}
 	}
-	lock := k.writers[k.seed.of(&c)%uint64(len(k.writers))]
+	return k.writeAt(ctx, k.seed.of(&c), build)
+}
+
+// writeAt is write under the lock that hash chooses.
+func (k *Keyring) writeAt(ctx context.Context, hash uint64, build func() (store.Txn, error)) (store.Revision, error) {
+	lock := k.writers[hash%uint64(len(k.writers))]
 	select {
 	case lock <- struct{}{}:
 		defer func() { <-lock }()
@@ -77,7 +82,9 @@ func (k *Keyring) commit(ctx context.Context, txn store.Txn) (store.Revision, er
 }
 
 // Create writes a new key, enabled if it has material. The id must be well-formed, lower-case and new, the place
-// one that exists. Errors: ErrKeyExists, store.ErrUnavailable, store.ErrAmbiguous.
+// one that exists. A custom key store must be there and connected, and an external key nobody's yet. Errors:
+// ErrKeyExists, ErrStoreMissing, ErrStoreState, ErrExternalInUse, store.ErrUnavailable, store.ErrAmbiguous, and for
+// keys of custom key stores store.ErrConflict after many attempts.
 func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	var c cacheKey
 	lower, ok := setKey(&c, n.Key)
@@ -111,10 +118,7 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	for _, d := range r.dues() {
 		txn.Put = append(txn.Put, store.Record{Key: dueKey(d), Value: []byte{recordVersion}})
 	}
-	revision, err := k.commit(ctx, txn)
-	if errors.Is(err, store.ErrConflict) {
-		return nil, ErrKeyExists
-	}
+	revision, err := k.commitNew(ctx, &r, txn)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +146,22 @@ func (n *NewKey) nameFirst(txn *store.Txn) {
 	value := encodeAlias(Alias{Target: n.Key, Created: now, Updated: now})
 	txn.Require = append(txn.Require, store.Condition{Key: at})
 	txn.Put = append(txn.Put, store.Record{Key: at, Value: value}, store.Record{Key: reverseKey(n.ID, n.Alias), Value: value})
+}
+
+// commitNew commits the transaction of a new key, again after each conflict where the key joins a custom key store,
+// whose other writers are not to be held up.
+func (k *Keyring) commitNew(ctx context.Context, r *Record, txn store.Txn) (store.Revision, error) {
+	if r.Store != "" {
+		return k.writeStores(ctx, r.scope(), func() (store.Txn, error) {
+			joined := store.Txn{Require: slices.Clone(txn.Require), Put: slices.Clone(txn.Put)}
+			return joined, k.joinStore(ctx, r, &joined)
+		})
+	}
+	revision, err := k.commit(ctx, txn)
+	if errors.Is(err, store.ErrConflict) {
+		err = ErrKeyExists
+	}
+	return revision, err
 }
 
 func (n *NewKey) record() Record {

@@ -38,21 +38,25 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 		}
 		n.Policy = append([]byte(nil), r.Policy...)
 	}
-	if n.Origin == keyring.AWSKMS {
+	if err := s.placeInStore(ctx, c, r, &n); err != nil {
+		return err
+	}
+	if n.Origin != keyring.External {
 		if err := s.generate(c, &n); err != nil {
 			return err
 		}
 	}
 	snapshot, err := s.keys.Create(ctx, n)
 	if err != nil {
-		return fmt.Errorf("writing a new key: %w", err)
+		return storeRefusal(r.CustomKeyStoreId, fmt.Errorf("writing a new key: %w", err))
 	}
 	record, err := s.keys.Record(ctx, snapshot.ID)
 	if err != nil {
 		return fmt.Errorf("reading a new key back: %w", err)
 	}
-	c.Response = &wire.CreateKeyResponse{KeyMetadata: metadata(&record)}
-	return nil
+	m := metadata(&record)
+	c.Response = &wire.CreateKeyResponse{KeyMetadata: m}
+	return s.inStore(ctx, &record, m)
 }
 
 // newSpec is the spec and usage that a CreateKey asks for in a partition.
@@ -82,25 +86,6 @@ func newSpec(r *wire.CreateKeyRequest, partition string) (hsm.KeySpec, hsm.Usage
 		return module, u, nil
 	}
 	return 0, 0, validation("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
-}
-
-func newOrigin(r *wire.CreateKeyRequest) (keyring.Origin, error) {
-	switch r.Origin {
-	case 0, wire.OriginTypeAwsKms:
-		if r.CustomKeyStoreId != nil {
-			return 0, wire.Errorf(wire.CodeCustomKeyStoreNotFoundException, "Custom key store %s does not exist.", r.CustomKeyStoreId)
-		}
-		if r.XksKeyId != nil {
-			return 0, validation("XksKeyId is only valid for keys of Origin EXTERNAL_KEY_STORE.")
-		}
-		return keyring.AWSKMS, nil
-	case wire.OriginTypeExternal:
-		return keyring.External, nil
-	}
-	if r.CustomKeyStoreId == nil {
-		return 0, validation("CustomKeyStoreId is required for keys of Origin %s.", r.Origin)
-	}
-	return 0, wire.Errorf(wire.CodeCustomKeyStoreNotFoundException, "Custom key store %s does not exist.", r.CustomKeyStoreId)
 }
 
 // newID makes a key id: a random UUID, or for multi-Region keys "mrk-" and its 32 digits.

@@ -84,13 +84,15 @@ func (c *Call) dataKey(s *Service, n int, encryptionContext []wire.Pair, recipie
 	return nil
 }
 
-func generateRandom(s *Service, _ context.Context, c *Call) error {
+func generateRandom(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.GenerateRandomRequest)
 	if !r.HasNumberOfBytes() {
 		return validation("NumberOfBytes is required.")
 	}
 	if r.CustomKeyStoreId != nil {
-		return wire.Errorf(wire.CodeCustomKeyStoreNotFoundException, "Custom key store %s does not exist.", r.CustomKeyStoreId)
+		if err := s.randomOf(ctx, c, r.CustomKeyStoreId); err != nil {
+			return err
+		}
 	}
 	if err := s.attest(c, r.Recipient); err != nil {
 		return err

@@ -1,10 +1,10 @@
 // Package operation is what each operation of the API does: a row of the operation table and a handler.
 //
 // The chain calls it twice a request, with authorization in between: Resolve finds the keys that the
-// request names, Execute runs the operation on them. Order within an operation: the key exists → its own
-// early checks (KeySpec or NumberOfBytes) → usage → state → algorithm and spec → message, digest, context
-// → cryptography → DryRun. It is not where shapes and constraints are checked (fastpath/wire), where keys
-// are found (fastpath/keyring) or where cryptography happens (package hsm).
+// request names, Execute runs the operation on them. Order within an operation: the key exists → fault rules
+// → its own early checks (KeySpec or NumberOfBytes) → usage → state → algorithm and spec → message, digest,
+// context → cryptography → DryRun. It is not where shapes and constraints are checked (fastpath/wire), where
+// keys are found (fastpath/keyring) or where cryptography happens (package hsm).
 //
 // A Service is safe for concurrent use and owns no goroutine. A Call belongs to one request at a time; the
 // plaintexts in it are wiped by Reset.
@@ -77,4 +77,15 @@
 //   - A DryRun of GenerateDataKeyPair proves the sealing, and makes no pair.
 //   - A Recipient is verified after key state and spec, by real time, with both its members required; the answers to
 //     documents that are not taken stand in one table in recipient.go. A document without a public key is refused.
+//   - Custom key stores: texts are Trent's own but for the proxy API's table; the own rules (name, uses of clusters, URIs
+//     and services, then the backend, then the quota) come in this order, the quota in the writing transaction.
+//   - CreateCustomKeyStore of an external key store in China Regions is a ValidationException, as are members of the
+//     other type, an update of nothing, and CustomKeyStoreId without an Origin of custom key stores.
+//   - A key in any custom key store that is not CONNECTED is Unavailable, a failed or moving one included. Its users
+//     are told the proxy API's text for external key stores, "is unavailable." for CloudHSM.
+//   - An Origin that does not fit the store's type, another key spec and MultiRegion in a custom key store are
+//     UnsupportedOperationException; a cluster that is gone or inactive is, to CreateKey, of invalid configuration.
+//   - DisconnectCustomKeyStore ends at once where the backend does; two private proxies may have one host name, each
+//     VPC endpoint service only one store.
+//   - A proxy's error that an operation does not model becomes the nearest that it does; the table is in storefailures.go.
 package operation

@@ -24,6 +24,9 @@ func describeKey(s *Service, ctx context.Context, c *Call) error {
 	}
 	m := metadata(&record)
 	c.Response = &wire.DescribeKeyResponse{KeyMetadata: m}
+	if err := s.inStore(ctx, &record, m); err != nil {
+		return err
+	}
 	return s.relate(ctx, &record, m)
 }
 
@@ -59,9 +62,7 @@ func updateKeyDescription(s *Service, ctx context.Context, c *Call) error {
 
 func enableKey(s *Service, ctx context.Context, c *Call) error {
 	err := s.update(ctx, c, func(k *keyring.Record) error {
-		if k.State != keyring.Unavailable {
-			k.State = keyring.Enabled
-		}
+		k.SwitchTo(keyring.Enabled)
 		return nil
 	})
 	if err == nil {
@@ -72,9 +73,7 @@ func enableKey(s *Service, ctx context.Context, c *Call) error {
 
 func disableKey(s *Service, ctx context.Context, c *Call) error {
 	return s.update(ctx, c, func(k *keyring.Record) error {
-		if k.State != keyring.Unavailable {
-			k.State = keyring.Disabled
-		}
+		k.SwitchTo(keyring.Disabled)
 		return nil
 	})
 }

@@ -173,6 +173,10 @@ func (s *Service) relate(ctx context.Context, r *keyring.Record, m *wire.KeyMeta
 }
 
 // enter puts a key whose role or Region is new into a transitional state where that is to last.
-func (s *Service) enter(keyring.State) func(*keyring.Record) {
-	return nil // all are over at once
+func (s *Service) enter(state keyring.State) func(*keyring.Record) {
+	return func(r *keyring.Record) {
+		if until, lasts := s.Transition(state, r.ID); lasts && !r.State.Transitional() {
+			r.Enter(state, until, r.State)
+		}
+	}
 }

@@ -32,8 +32,14 @@ func TestRotationOfSpecialKeys(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	const unsupported = "UnsupportedOperationException: "
-	cloud := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.AWSCloudHSM, "cks-1" })
-	proxied := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.ExternalKeyStore, "cks-2" })
+	for id, typ := range map[string]keyring.StoreType{"cks-00000000000000001": keyring.CloudHSMStore, "cks-00000000000000002": keyring.ExternalStore} {
+		s := keyring.KeyStore{Scope: scope, ID: id, Name: id, Type: typ, State: keyring.Connected}
+		if err := r.keys.CreateKeyStore(t.Context(), s, func([]keyring.KeyStore) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cloud := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.AWSCloudHSM, "cks-00000000000000001" })
+	proxied := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.ExternalKeyStore, "cks-00000000000000002" })
 	managed := r.creating(t, func(n *keyring.NewKey) { n.Manager, n.RotateDays = keyring.AWS, 365 })
 	replica := scope.Key(r.create(t, `{"MultiRegion":true}`))
 	if _, err := r.keys.Update(t.Context(), replica, func(k *keyring.Record) error {

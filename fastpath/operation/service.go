@@ -8,6 +8,7 @@ import (
 
 	"trent/fastpath/attestation"
 	"trent/fastpath/keyring"
+	"trent/fastpath/keystore"
 	"trent/fastpath/wire"
 	"trent/hsm"
 )
@@ -25,6 +26,11 @@ type Options struct {
 	Pool func(hsm.KeySpec) *hsm.Key
 	// Attestation verifies the documents of Recipient; nil: all are refused.
 	Attestation *attestation.Verifier
+
+	Backend     keystore.Backend // what lies behind custom key stores; nil: nothing can be reached
+	Transitions Transitions
+	// Fault may fail an authorized operation that is about to run; nil: none.
+	Fault func(ctx context.Context, c *Call) *wire.Error
 }
 
 // Service runs operations.
@@ -39,6 +45,10 @@ type Service struct {
 	attested   *attestation.Verifier
 	table      *[wire.NumOperations]row
 	usages     *usageTable
+
+	backend     keystore.Backend
+	transitions Transitions
+	fault       func(ctx context.Context, c *Call) *wire.Error
 }
 
 // New makes a service.
@@ -46,6 +56,7 @@ func New(o Options) *Service {
 	s := &Service{
 		keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served,
 		pool: o.Pool, attested: o.Attestation, table: newTable(), usages: newUsageTable(),
+		backend: o.Backend, transitions: o.Transitions, fault: o.Fault,
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -61,6 +72,9 @@ func New(o Options) *Service {
 	}
 	if s.pool == nil {
 		s.pool = func(hsm.KeySpec) *hsm.Key { return nil }
+	}
+	if s.backend == nil {
+		s.backend, _ = keystore.NewScripted(keystore.Config{}, s.clock) // an empty configuration has no faults
 	}
 	return s
 }
@@ -102,6 +116,9 @@ func (s *Service) resolve(ctx context.Context, c *Call, name []byte, into *keyri
 	}
 	if err != nil {
 		return c.unresolved(err)
+	}
+	if resolved.Snapshot, err = s.effective(ctx, resolved.Snapshot); err != nil {
+		return err
 	}
 	*into = resolved
 	switch {
@@ -170,9 +187,10 @@ func (s *Service) resolveCiphertext(ctx context.Context, c *Call) error {
 	case snapshot.Missing, snapshot.Account != c.Scope.Account, snapshot.Partition != c.Scope.Partition:
 		c.refuse = ciphertextForeign()
 	default:
-		c.Key.Snapshot, c.source = snapshot, key
+		c.source = key
+		c.Key.Snapshot, err = s.effective(ctx, snapshot)
 	}
-	return nil
+	return err
 }
 
 // ciphertextOf returns the ciphertext of Decrypt and ReEncrypt, and whether it is to be read as a symmetric one.
@@ -201,10 +219,18 @@ func (s *Service) Execute(ctx context.Context, c *Call) error {
 	if c.refuse != nil {
 		return c.refuse
 	}
+	if s.fault != nil {
+		if fault := s.fault(ctx, c); fault != nil {
+			return fault
+		}
+	}
 	if r.write {
 		if err := checkManaged(c, c.Key.Snapshot); err != nil {
 			return err
 		}
+	}
+	if err := supported(c.Operation, c.Key.Snapshot); err != nil {
+		return err
 	}
 	if err := r.run(s, ctx, c); err != nil {
 		return err
@@ -222,11 +248,17 @@ func (c *Call) ready(key *keyring.Snapshot, op string) error {
 		return wire.Errorf(wire.CodeInvalidKeyUsageException, "%s key usage is %s which is not valid for %s.",
 			key.ARN, usages[key.Usage], op)
 	}
+	if key.State == keyring.Unavailable && key.Origin == keyring.ExternalKeyStore && r.class == cryptographic {
+		return wire.Errorf(wire.CodeKMSInvalidStateException, xksNotConnected)
+	}
 	return checkState(r.class, key.State, key.ARN)
 }
 
 // do runs the prepared command with a deadline.
 func (s *Service) do(c *Call) error {
+	if err := s.behind(c); err != nil {
+		return err
+	}
 	c.module.Deadline = time.Now().Add(s.timeout)
 	return s.module.Do(&c.module)
 }

@@ -19,8 +19,11 @@ import (
 
 	"trent/fastpath"
 	"trent/fastpath/attestation"
+	"trent/fastpath/fault"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
+	"trent/fastpath/keystore"
+	"trent/fastpath/operation"
 	"trent/fastpath/testclock"
 	"trent/hsm"
 	"trent/store"
@@ -40,6 +43,11 @@ type Options struct {
 	KeyPool     map[hsm.KeySpec]int              // keys made ahead; nil: none
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
 	AttestationRoot []byte
+
+	KeyStores         *keystore.Config // what lies behind custom key stores, made anew by each Restart; nil: nothing
+	KeyStoresPerScope int              // 0: the service's quota
+	Transitions       operation.Transitions
+	Faults            []fault.Rule
 }
 
 // Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
@@ -127,7 +135,12 @@ func (s *Server) open() error {
 			return err
 		}
 	}
+	backend, err := o.backend(clock)
+	if err != nil {
+		return err
+	}
 	if s.Core, err = fastpath.New(fastpath.Options{
+		KeyStores: backend, KeyStoresPerScope: o.KeyStoresPerScope, Transitions: o.Transitions, Faults: o.Faults,
 		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier,
@@ -199,4 +212,16 @@ func (s *Server) Restart(t testing.TB) {
 	if err := s.open(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// backend plays what lies behind custom key stores, by the server's clock.
+func (o *Options) backend(test *testclock.Clock) (keystore.Backend, error) {
+	if o.KeyStores == nil {
+		return nil, nil
+	}
+	clock := o.Clock
+	if test != nil {
+		clock = test.Now
+	}
+	return keystore.NewScripted(*o.KeyStores, clock)
 }

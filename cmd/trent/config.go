@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+
+	"trent/fastpath"
+	"trent/fastpath/fault"
+	"trent/fastpath/keystore"
+	"trent/fastpath/operation"
+	"trent/fastpath/testclock"
+)
+
+// transitionSettings are how long transitional states last.
+type transitionSettings struct {
+	Creating    time.Duration `yaml:"creating"`
+	Updating    time.Duration `yaml:"updating"`
+	Unavailable time.Duration `yaml:"unavailable"`
+}
+
+func (t transitionSettings) durations() operation.Transitions { return operation.Transitions(t) }
+
+// openBackend makes what lies behind custom key stores; its delays pass by the server's clock.
+func openBackend(s *settings, test *testclock.Clock) (keystore.Backend, error) {
+	now := time.Now
+	if test != nil {
+		now = test.Now
+	}
+	backend, err := keystore.NewScripted(s.Backends, now)
+	if err != nil {
+		return nil, usageError(err, "correct custom_key_store_backends in the config file")
+	}
+	return backend, nil
+}
+
+// placedError is what is wrong at a path of the config file, such as "faults[0].error".
+type placedError struct{ path, text string }
+
+func (e *placedError) Error() string { return e.path + ": " + e.text }
+
+// check finds what is wrong in settings of the config file that are well-formed.
+func (s *settings) check() error {
+	var wrong *keystore.ConfigError
+	if err := s.Backends.Check(); errors.As(err, &wrong) {
+		return &placedError{"custom_key_store_backends." + wrong.Path, wrong.Text}
+	}
+	rules := fault.New(fastpath.ModeledError)
+	for i, r := range s.Faults {
+		if err := rules.Check(r); err != nil {
+			return &placedError{fmt.Sprintf("faults[%d]", i), err.Error()}
+		}
+	}
+	switch t := s.Transitions; {
+	case t.Creating < 0:
+		return &placedError{"transitions.creating", "must not be negative"}
+	case t.Updating < 0:
+		return &placedError{"transitions.updating", "must not be negative"}
+	case t.Unavailable < 0:
+		return &placedError{"transitions.unavailable", "must not be negative"}
+	}
+	return nil
+}
+
+// withPlace puts line and column before an error about a path of the text, as the YAML library does with its own.
+func withPlace(text []byte, err error) error {
+	var placed *placedError
+	if !errors.As(err, &placed) {
+		return err
+	}
+	for path := placed.path; path != ""; path = parent(path) {
+		at, pathErr := yaml.PathString("$." + path)
+		if pathErr != nil {
+			continue
+		}
+		file, parseErr := parser.ParseBytes(text, 0)
+		if parseErr != nil {
+			break
+		}
+		if node, findErr := at.FilterFile(file); findErr == nil && node != nil && node.GetToken() != nil {
+			where := node.GetToken().Position
+			return fmt.Errorf("[%d:%d] %w", where.Line, where.Column, err)
+		}
+	}
+	return err
+}
+
+// withToken puts line and column before an error that quotes a value of the text, which the YAML library's errors about
+// durations do without saying where.
+func withToken(text []byte, err error) error {
+	quoted := strings.Split(err.Error(), `"`)
+	if strings.HasPrefix(quoted[0], "[") || len(quoted) < 3 {
+		return err
+	}
+	for _, t := range lexer.Tokenize(string(text)) {
+		if t.Value == quoted[len(quoted)-2] {
+			return fmt.Errorf("[%d:%d] %w", t.Position.Line, t.Position.Column, err)
+		}
+	}
+	return err
+}
+
+// parent is the path without its last step.
+func parent(path string) string {
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '.' || path[i] == '[' {
+			return path[:i]
+		}
+	}
+	return ""
+}

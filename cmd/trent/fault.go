@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"trent/fastpath/admin"
+	"trent/fastpath/fault"
+)
+
+// newFaultCommand is `trent fault add|list|clear`.
+func newFaultCommand(e *environment) *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "fault",
+		Short: "Make operations of a running server fail on order",
+		Long: `Fault rules make operations fail with an exception of theirs, as often and as likely as wanted. They live until the
+server stops; rules for every start stand in the config file, under faults.`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.PersistentFlags().StringVar(&dir, "data-dir", defaultDataDir(e.Getenv), "data directory of the server")
+	c.AddCommand(newFaultAddCommand(e, &dir), newFaultListCommand(e, &dir), newFaultClearCommand(e, &dir))
+	return c
+}
+
+func newFaultAddCommand(e *environment, dir *string) *cobra.Command {
+	var r fault.Rule
+	c := &cobra.Command{
+		Use:   "add",
+		Short: "Add a rule",
+		Example: `  trent fault add --operation Encrypt --key alias/x --error KMSInternalException --count 3
+  trent fault add --operation Decrypt --error ThrottlingException --probability 0.01 --seed 7`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := command(c.Context(), *dir, "fault-add", &r, &r); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(e.Stdout, "rule %d: %s\n", r.ID, ruleText(&r))
+			return err
+		},
+	}
+	c.Flags().StringVar(&r.Operation, "operation", "", "operation that fails (default: all that have the exception)")
+	c.Flags().StringVar(&r.Key, "key", "", "key that it fails for: id, ARN, alias or alias ARN (default: all)")
+	c.Flags().StringVar(&r.Caller, "caller", "", "ARN of the caller that it fails for (default: all)")
+	c.Flags().StringVar(&r.Error, "error", "", "exception that is answered")
+	c.Flags().StringVar(&r.Message, "message", "", "its text (default: the service's, where that is known)")
+	c.Flags().IntVar(&r.Count, "count", 0, "how often it fails (0: for ever)")
+	c.Flags().Float64Var(&r.Probability, "probability", 0, "of a failure, between 0 and 1 (0: always)")
+	c.Flags().Uint64Var(&r.Seed, "seed", 0, "of the probability: the same seed fails the same requests in a row of them")
+	return c
+}
+
+func newFaultListCommand(e *environment, dir *string) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the rules in force",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var rules []fault.Rule
+			if err := command(c.Context(), *dir, "fault-list", struct{}{}, &rules); err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(e.Stdout)
+				enc.SetIndent("", "  ")
+				return enc.Encode(rules)
+			}
+			t := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "ID\tHITS\tRULE")
+			for i := range rules {
+				fmt.Fprintf(t, "%d\t%d\t%s\n", rules[i].ID, rules[i].Hits, ruleText(&rules[i]))
+			}
+			return t.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func newFaultClearCommand(e *environment, dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:     "clear [ID...]",
+		Short:   "Remove rules, all where none is named",
+		Example: "  trent fault clear\n  trent fault clear 2 3",
+		RunE: func(c *cobra.Command, args []string) error {
+			q := struct {
+				IDs []int `json:"ids,omitempty"`
+			}{}
+			for _, arg := range args {
+				id, err := strconv.Atoi(arg)
+				if err != nil {
+					return usageError(fmt.Errorf("%q is no rule's number", arg), "'trent fault list' shows them")
+				}
+				q.IDs = append(q.IDs, id)
+			}
+			var answer struct{ Cleared int }
+			if err := command(c.Context(), *dir, "fault-clear", &q, &answer); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(e.Stdout, "cleared %d\n", answer.Cleared)
+			return err
+		},
+	}
+}
+
+// ruleText is a rule in a line.
+func ruleText(r *fault.Rule) string {
+	parts := []string{"every operation"}
+	if r.Operation != "" {
+		parts[0] = r.Operation
+	}
+	if r.Key != "" {
+		parts = append(parts, "on", r.Key)
+	}
+	if r.Caller != "" {
+		parts = append(parts, "by", r.Caller)
+	}
+	parts = append(parts, "→", r.Error)
+	if r.Count > 0 {
+		parts = append(parts, fmt.Sprintf("%d times", r.Count))
+	}
+	if r.Probability > 0 {
+		parts = append(parts, fmt.Sprintf("with probability %g (seed %d)", r.Probability, r.Seed))
+	}
+	return strings.Join(parts, " ")
+}
+
+// command tells the running server of a data directory something.
+func command(ctx context.Context, dir, name string, arguments, result any) error {
+	if _, err := liveServer(ctx, dir); err != nil {
+		return err
+	}
+	err := admin.NewClient(dir).Command(ctx, name, arguments, result)
+	var refused *admin.CommandError
+	switch {
+	case errors.As(err, &refused):
+		return usageError(refused, "")
+	case err != nil:
+		return failure(err, "")
+	}
+	return nil
+}
