@@ -19,6 +19,7 @@ import (
 	"trent/fastpath/keyring"
 	"trent/fastpath/lifecycle"
 	"trent/fastpath/operation"
+	"trent/fastpath/quota"
 	"trent/fastpath/sigv4"
 	"trent/fastpath/testclock"
 	"trent/fastpath/wire"
@@ -36,6 +37,7 @@ type Options struct {
 	CacheKeys int                              // bound of the keyring's cache in keys; 0: its default
 	Clock     func() time.Time                 // dates of keys and deletions; nil: time.Now
 	TestClock *testclock.Clock                 // in place of Clock: one that can be moved; nil: none
+	Quotas    *quota.Resources                 // nil: quota.Default
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
 
 	KeyPool     map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
@@ -97,7 +99,15 @@ func New(o Options) (*Server, error) {
 	if s.testClock = o.TestClock; o.TestClock != nil {
 		o.Clock = o.TestClock.Now
 	}
-	keys, err := keyring.Open(o.Store, o.Module, keyring.Options{CacheBytes: int64(o.CacheKeys) * bytesPerKey, Clock: o.Clock})
+	quotas := quota.Default()
+	if o.Quotas != nil {
+		quotas = *o.Quotas
+	}
+	keys, err := keyring.Open(o.Store, o.Module, keyring.Options{
+		CacheBytes: int64(o.CacheKeys) * bytesPerKey, Clock: o.Clock,
+		AliasesPerKey: quotas[quota.AliasesPerKey], Keys: quotas[quota.Keys],
+		GrantsPerKey: quotas[quota.GrantsPerKey],
+	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the keyring: %w", err)
 	}
@@ -108,6 +118,10 @@ func New(o Options) (*Server, error) {
 	s.operations = operation.New(operation.Options{
 		Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: s.worker.Wake, Served: s.regions.has,
 		Pool: s.pool.Take, Attestation: o.Attestation,
+		Limits: operation.Limits{
+			TagsPerKey: quotas[quota.TagsPerKey], PolicyBytes: quotas[quota.PolicyBytes],
+			OnDemandRotations: quotas[quota.OnDemandRotations],
+		},
 	})
 	s.verifier = sigv4.New(sigv4.Options{
 		Credentials: signingCredentials(o.Directory), Service: "kms",

@@ -167,7 +167,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
 	}
 	options := fastpath.Options{
-		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Logf: logger,
+		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Logf: logger,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 		TestClock: clock, KeyPool: pool, Attestation: verifier,
 	}

@@ -21,8 +21,9 @@ const (
 // Options of a Keyring. The zero value is usable.
 type Options struct {
 	CacheBytes    int64            // bound of the cache; 0: DefaultCacheBytes
-	AliasesPerKey int              // 0: DefaultAliasesPerKey
-	GrantsPerKey  int              // 0: DefaultGrantsPerKey
+	AliasesPerKey int              // 0: DefaultAliasesPerKey; negative: any number
+	Keys          int              // customer managed ones of an account and Region; not positive: any number
+	GrantsPerKey  int              // 0: DefaultGrantsPerKey; negative: any number
 	Clock         func() time.Time // decides what is due and dates aliases; nil: time.Now
 }
 
@@ -33,6 +34,7 @@ type Keyring struct {
 	clock         func() time.Time
 	aliasesPerKey int
 	grantsPerKey  int
+	counts        keyCounts
 
 	seed      hashSeed
 	nameSeed  maphash.Seed
@@ -52,11 +54,20 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = DefaultCacheBytes
 	}
-	if o.AliasesPerKey <= 0 {
+	switch {
+	case o.AliasesPerKey == 0:
 		o.AliasesPerKey = DefaultAliasesPerKey
+	case o.AliasesPerKey < 0:
+		o.AliasesPerKey = math.MaxInt32 // what a key's counts can hold
 	}
-	if o.GrantsPerKey <= 0 {
+	if o.Keys <= 0 {
+		o.Keys = -1
+	}
+	switch {
+	case o.GrantsPerKey == 0:
 		o.GrantsPerKey = DefaultGrantsPerKey
+	case o.GrantsPerKey < 0:
+		o.GrantsPerKey = math.MaxInt32
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -67,6 +78,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		clock:         o.Clock,
 		aliasesPerKey: o.AliasesPerKey,
 		grantsPerKey:  o.GrantsPerKey,
+		counts:        keyCounts{limit: o.Keys},
 		seed:          newHashSeed(),
 		nameSeed:      maphash.MakeSeed(),
 		stopped:       make(chan struct{}),

@@ -77,7 +77,7 @@ func (k *Keyring) commit(ctx context.Context, txn store.Txn) (store.Revision, er
 }
 
 // Create writes a new key, enabled if it has material. The id must be well-formed, lower-case and new, the place
-// one that exists. Errors: ErrKeyExists, store.ErrUnavailable, store.ErrAmbiguous.
+// one that exists. Errors: ErrKeyExists, *ErrTooManyKeys, store.ErrUnavailable, store.ErrAmbiguous.
 func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	var c cacheKey
 	lower, ok := setKey(&c, n.Key)
@@ -111,7 +111,11 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	for _, d := range r.dues() {
 		txn.Put = append(txn.Put, store.Record{Key: dueKey(d), Value: []byte{recordVersion}})
 	}
-	revision, err := k.commit(ctx, txn)
+	var revision store.Revision
+	err := k.countCreate(ctx, n.scope(), n.Manager, func() (err error) {
+		revision, err = k.commit(ctx, txn)
+		return err
+	})
 	if errors.Is(err, store.ErrConflict) {
 		return nil, ErrKeyExists
 	}

@@ -25,6 +25,7 @@ type Options struct {
 	Pool func(hsm.KeySpec) *hsm.Key
 	// Attestation verifies the documents of Recipient; nil: all are refused.
 	Attestation *attestation.Verifier
+	Limits      Limits // of what a key may have
 }
 
 // Service runs operations.
@@ -37,6 +38,7 @@ type Service struct {
 	served     func(partition, region string) bool
 	pool       func(hsm.KeySpec) *hsm.Key
 	attested   *attestation.Verifier
+	limits     Limits
 	table      *[wire.NumOperations]row
 	usages     *usageTable
 }
@@ -47,6 +49,7 @@ func New(o Options) *Service {
 		keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served,
 		pool: o.Pool, attested: o.Attestation, table: newTable(), usages: newUsageTable(),
 	}
+	s.limits = o.Limits.resolve()
 	if s.clock == nil {
 		s.clock = time.Now
 	}

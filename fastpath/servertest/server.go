@@ -21,6 +21,7 @@ import (
 	"trent/fastpath/attestation"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
+	"trent/fastpath/quota"
 	"trent/fastpath/testclock"
 	"trent/hsm"
 	"trent/store"
@@ -36,6 +37,7 @@ type Options struct {
 	TestClock   bool                             // Advance moves the clock
 	MaxBody     int                              // bytes; 0: the frontend's default
 	Logf        func(format string, args ...any) // nil: dropped
+	Quotas      *quota.Resources                 // nil: quota.Default
 	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
 	KeyPool     map[hsm.KeySpec]int              // keys made ahead; nil: none
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
@@ -128,7 +130,7 @@ func (s *Server) open() error {
 		}
 	}
 	if s.Core, err = fastpath.New(fastpath.Options{
-		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
+		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier,
 	}); err != nil {
