@@ -42,7 +42,7 @@ fuzz-seeds: ## run the seeds of every fuzz target
 bench: build ## measure against the floors in the same run, print and record the figures
 	$(EXPERIMENT) $(GO) run ./bench/trentbench -out $(OUT)/bench
 
-generate: ## regenerate the codecs from the API model
+generate: ## regenerate the codecs from the API model, and the README's table of operations
 	$(GO) generate ./...
 
 clean: ## remove what was built and measured
