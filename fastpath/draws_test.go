@@ -21,7 +21,7 @@ type draws struct {
 
 // drawnKey is a key of the pool with what it can do.
 type drawnKey struct {
-	id, arn, spec, usage, state string
+	id, arn, spec, usage string
 	algorithms                  []string
 }
 
