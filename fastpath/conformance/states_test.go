@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +70,7 @@ var (
 type cell struct {
 	t       *testing.T
 	s       *stateServer
+	op      string
 	on      cellKey
 	id, arn string
 	blob    string // a ciphertext of it
@@ -220,17 +222,23 @@ func (c *cell) material() map[string]any {
 // request leads to.
 type stateServer struct {
 	*servertest.Server
+	kept  *heardStore
 	other *keyring.Keyring
 	has   map[string]bool // operations of this version
 }
 
 func newStateServer(t *testing.T) *stateServer {
 	t.Helper()
+	return newStateServerWith(t, servertest.Options{})
+}
+
+func newStateServerWith(t *testing.T, o servertest.Options) *stateServer {
+	t.Helper()
 	ownServer(t)
-	s := &stateServer{has: map[string]bool{}}
-	var kept store.Store
-	s.Server = servertest.Start(t, servertest.Options{Wrap: func(s store.Store) store.Store { kept = s; return s }})
-	other, err := keyring.Open(kept, forgetful{}, keyring.Options{})
+	s := &stateServer{has: map[string]bool{}, kept: &heardStore{}}
+	o.Wrap = func(inner store.Store) store.Store { s.kept.Store = inner; return s.kept }
+	s.Server = servertest.Start(t, o)
+	other, err := keyring.Open(s.kept.Store, forgetful{}, keyring.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +248,21 @@ func newStateServer(t *testing.T) *stateServer {
 		s.has[row.Name] = row.Implemented
 	}
 	return s
+}
+
+// heardStore tells up to which commit the server has heard of others' writes.
+type heardStore struct {
+	store.Store
+	heard atomic.Int64
+}
+
+// Watch implements store.Store.
+func (h *heardStore) Watch(ctx context.Context, from store.Revision, f func(store.Revision, []store.Record) error) error {
+	return h.Store.Watch(ctx, from, func(upTo store.Revision, changes []store.Record) error {
+		err := f(upTo, changes)
+		h.heard.Store(int64(upTo))
+		return err
+	})
 }
 
 // forgetful is the module of the second keyring, which asks for nothing else.
@@ -336,16 +359,17 @@ func (c *cell) hasReplica() bool {
 // patience bounds the waits for what the server does in the background.
 const patience = 10 * time.Second
 
-// force writes a state past the API, and waits until the server has seen it.
+// force writes a state past the API, and waits until the server has heard of it.
 func (c *cell) force(state keyring.State) {
 	c.t.Helper()
 	id := keyring.ID{Partition: "aws", Account: "000000000000", Region: "us-east-1", Key: c.id}
-	if _, err := c.s.other.Update(c.t.Context(), id, func(r *keyring.Record) error { r.State = state; return nil }); err != nil {
+	written, err := c.s.other.Update(c.t.Context(), id, func(r *keyring.Record) error { r.State = state; return nil })
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(patience); c.metadata()["KeyState"] != state.String(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); store.Revision(c.s.kept.heard.Load()) < written.Revision; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			c.t.Fatalf("the key is %v, not %s", c.metadata()["KeyState"], state)
+			c.t.Fatal("the server does not hear of a commit")
 		}
 	}
 }
@@ -409,9 +433,9 @@ func TestStateTable(t *testing.T) {
 	}
 }
 
-// check sends the cell's request and compares the answer.
-func (c *cell) check(op string, row stateRow, want string) {
-	c.t.Helper()
+// request is a row's request for the key.
+func (c *cell) request(op string, row stateRow) object {
+	c.op = op
 	in := object{"KeyId": c.id}
 	for name, v := range row.body(c) {
 		in[name] = v
@@ -419,6 +443,13 @@ func (c *cell) check(op string, row stateRow, want string) {
 	if op == "CreateAlias" || op == "UpdateAlias" || op == "DeleteAlias" || op == "ReEncrypt" {
 		delete(in, "KeyId")
 	}
+	return in
+}
+
+// check sends the cell's request and compares the answer.
+func (c *cell) check(op string, row stateRow, want string) {
+	c.t.Helper()
+	in := c.request(op, row)
 	if op == "Decrypt" && c.blob == "" {
 		c.t.Skip("the key never had material to encrypt with")
 	}
