@@ -31,7 +31,6 @@ func provocations() map[string]provocation {
 		"ReEncrypt/InvalidCiphertext": with(object{"CiphertextBlob": "eA=="}),
 		"Decrypt/IncorrectKey":        enabled(func(c *cell, in object) { in["KeyId"] = c.other }),
 		"ReEncrypt/IncorrectKey":      enabled(func(c *cell, in object) { in["SourceKeyId"] = c.id }),
-		"Decrypt/InvalidKeyUsage":     nil,
 		"Decrypt/InvalidKeyUsage":     enabled(func(c *cell, in object) { in["KeyId"], in["EncryptionAlgorithm"] = c.id, "RSAES_OAEP_SHA_256" }),
 		"Decrypt/NotFound":            enabled(func(_ *cell, in object) { in["KeyId"] = "alias/absent" }),
 
