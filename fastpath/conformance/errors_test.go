@@ -34,8 +34,9 @@ func provocations() map[string]provocation {
 		"Decrypt/InvalidKeyUsage":     enabled(func(c *cell, in object) { in["KeyId"], in["EncryptionAlgorithm"] = c.id, "RSAES_OAEP_SHA_256" }),
 		"Decrypt/NotFound":            enabled(func(_ *cell, in object) { in["KeyId"] = "alias/absent" }),
 
-		"Verify/KMSInvalidSignature": with(object{"Signature": "eA=="}),
-		"VerifyMac/KMSInvalidMac":    with(object{"Mac": "eA=="}),
+		"Decapsulate/InvalidCiphertext": with(object{"SharedSecretCiphertextBlob": "eA=="}),
+		"Verify/KMSInvalidSignature":    with(object{"Signature": "eA=="}),
+		"VerifyMac/KMSInvalidMac":       with(object{"Mac": "eA=="}),
 
 		"GenerateRandom/CustomKeyStoreNotFound": just(object{"NumberOfBytes": 1, "CustomKeyStoreId": "cks-absent"}),
 
@@ -101,6 +102,7 @@ func notProvoked() map[string]string {
 		"*/KeyUnavailable":    byRule,
 
 		"CreateAlias/InvalidAliasName":           never + "names that it does not allow are ValidationException",
+		"Decapsulate/IncorrectKey":               never + "a ciphertext does not tell its key; that of another one gives other bytes",
 		"DeleteAlias/KMSInvalidState":            never + "it runs in every state",
 		"GetPublicKey/Disabled":                  never + "public keys of disabled keys are given",
 		"GetPublicKey/InvalidKeyUsage":           never + "every usage has a public key, or UnsupportedOperationException",
