@@ -312,7 +312,8 @@ func (c *cell) make(state keyring.State, setup func(*cell)) bool {
 		return false // a spec that cannot be made, or not imported
 	}
 	c.arn = "arn:aws:kms:us-east-1:000000000000:key/" + c.id
-	imported := external && c.s.has["ImportKeyMaterial"] && (c.on.usage == "ENCRYPT_DECRYPT" || c.on == macKey)
+	// Most rows are content with a key that never had material: an import makes an RSA key.
+	imported := external && c.s.has["ImportKeyMaterial"] && (c.on.usage == "ENCRYPT_DECRYPT" || c.on == macKey) && (setup != nil || c.on.external)
 	if imported {
 		in := c.material()
 		in["KeyId"] = c.id
