@@ -45,7 +45,9 @@ func (d *draws) keep(member, value string) {
 func (d *draws) harvest(member string, v any) {
 	switch v := v.(type) {
 	case string:
-		d.keep(member, v)
+		if !strings.HasPrefix(v, "alias/aws/") { // all the service's own would leave no room for others
+			d.keep(member, v)
+		}
 	case []any:
 		for _, e := range v {
 			d.harvest(member, e)

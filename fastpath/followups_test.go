@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// followUps are requests that make sense after another: what they take over from its request, and from its answer
-// (as member of the answer and of the new request).
+// followUps are requests that make sense after another: what they take over from its request, under another name
+// after a colon, and from its answer (as member of the answer and of the new request).
 var followUps = []struct {
 	after, then string
 	keep        []string
@@ -31,6 +31,8 @@ var followUps = []struct {
 	{"ImportKeyMaterial", "DeleteImportedKeyMaterial", []string{"KeyId"}, map[string]string{"KeyMaterialId": "KeyMaterialId"}},
 	{"ScheduleKeyDeletion", "CancelKeyDeletion", []string{"KeyId"}, nil},
 	{"CreateAlias", "DeleteAlias", []string{"AliasName"}, nil},
+	{"CreateAlias", "UpdateAlias", []string{"AliasName", "TargetKeyId"}, nil},
+	{"ReplicateKey", "UpdatePrimaryRegion", []string{"KeyId", "ReplicaRegion:PrimaryRegion"}, nil},
 	{"CreateCustomKeyStore", "ConnectCustomKeyStore", nil, map[string]string{"CustomKeyStoreId": "CustomKeyStoreId"}},
 	{"CreateCustomKeyStore", "DeleteCustomKeyStore", nil, map[string]string{"CustomKeyStoreId": "CustomKeyStoreId"}},
 }
@@ -43,8 +45,12 @@ func (x *subject) follow(operation string, fields, answer map[string]any) {
 		}
 		next := map[string]any{}
 		for _, name := range f.keep {
-			if v, ok := fields[name]; ok {
-				next[name] = v
+			from, to, renamed := strings.Cut(name, ":")
+			if !renamed {
+				to = from
+			}
+			if v, ok := fields[from]; ok {
+				next[to] = v
 			}
 		}
 		for from, to := range f.take {
@@ -122,6 +128,9 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 		maps.Copy(fields, oneOf(x.draws, next...))
 		return
 	}
+	if _, copies := fields["ReplicaRegion"]; copies && x.percent(60) {
+		x.makeReplicable(fields)
+	}
 	if usage := usages[operation]; usage != "" && x.percent(70) {
 		fitting := slices.DeleteFunc(slices.Clone(x.keys), func(k drawnKey) bool { return k.usage != usage })
 		if len(fitting) > 0 {
@@ -142,4 +151,15 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 			fields[member] = oneOf(x.draws, x.keys[i].algorithms...)
 		}
 	}
+}
+
+// makeReplicable names a multi-Region key and a Region that can have a copy.
+func (x *subject) makeReplicable(fields map[string]any) {
+	fitting := slices.DeleteFunc(slices.Clone(x.keys), func(k drawnKey) bool { return !strings.HasPrefix(k.id, "mrk-") })
+	if len(fitting) > 0 {
+		fields["KeyId"] = oneOf(x.draws, fitting...).id
+	}
+	fields["ReplicaRegion"] = oneOf(x.draws, "eu-west-1", "us-west-2", "ap-south-1")
+	delete(fields, "Policy")
+	delete(fields, "Tags")
 }

@@ -382,7 +382,7 @@ func (c *cell) replicated() {
 		r := servertest.For("DescribeKey", marshal(c.t, object{"KeyId": c.id}))
 		r.Region = "eu-west-1"
 		a := c.s.Do(c.t, r)
-		if strings.Contains(a.Body, `"KeyState":"Enabled"`) {
+		if strings.Contains(a.Body, `"KeyState":"Enabled"`) || strings.Contains(a.Body, `"KeyState":"PendingImport"`) {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -69,6 +69,9 @@ var unused = map[wire.Operation]map[string]string{
 	wire.OperationListKeyPolicies: {
 		"Limit": "there is one name to list",
 	},
+	wire.OperationReplicateKey: {
+		"BypassPolicyLockoutSafetyCheck": "no lockout check is made",
+	},
 	wire.OperationPutKeyPolicy: {
 		"BypassPolicyLockoutSafetyCheck": "no lockout check is made",
 	},
