@@ -21,8 +21,8 @@ type draws struct {
 
 // drawnKey is a key of the pool with what it can do.
 type drawnKey struct {
-	id, arn, spec, usage string
-	algorithms           []string
+	id, arn, spec, usage, origin string
+	algorithms                   []string
 }
 
 func (d *draws) percent(p int) bool { return d.IntN(100) < p }

@@ -131,6 +131,11 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 	if _, copies := fields["ReplicaRegion"]; copies && x.percent(60) {
 		x.makeReplicable(fields)
 	}
+	if operation == "GetParametersForImport" && x.percent(60) {
+		fitting := slices.DeleteFunc(slices.Clone(x.keys), func(k drawnKey) bool { return k.origin != "EXTERNAL" || k.spec != "SYMMETRIC_DEFAULT" })
+		fields["KeyId"] = oneOf(x.draws, fitting...).id
+		fields["WrappingAlgorithm"], fields["WrappingKeySpec"] = "RSAES_OAEP_SHA_256", "RSA_2048"
+	}
 	if usage := usages[operation]; usage != "" && x.percent(70) {
 		fitting := slices.DeleteFunc(slices.Clone(x.keys), func(k drawnKey) bool { return k.usage != usage })
 		if len(fitting) > 0 {
