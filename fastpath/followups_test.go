@@ -107,6 +107,9 @@ var usages = map[string]string{
 	"Encapsulate": "ENCAPSULATE_DECAPSULATE", "Decapsulate": "ENCAPSULATE_DECAPSULATE",
 }
 
+// imports bounds how often an import is begun: each makes an RSA key.
+const imports = 20
+
 // makeSense lets more requests through than chance would, and keeps out what takes long.
 func (x *subject) makeSense(operation string, fields map[string]any) {
 	for _, slow := range []string{"KeySpec", "CustomerMasterKeySpec", "KeyPairSpec", "WrappingKeySpec"} {
@@ -131,7 +134,9 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 	if _, copies := fields["ReplicaRegion"]; copies && x.percent(60) {
 		x.makeReplicable(fields)
 	}
-	if operation == "GetParametersForImport" && x.percent(60) {
+	if operation == "GetParametersForImport" && x.answers[operation][200] >= imports {
+		fields["KeyId"] = oneOf(x.draws, x.names...)
+	} else if operation == "GetParametersForImport" && x.percent(60) {
 		fitting := slices.DeleteFunc(slices.Clone(x.keys), func(k drawnKey) bool { return k.origin != "EXTERNAL" || k.spec != "SYMMETRIC_DEFAULT" })
 		fields["KeyId"] = oneOf(x.draws, fitting...).id
 		fields["WrappingAlgorithm"], fields["WrappingKeySpec"] = "RSAES_OAEP_SHA_256", "RSA_2048"
