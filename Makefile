@@ -9,7 +9,7 @@ OUT      ?= out
 EXPERIMENT := GOEXPERIMENT=runtimesecret
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint race fuzz fuzz-seeds bench generate clean
+.PHONY: help run build test lint race fuzz fuzz-seeds bench generate drift clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,12 @@ fuzz-seeds: ## run the seeds of every fuzz target
 bench: build ## measure against the floors in the same run, print and record the figures
 	$(EXPERIMENT) $(GO) run ./bench/trentbench -out $(OUT)/bench
 
-generate: ## regenerate the codecs from the API model
+generate: ## regenerate the codecs from the API model, and the README's table of operations
 	$(GO) generate ./...
+
+drift: ## compare the API model with the newest SDK module (needs the module proxy; exit code 4: they differ)
+	$(GO) build -o bin/drift ./scripts/drift
+	@./bin/drift
 
 clean: ## remove what was built and measured
 	rm -rf bin $(OUT)

@@ -21,6 +21,7 @@ import (
 	"trent/fastpath/keystore"
 	"trent/fastpath/lifecycle"
 	"trent/fastpath/operation"
+	"trent/fastpath/quota"
 	"trent/fastpath/sigv4"
 	"trent/fastpath/testclock"
 	"trent/fastpath/wire"
@@ -38,14 +39,14 @@ type Options struct {
 	CacheKeys int                              // bound of the keyring's cache in keys; 0: its default
 	Clock     func() time.Time                 // dates of keys and deletions; nil: time.Now
 	TestClock *testclock.Clock                 // in place of Clock: one that can be moved; nil: none
+	Quotas    *quota.Resources                 // nil: quota.Default
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
 
-	KeyPool           map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
-	Attestation       *attestation.Verifier // of Recipient's documents; nil: all are refused
-	KeyStores         keystore.Backend      // what lies behind custom key stores; nil: nothing can be reached
-	KeyStoresPerScope int                   // custom key stores of an account in a Region; 0: the service's quota
-	Transitions       operation.Transitions // how long transitional states last
-	Faults            []fault.Rule          // in force from the start
+	KeyPool     map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
+	Attestation *attestation.Verifier // of Recipient's documents; nil: all are refused
+	KeyStores   keystore.Backend      // what lies behind custom key stores; nil: nothing can be reached
+	Transitions operation.Transitions // how long transitional states last
+	Faults      []fault.Rule          // in force from the start
 }
 
 // Server is a KMS endpoint: the chain, and the background work of its parts.
@@ -113,8 +114,14 @@ func New(o Options) (*Server, error) {
 	if s.clock = o.Clock; s.clock == nil {
 		s.clock = time.Now
 	}
+	quotas := quota.Default()
+	if o.Quotas != nil {
+		quotas = *o.Quotas
+	}
 	keys, err := keyring.Open(o.Store, o.Module, keyring.Options{
-		CacheBytes: int64(o.CacheKeys) * bytesPerKey, KeyStores: o.KeyStoresPerScope, Clock: o.Clock,
+		CacheBytes: int64(o.CacheKeys) * bytesPerKey, Clock: o.Clock,
+		AliasesPerKey: quotas[quota.AliasesPerKey], Keys: quotas[quota.Keys],
+		GrantsPerKey: quotas[quota.GrantsPerKey], KeyStores: quotas[quota.CustomKeyStores],
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the keyring: %w", err)
@@ -126,6 +133,10 @@ func New(o Options) (*Server, error) {
 		Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: func() { s.worker.Wake() }, Served: s.regions.has,
 		Pool: s.pool.Take, Attestation: o.Attestation,
 		Backend: o.KeyStores, Transitions: o.Transitions, Fault: s.fault,
+		Limits: operation.Limits{
+			TagsPerKey: quotas[quota.TagsPerKey], PolicyBytes: quotas[quota.PolicyBytes],
+			OnDemandRotations: quotas[quota.OnDemandRotations],
+		},
 	})
 	s.worker = lifecycle.New(s.operations, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
 	s.verifier = sigv4.New(sigv4.Options{

@@ -13,6 +13,7 @@ import (
 	"trent/fastpath/fault"
 	"trent/fastpath/identity"
 	"trent/fastpath/keystore"
+	"trent/fastpath/quota"
 )
 
 // settings are what `trent serve` can be told, by flag or by config file. Every flag has a key of the same
@@ -25,6 +26,8 @@ type settings struct {
 	Regions      []string `yaml:"regions"`
 	Account      string   `yaml:"account"`
 	AllowBuiltIn bool     `yaml:"allow_built_in_credential"`
+
+	ResourceQuotas resourceQuotas `yaml:"resource_quotas"`
 
 	SealKey          string `yaml:"seal_key"`
 	SealPassphrase   bool   `yaml:"seal_passphrase"`
@@ -74,6 +77,7 @@ func defaultSettings(getenv func(string) string) settings {
 		AdminListen:      "127.0.0.1:8444",
 		DataDir:          defaultDataDir(getenv),
 		Account:          identity.DefaultAccount,
+		ResourceQuotas:   resourceQuotas{quota.Default()},
 		SealPassphraseFD: -1,
 		SlotIdle:         time.Second,
 		KeyPool:          []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"},
@@ -105,6 +109,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&s.Regions, "regions", s.Regions, "Regions that are served (default: all known ones)")
 	fs.StringVar(&s.Account, "account", s.Account, "account of the built-in credential, 12 digits")
 	fs.BoolVar(&s.AllowBuiltIn, "allow-built-in-credential", s.AllowBuiltIn, "keep the well-known credential test/test even where --listen is not loopback")
+	fs.Var(&s.ResourceQuotas, "resource-quotas", "what an account and a key may have: off, default or aws (default and the number of keys), with overrides, such as aws,keys=500")
 
 	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")
 	fs.BoolVar(&s.SealPassphrase, "seal-passphrase", s.SealPassphrase, "open the sealed domain by a passphrase asked for on the terminal")

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"trent/fastpath/keystore"
+	"trent/fastpath/quota"
 	"trent/fastpath/servertest"
 )
 
@@ -356,7 +357,9 @@ func TestDescribeCustomKeyStores(t *testing.T) {
 	for i := range n + 1 {
 		config.Clusters = append(config.Clusters, keystore.ClusterConfig{ID: "cluster-2345672345" + string(rune('a'+i))})
 	}
-	s := startStores(t, servertest.Options{KeyStores: config, KeyStoresPerScope: n})
+	quotas := quota.Default()
+	quotas[quota.CustomKeyStores] = n
+	s := startStores(t, servertest.Options{KeyStores: config, Quotas: &quotas})
 	empty, err := s.client.DescribeCustomKeyStores(ctx, &kms.DescribeCustomKeyStoresInput{})
 	if err != nil || len(empty.CustomKeyStores) != 0 || empty.Truncated || empty.NextMarker != nil {
 		t.Errorf("%+v, %v", empty, err)

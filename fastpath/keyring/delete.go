@@ -57,7 +57,11 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 // continued by calling it again. A key that does not exist is deleted: no error. Errors: ErrNotDue, the module's of
 // Forget, store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
 func (k *Keyring) Delete(ctx context.Context, id ID) error {
-	_, err := k.write(ctx, id, func() (txn store.Txn, err error) { return k.markDying(ctx, id) })
+	var manager Manager
+	err := k.countDelete(id.scope(), &manager, func() error {
+		_, err := k.write(ctx, id, func() (txn store.Txn, err error) { return k.markDying(ctx, id, &manager) })
+		return err
+	})
 	if errors.Is(err, ErrKeyMissing) {
 		return nil
 	}
@@ -102,9 +106,10 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 
 var errAlreadyDying = errors.New("keyring: deletion has begun")
 
-// markDying is the transaction that ends a key's life.
-func (k *Keyring) markDying(ctx context.Context, id ID) (txn store.Txn, err error) {
+// markDying is the transaction that ends a key's life; it tells whose key it was.
+func (k *Keyring) markDying(ctx context.Context, id ID, manager *Manager) (txn store.Txn, err error) {
 	r, dying, err := k.record(ctx, id)
+	*manager = r.Manager
 	switch {
 	case err != nil:
 		return txn, err

@@ -21,9 +21,10 @@ const (
 // Options of a Keyring. The zero value is usable.
 type Options struct {
 	CacheBytes    int64            // bound of the cache; 0: DefaultCacheBytes
-	AliasesPerKey int              // 0: DefaultAliasesPerKey
-	GrantsPerKey  int              // 0: DefaultGrantsPerKey
-	KeyStores     int              // custom key stores of an account in a Region; 0: DefaultKeyStores
+	AliasesPerKey int              // 0: DefaultAliasesPerKey; negative: any number
+	Keys          int              // customer managed ones of an account and Region; not positive: any number
+	GrantsPerKey  int              // 0: DefaultGrantsPerKey; negative: any number
+	KeyStores     int              // custom key stores of an account and Region; 0: DefaultKeyStores; negative: any number
 	Clock         func() time.Time // decides what is due and dates aliases; nil: time.Now
 }
 
@@ -35,6 +36,7 @@ type Keyring struct {
 	aliasesPerKey int
 	grantsPerKey  int
 	keyStores     int
+	counts        keyCounts
 
 	seed      hashSeed
 	nameSeed  maphash.Seed
@@ -56,14 +58,26 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = DefaultCacheBytes
 	}
-	if o.AliasesPerKey <= 0 {
+	switch {
+	case o.AliasesPerKey == 0:
 		o.AliasesPerKey = DefaultAliasesPerKey
+	case o.AliasesPerKey < 0:
+		o.AliasesPerKey = math.MaxInt32 // what a key's counts can hold
 	}
-	if o.GrantsPerKey <= 0 {
+	if o.Keys <= 0 {
+		o.Keys = -1
+	}
+	switch {
+	case o.GrantsPerKey == 0:
 		o.GrantsPerKey = DefaultGrantsPerKey
+	case o.GrantsPerKey < 0:
+		o.GrantsPerKey = math.MaxInt32
 	}
-	if o.KeyStores <= 0 {
+	switch {
+	case o.KeyStores == 0:
 		o.KeyStores = DefaultKeyStores
+	case o.KeyStores < 0:
+		o.KeyStores = math.MaxInt32
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -75,6 +89,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		aliasesPerKey: o.AliasesPerKey,
 		grantsPerKey:  o.GrantsPerKey,
 		keyStores:     o.KeyStores,
+		counts:        keyCounts{limit: o.Keys},
 		seed:          newHashSeed(),
 		nameSeed:      maphash.MakeSeed(),
 		stopped:       make(chan struct{}),

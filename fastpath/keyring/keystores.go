@@ -109,7 +109,9 @@ func (k *Keyring) count(ctx context.Context, key []byte) (int, store.Condition, 
 	return n, store.Condition{Key: key, Revision: rec.Revision}, err
 }
 
-func encodeCount(n int) []byte { return binary.BigEndian.AppendUint32([]byte{recordVersion}, uint32(n)) }
+func encodeCount(n int) []byte {
+	return binary.BigEndian.AppendUint32([]byte{recordVersion}, uint32(n))
+}
 
 func decodeCount(value []byte) (int, error) {
 	d := reader{b: value}

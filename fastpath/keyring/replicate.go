@@ -34,11 +34,11 @@ const tokensPerTxn = 40
 // import, where the material is imported: each copy imports it for itself. check, which may be called several times,
 // sees the primary's record and may refuse. One transaction, unless the key has very many materials: then the copy is
 // Creating until the rest is there, and the due index holds the work. Errors: check's unchanged, ErrKeyMissing,
-// ErrNotPrimary, ErrKeyExists, store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
+// ErrNotPrimary, ErrKeyExists, *ErrTooManyKeys, store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
 func (k *Keyring) Replicate(ctx context.Context, primary ID, n NewReplica, check func(r *Record) error) (Record, error) {
 	var r Record
 	var sync Due
-	revision, err := k.write(ctx, primary, func() (txn store.Txn, err error) {
+	build := func() (txn store.Txn, err error) {
 		r, sync = Record{}, Due{}
 		from, materials, err := k.Materials(ctx, primary)
 		if err != nil {
@@ -72,6 +72,11 @@ func (k *Keyring) Replicate(ctx context.Context, primary ID, n NewReplica, check
 		}
 		n.put(&r, made.Materials, &txn)
 		return txn, nil
+	}
+	var revision store.Revision
+	err := k.countCreate(ctx, primary.in(n.Region).scope(), Customer, func() (err error) {
+		revision, err = k.write(ctx, primary, build)
+		return err
 	})
 	if err != nil {
 		return Record{}, err

@@ -83,7 +83,7 @@ func (k *Keyring) commit(ctx context.Context, txn store.Txn) (store.Revision, er
 
 // Create writes a new key, enabled if it has material. The id must be well-formed, lower-case and new, the place
 // one that exists. A custom key store must be there and connected, and an external key nobody's yet. Errors:
-// ErrKeyExists, ErrStoreMissing, ErrStoreState, ErrExternalInUse, store.ErrUnavailable, store.ErrAmbiguous, and for
+// ErrKeyExists, *ErrTooManyKeys, ErrStoreMissing, ErrStoreState, ErrExternalInUse, store.ErrUnavailable, store.ErrAmbiguous, and for
 // keys of custom key stores store.ErrConflict after many attempts.
 func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	var c cacheKey
@@ -118,7 +118,11 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	for _, d := range r.dues() {
 		txn.Put = append(txn.Put, store.Record{Key: dueKey(d), Value: []byte{recordVersion}})
 	}
-	revision, err := k.commitNew(ctx, &r, txn)
+	var revision store.Revision
+	err := k.countCreate(ctx, n.scope(), n.Manager, func() (err error) {
+		revision, err = k.commitNew(ctx, &r, txn)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

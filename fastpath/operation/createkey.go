@@ -26,14 +26,14 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 	if n.Origin == keyring.External && !hsm.Importable(n.Spec) {
 		return wire.Errorf(wire.CodeUnsupportedOperationException, "KeySpec %s is not supported for Origin EXTERNAL", specs[n.Spec].spec)
 	}
-	if n.Tags, err = newTags(r.Tags); err != nil {
+	if n.Tags, err = s.newTags(r.Tags); err != nil {
 		return err
 	}
 	if n.ID, err = newID(c.Scope, r.MultiRegion); err != nil {
 		return err
 	}
 	if r.Policy != nil {
-		if err := checkPolicy(r.Policy, c.Caller, n.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
+		if err := s.checkPolicy(r.Policy, c.Caller, n.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
 			return err
 		}
 		n.Policy = append([]byte(nil), r.Policy...)
@@ -48,7 +48,7 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 	}
 	snapshot, err := s.keys.Create(ctx, n)
 	if err != nil {
-		return storeRefusal(r.CustomKeyStoreId, fmt.Errorf("writing a new key: %w", err))
+		return keyLimit(storeRefusal(r.CustomKeyStoreId, fmt.Errorf("writing a new key: %w", err)))
 	}
 	record, err := s.keys.Record(ctx, snapshot.ID)
 	if err != nil {
@@ -159,6 +159,14 @@ func metadata(r *keyring.Record) *wire.KeyMetadata {
 		}
 	}
 	return m
+}
+
+// keyLimit words the refusal of a key that would be one too many for the account and Region.
+func keyLimit(err error) error {
+	if full := (*keyring.ErrTooManyKeys)(nil); errors.As(err, &full) {
+		return wire.Errorf(wire.CodeLimitExceededException, "Key quota for this account in this region is %d but the current usage is %d.", full.Limit, full.Current)
+	}
+	return err
 }
 
 // keyGone turns a key that vanished between Resolve and a write into the API's error.

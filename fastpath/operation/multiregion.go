@@ -40,7 +40,7 @@ func replicateKey(s *Service, ctx context.Context, c *Call) error {
 	case errors.Is(err, keyring.ErrNotPrimary):
 		return notPrimary(c)
 	case err != nil:
-		return keyGone(c, err)
+		return keyGone(c, keyLimit(err))
 	}
 	return s.answerReplica(ctx, c, &replica, n.Tags)
 }
@@ -53,13 +53,13 @@ func (s *Service) newReplica(c *Call, r *wire.ReplicateKeyRequest) (n keyring.Ne
 	if err := s.checkRegion(c, n.Region); err != nil {
 		return n, err
 	}
-	if n.Tags, err = newTags(r.Tags); err != nil {
+	if n.Tags, err = s.newTags(r.Tags); err != nil {
 		return n, err
 	}
 	if r.Policy != nil {
 		replica := c.Key.Snapshot.ID
 		replica.Region = n.Region
-		if err := checkPolicy(r.Policy, c.Caller, replica.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
+		if err := s.checkPolicy(r.Policy, c.Caller, replica.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
 			return n, err
 		}
 		n.Policy = bytes.Clone(r.Policy)

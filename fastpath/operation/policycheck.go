@@ -10,14 +10,12 @@ import (
 	"trent/fastpath/wire"
 )
 
-const maxPolicyBytes = 32 << 10 // key policy document (AWS KMS quotas)
-
 // checkPolicy is what is required of a key policy document before it is stored: its size, its grammar, the forms of its
 // principals, its condition keys, and, unless bypass is set, that it leaves the caller a way to change it again. arn is
 // the key that it is for.
-func checkPolicy(policy []byte, caller *identity.Principal, arn string, bypass bool) error {
-	if len(policy) > maxPolicyBytes {
-		return wire.Errorf(wire.CodeLimitExceededException, "The key policy has %d bytes, more than the quota of %d.", len(policy), maxPolicyBytes)
+func (s *Service) checkPolicy(policy []byte, caller *identity.Principal, arn string, bypass bool) error {
+	if len(policy) > s.limits.PolicyBytes {
+		return wire.Errorf(wire.CodeLimitExceededException, "The key policy has %d bytes, more than the quota of %d.", len(policy), s.limits.PolicyBytes)
 	}
 	p, err := authz.ParsePolicy(policy)
 	if err != nil {

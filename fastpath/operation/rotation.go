@@ -12,7 +12,6 @@ import (
 
 const (
 	defaultRotationDays = 365
-	maxOnDemand         = 25               // on-demand rotations of a key, for ever (AWS KMS quotas)
 	conflictWindow      = 20 * time.Minute // before an automatic rotation (API reference, RotateKeyOnDemand)
 )
 
@@ -94,7 +93,7 @@ func rotateKeyOnDemand(s *Service, ctx context.Context, c *Call) error {
 		if e.Origin == keyring.External && e.Pending() == nil {
 			return wire.Errorf(wire.CodeKMSInvalidStateException, "No available key material pending rotation for the key: %s.", arn)
 		}
-		if e.OnDemand >= maxOnDemand {
+		if e.OnDemand >= s.limits.OnDemandRotations {
 			return wire.Errorf(wire.CodeLimitExceededException,
 				"The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s", arn)
 		}

@@ -26,6 +26,7 @@ type Options struct {
 	Pool func(hsm.KeySpec) *hsm.Key
 	// Attestation verifies the documents of Recipient; nil: all are refused.
 	Attestation *attestation.Verifier
+	Limits      Limits // of what a key may have
 
 	Backend     keystore.Backend // what lies behind custom key stores; nil: nothing can be reached
 	Transitions Transitions
@@ -43,6 +44,7 @@ type Service struct {
 	served     func(partition, region string) bool
 	pool       func(hsm.KeySpec) *hsm.Key
 	attested   *attestation.Verifier
+	limits     Limits
 	table      *[wire.NumOperations]row
 	usages     *usageTable
 
@@ -58,6 +60,7 @@ func New(o Options) *Service {
 		pool: o.Pool, attested: o.Attestation, table: newTable(), usages: newUsageTable(),
 		backend: o.Backend, transitions: o.Transitions, fault: o.Fault,
 	}
+	s.limits = o.Limits.resolve()
 	if s.clock == nil {
 		s.clock = time.Now
 	}

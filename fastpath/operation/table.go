@@ -25,26 +25,6 @@ type row struct {
 	tracked             bool // its success is a use of its keys, which GetKeyLastUsage tells of
 }
 
-// Row is one operation as others see it.
-type Row struct {
-	Name         string `json:"name"`
-	Implemented  bool   `json:"implemented"`
-	Aliases      bool   `json:"acceptsAliases"`
-	Write        bool   `json:"writes"`
-	CrossAccount bool   `json:"crossAccount"`
-}
-
-// Rows lists the operations in alphabetical order, without the one of number 0, which is none.
-func Rows() []Row {
-	rows := make([]Row, 0, wire.NumOperations)
-	table := newTable()
-	for op := wire.OperationNone + 1; op < wire.NumOperations; op++ {
-		r := &table[op]
-		rows = append(rows, Row{Name: op.String(), Implemented: r.run != nil, Aliases: r.aliases, Write: r.write, CrossAccount: r.foreignKeys})
-	}
-	return rows
-}
-
 // newTable makes the table; each Service has one and never changes it.
 func newTable() *[wire.NumOperations]row {
 	t := &[wire.NumOperations]row{}

@@ -10,14 +10,12 @@ import (
 	"trent/fastpath/wire"
 )
 
-const maxTags = 50 // a key (AWS KMS quotas)
-
 func tagResource(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.TagResourceRequest)
 	if err := checkState(describing, c.Key.Snapshot.State, c.Key.Snapshot.ARN); err != nil {
 		return err
 	}
-	added, err := newTags(r.Tags)
+	added, err := s.newTags(r.Tags)
 	if err != nil {
 		return err
 	}
@@ -30,7 +28,7 @@ func tagResource(s *Service, ctx context.Context, c *Call) error {
 				tags = append(tags, tag)
 			}
 		}
-		if len(tags) > maxTags {
+		if len(tags) > s.limits.TagsPerKey {
 			return nil, wire.Errorf(wire.CodeTagException, "Too many tags")
 		}
 		return tags, nil
@@ -85,8 +83,8 @@ func listResourceTags(s *Service, ctx context.Context, c *Call) error {
 }
 
 // newTags checks the tags of one request: count, duplicates and the reserved prefix.
-func newTags(tags []wire.Tag) ([]keyring.Tag, error) {
-	if len(tags) > maxTags {
+func (s *Service) newTags(tags []wire.Tag) ([]keyring.Tag, error) {
+	if len(tags) > s.limits.TagsPerKey {
 		return nil, wire.Errorf(wire.CodeTagException, "Too many tags")
 	}
 	all := make([]keyring.Tag, len(tags))

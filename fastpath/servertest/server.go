@@ -24,6 +24,7 @@ import (
 	"trent/fastpath/identity"
 	"trent/fastpath/keystore"
 	"trent/fastpath/operation"
+	"trent/fastpath/quota"
 	"trent/fastpath/testclock"
 	"trent/hsm"
 	"trent/store"
@@ -39,15 +40,15 @@ type Options struct {
 	TestClock   bool                             // Advance moves the clock
 	MaxBody     int                              // bytes; 0: the frontend's default
 	Logf        func(format string, args ...any) // nil: dropped
+	Quotas      *quota.Resources                 // nil: quota.Default
 	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
 	KeyPool     map[hsm.KeySpec]int              // keys made ahead; nil: none
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
 	AttestationRoot []byte
 
-	KeyStores         *keystore.Config // what lies behind custom key stores, made anew by each Restart; nil: nothing
-	KeyStoresPerScope int              // 0: the service's quota
-	Transitions       operation.Transitions
-	Faults            []fault.Rule
+	KeyStores   *keystore.Config // what lies behind custom key stores, made anew by each Restart; nil: nothing
+	Transitions operation.Transitions
+	Faults      []fault.Rule
 }
 
 // Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
@@ -140,8 +141,8 @@ func (s *Server) open() error {
 		return err
 	}
 	if s.Core, err = fastpath.New(fastpath.Options{
-		KeyStores: backend, KeyStoresPerScope: o.KeyStoresPerScope, Transitions: o.Transitions, Faults: o.Faults,
-		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Logf: o.Logf,
+		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults,
+		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier,
 	}); err != nil {

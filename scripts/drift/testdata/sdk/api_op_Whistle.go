@@ -1,0 +1,5 @@
+package choir
+
+type WhistleInput struct{ noSmithyDocumentSerde }
+
+type WhistleOutput struct{ noSmithyDocumentSerde }
