@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"trent/fastpath/keyring"
+	"trent/fastpath/model"
 	"trent/fastpath/quota"
 	"trent/fastpath/servertest"
 )
@@ -66,10 +67,11 @@ func provocations() map[string]provocation {
 		"CreateGrant/LimitExceeded": limitedTo(quota.GrantsPerKey, 1, twice(func(_ *cell, in object, n int) {
 			in["GranteePrincipal"] = "arn:aws:iam::000000000000:role/" + strings.Repeat("r", n+1)
 		})),
-		"RevokeGrant/NotFound":      with(object{"GrantId": strings.Repeat("0", 64)}),
-		"RetireGrant/InvalidArn":    nil,
-		"UntagResource/Tag":         with(object{"TagKeys": []string{"aws:a"}}),
-		"TagResource/LimitExceeded": nil,
+		"RevokeGrant/NotFound":          with(object{"GrantId": strings.Repeat("0", 64)}),
+		"RetireGrant/NotFound":          with(object{"KeyId": "arn:aws:kms:us-east-1:000000000000:key/" + absentID}),
+		"RetireGrant/InvalidGrantToken": just(object{"GrantToken": "x"}),
+		"UntagResource/Tag":             with(object{"TagKeys": []string{"aws:a"}}),
+		"TagResource/LimitExceeded":     nil,
 
 		"ListKeys/InvalidMarker":                just(object{"Marker": "x"}),
 		"ListRetirableGrants/InvalidMarker":     just(object{"RetiringPrincipal": "arn:aws:iam::000000000000:root", "Marker": "x"}),
@@ -115,7 +117,6 @@ func notProvoked() map[string]string {
 		"RotateKeyOnDemand/Conflict":             "by a moved clock: the tests of rotation",
 		"ImportKeyMaterial/ExpiredImportToken":   "by a moved clock: the tests of import",
 		"ImportKeyMaterial/IncorrectKeyMaterial": "by other material: the tests of import",
-		"RetireGrant/InvalidArn":                 never + "its key is named by ARN only",
 		"RetireGrant/InvalidGrantId":             never + "an unknown grant is NotFoundException",
 		"RevokeGrant/InvalidGrantId":             never + "an unknown grant is NotFoundException",
 		"ListGrants/InvalidGrantId":              never + "an unknown grant is in no list",
@@ -130,6 +131,17 @@ func notProvoked() map[string]string {
 	for _, op := range []string{"DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListAliases", "ListGrants", "ListKeyPolicies", "ListResourceTags", "RetireGrant", "RevokeGrant", "GetKeyRotationStatus", "ListKeyRotations"} {
 		all[op+"/KMSInvalidState"] = never + "it runs in every state"
 	}
+	for _, op := range model.Operations() {
+		if strings.HasSuffix(op.Name, "CustomKeyStore") || strings.HasSuffix(op.Name, "CustomKeyStores") {
+			for _, code := range op.Errors {
+				if name := op.Name + "/" + strings.TrimSuffix(code, "Exception"); !strings.HasSuffix(name, "/InvalidMarker") && !strings.HasSuffix(name, "/KMSInternal") {
+					all[name] = byStores
+				}
+			}
+		}
+	}
+	all["ListRetirableGrants/NotFound"] = never + "it names a principal, not a key"
+	all["ListRetirableGrants/InvalidArn"] = never + "what is no ARN is a ValidationException"
 	return all
 }
 
