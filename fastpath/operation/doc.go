@@ -23,8 +23,8 @@
 //     partition, and no bare account id; whether it exists is not known. Else InvalidArnException.
 //   - GranteePrincipal and GranteeServicePrincipal, and the retiring pair, exclude each other. A service grantee needs a
 //     SourceArn constraint and somebody who may retire the grant.
-//   - Names in grant constraints have at most 384 characters, as values do. An empty EncryptionContextEquals is a
-//     constraint (no context at all) and not the absence of one.
+//   - Names in grant constraints have at most 384 characters, as values do. An empty map is the absence of a
+//     constraint: the Terraform provider sends both maps, one of them empty, and is served.
 //   - RetireGrant takes a key's ARN only: a key id is InvalidArnException. It is allowed to all of the account that made
 //     the grant; an account as the retiring principal or grantee means all of its principals. Nobody else learns
 //     whether the grant exists.

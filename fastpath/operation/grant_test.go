@@ -108,7 +108,7 @@ func TestGrantConstraintProperty(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	sym, mac := r.create(t, `{}`), r.create(t, `{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}`)
-	seed := rand.Uint64()
+	const seed = 20240411
 	d := rand.New(rand.NewPCG(seed, 1))
 	drawPairs := func() (map[string]string, string) {
 		if d.IntN(3) == 0 {
@@ -152,7 +152,7 @@ func TestGrantConstraintProperty(t *testing.T) {
 			members = append(members, `"SourceArn":"`+source+`"`)
 		}
 		body := `{"KeyId":"` + key + `","GranteePrincipal":"` + rootARN + `","Operations":["` + op + `"],"Constraints":{` + strings.Join(members, ",") + `}}`
-		want := fits(equals) && fits(subset) && (equals == nil || subset == nil) && (key == sym || equals == nil && subset == nil) && !strings.HasSuffix(source, ":bucket")
+		want := fits(equals) && fits(subset) && (len(equals) == 0 || len(subset) == 0) && (key == sym || len(equals)+len(subset) == 0) && !strings.HasSuffix(source, ":bucket")
 		var c operation.Call
 		err := r.run(t, &c, "CreateGrant", body)
 		if (err == nil) != want || err != nil && !strings.HasPrefix(refusal(err), "ValidationException: ") {
@@ -168,7 +168,7 @@ func TestGrantConstraintProperty(t *testing.T) {
 			t.Fatal(err)
 		}
 		k := l.Response.(*wire.ListGrantsResponse).Grants[0].Constraints
-		if equals == nil && subset == nil && source == "" {
+		if len(equals)+len(subset) == 0 && source == "" {
 			if k != nil {
 				t.Errorf("seed %d: constraints %+v of none", seed, k)
 			}
@@ -184,7 +184,7 @@ func TestGrantConstraintProperty(t *testing.T) {
 }
 
 func samePairs(got []wire.ResponsePair, want map[string]string) bool {
-	if (got == nil) != (want == nil) || len(got) != len(want) {
+	if (got == nil) != (len(want) == 0) || len(got) != len(want) {
 		return false
 	}
 	return !slices.ContainsFunc(got, func(p wire.ResponsePair) bool { return want[p.Key] != p.Value })

@@ -168,7 +168,7 @@ func grantConstraints(k *wire.GrantConstraints, g *keyring.Grant) error {
 	if k == nil {
 		return nil
 	}
-	if k.EncryptionContextEquals != nil && k.EncryptionContextSubset != nil {
+	if len(k.EncryptionContextEquals) > 0 && len(k.EncryptionContextSubset) > 0 {
 		return validation("EncryptionContextEquals and EncryptionContextSubset cannot be specified in the same grant.")
 	}
 	if k.SourceArn != nil {
@@ -185,9 +185,9 @@ func grantConstraints(k *wire.GrantConstraints, g *keyring.Grant) error {
 	return err
 }
 
-// grantPairs copies one constraint; nil stays nil.
+// grantPairs copies one constraint, nil where there is none: clients that have nothing to say send empty maps.
 func grantPairs(pairs []wire.Pair) ([]keyring.Tag, error) {
-	if pairs == nil {
+	if len(pairs) == 0 {
 		return nil, nil
 	}
 	if len(pairs) > maxGrantPairs {
