@@ -80,9 +80,9 @@ func (s *Service) answerReplica(ctx context.Context, c *Call, replica *keyring.R
 	if err != nil {
 		return fmt.Errorf("reading a replica's policy back: %w", err)
 	}
-	resp := &wire.ReplicateKeyResponse{ReplicaKeyMetadata: m, ReplicaPolicy: string(policy), ReplicaTags: make([]wire.ResponseTag, len(tags))}
-	for i, t := range tags {
-		resp.ReplicaTags[i] = wire.ResponseTag{TagKey: t.Key, TagValue: t.Value}
+	resp := &wire.ReplicateKeyResponse{ReplicaKeyMetadata: m, ReplicaPolicy: string(policy)}
+	for _, t := range tags { // without any, the recorded answers do not have the member
+		resp.ReplicaTags = append(resp.ReplicaTags, wire.ResponseTag{TagKey: t.Key, TagValue: t.Value})
 	}
 	c.Response = resp
 	return nil
