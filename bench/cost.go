@@ -35,6 +35,7 @@ var costs = []struct {
 	{"Decrypt", symmetricDefault, 1.6, 300},
 	{"Sign", "ECC_NIST_P256", 0, 280},
 	{"Sign", "RSA_2048", 0, 530},
+	{"Sign", "ML_DSA_65", 0, 4600},
 }
 
 const symmetricDefault = "SYMMETRIC_DEFAULT"

@@ -63,7 +63,8 @@ type spec struct {
 	encryption []string
 	signing    []string
 	mac        []string
-	modulus    int // bytes, RSA only
+	modulus    int  // bytes, RSA only
+	whole      bool // signs whole messages only, never digests
 }
 
 var (
@@ -74,17 +75,22 @@ var (
 
 // specs: "Key spec reference" of the AWS KMS developer guide.
 var specs = map[string]spec{
-	symmetric:       {usages: []string{encryptDecrypt}, encryption: []string{symmetric}},
-	"RSA_2048":      {usages: []string{encryptDecrypt, signVerify}, encryption: oaep, signing: rsa, modulus: 256},
-	"RSA_3072":      {usages: []string{encryptDecrypt, signVerify}, encryption: oaep, signing: rsa, modulus: 384},
-	"RSA_4096":      {usages: []string{encryptDecrypt, signVerify}, encryption: oaep, signing: rsa, modulus: 512},
-	"ECC_NIST_P256": {usages: []string{signVerify}, signing: []string{"ECDSA_SHA_256"}},
-	"ECC_NIST_P384": {usages: []string{signVerify}, signing: []string{"ECDSA_SHA_384"}},
-	"ECC_NIST_P521": {usages: []string{signVerify}, signing: []string{"ECDSA_SHA_512"}},
-	"HMAC_224":      {usages: []string{generateMac}, mac: []string{"HMAC_SHA_224"}},
-	"HMAC_256":      {usages: []string{generateMac}, mac: []string{"HMAC_SHA_256"}},
-	"HMAC_384":      {usages: []string{generateMac}, mac: []string{"HMAC_SHA_384"}},
-	"HMAC_512":      {usages: []string{generateMac}, mac: []string{"HMAC_SHA_512"}},
+	symmetric:               {usages: []string{encryptDecrypt}, encryption: []string{symmetric}},
+	"RSA_2048":              {usages: []string{encryptDecrypt, signVerify}, encryption: oaep, signing: rsa, modulus: 256},
+	"RSA_3072":              {usages: []string{encryptDecrypt, signVerify}, encryption: oaep, signing: rsa, modulus: 384},
+	"RSA_4096":              {usages: []string{encryptDecrypt, signVerify}, encryption: oaep, signing: rsa, modulus: 512},
+	"ECC_NIST_P256":         {usages: []string{signVerify}, signing: []string{"ECDSA_SHA_256"}},
+	"ECC_NIST_P384":         {usages: []string{signVerify}, signing: []string{"ECDSA_SHA_384"}},
+	"ECC_NIST_P521":         {usages: []string{signVerify}, signing: []string{"ECDSA_SHA_512"}},
+	"ECC_SECG_P256K1":       {usages: []string{signVerify}, signing: []string{"ECDSA_SHA_256"}},
+	"ECC_NIST_EDWARDS25519": {usages: []string{signVerify}, signing: []string{"ED25519_SHA_512"}, whole: true},
+	"ML_DSA_44":             {usages: []string{signVerify}, signing: []string{"ML_DSA_SHAKE_256"}, whole: true},
+	"ML_DSA_65":             {usages: []string{signVerify}, signing: []string{"ML_DSA_SHAKE_256"}, whole: true},
+	"ML_DSA_87":             {usages: []string{signVerify}, signing: []string{"ML_DSA_SHAKE_256"}, whole: true},
+	"HMAC_224":              {usages: []string{generateMac}, mac: []string{"HMAC_SHA_224"}},
+	"HMAC_256":              {usages: []string{generateMac}, mac: []string{"HMAC_SHA_256"}},
+	"HMAC_384":              {usages: []string{generateMac}, mac: []string{"HMAC_SHA_384"}},
+	"HMAC_512":              {usages: []string{generateMac}, mac: []string{"HMAC_SHA_512"}},
 }
 
 // digestSizes are the bytes of a digest by the end of the algorithm's name.

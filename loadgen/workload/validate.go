@@ -182,6 +182,9 @@ func (w *Workload) entryAlgorithm(e *Entry, op *operation, at string) (path, mes
 	if signing && e.MessageType != "RAW" && e.MessageType != "DIGEST" || !signing && e.MessageType != "" {
 		return at + ".message_type", "message_type is RAW or DIGEST, for Sign and Verify only"
 	}
+	if e.MessageType == "DIGEST" && specs[w.Keys[e.group].Spec].whole {
+		return at + ".message_type", w.Keys[e.group].Spec + " signs whole messages: message_type is RAW"
+	}
 	return "", ""
 }
 

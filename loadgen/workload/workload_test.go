@@ -97,6 +97,7 @@ func TestErrors(t *testing.T) {
 		{keys + "  - {operation: Sign, keys: s, message_type: DIGEST, payload: {fixed: 20}}\n", "a digest for RSASSA_PSS_SHA_256 has 32 bytes"},
 		{keys + "  - {operation: Sign, keys: s, algorithm: ECDSA_SHA_256}\n", `algorithm "ECDSA_SHA_256" does not go with RSA_2048`},
 		{keys + "  - {operation: Sign, keys: s, message_type: raw}\n", "message_type is RAW or DIGEST"},
+		{"name: t\nkeys: [{name: m, spec: ML_DSA_65}]\nmix: [{operation: Sign, message_type: DIGEST}]\n", "ML_DSA_65 signs whole messages: message_type is RAW"},
 		{keys + "  - {operation: DescribeKey, keys: s, payload: {fixed: 1}}\n", "DescribeKey takes no payload"},
 		{keys + "  - {operation: Encrypt, keys: r, context: {a: b}}\n", "an encryption context goes with symmetric encryption only"},
 		{keys + "  - {operation: GenerateDataKey, keys: a, data_key_spec: AES_512}\n", "data_key_spec is AES_256 or AES_128"},
