@@ -170,6 +170,8 @@ func TestReplicateKeyRefusals(t *testing.T) {
 		"its own": {at.Region, kms.ReplicateKeyInput{KeyId: &k.id, ReplicaRegion: &at.Region}, "AlreadyExistsException", "A key with the ARN " + k.arn + " already exists"},
 		"a replica": {firstRegion, kms.ReplicateKeyInput{KeyId: &k.id, ReplicaRegion: aws.String(secondRegion)},
 			unsupported, arnIn(firstRegion, k.id) + " is not a multi-region primary key."},
+		"a replica to its own Region": {firstRegion, kms.ReplicateKeyInput{KeyId: &k.id, ReplicaRegion: aws.String(firstRegion)},
+			unsupported, arnIn(firstRegion, k.id) + " is not a multi-region primary key."},
 		"single-Region":   {at.Region, kms.ReplicateKeyInput{KeyId: &single.id, ReplicaRegion: aws.String(secondRegion)}, unsupported, single.arn + " is not a multi-region primary key."},
 		"other partition": {at.Region, kms.ReplicateKeyInput{KeyId: &k.id, ReplicaRegion: aws.String("cn-north-1")}, "ValidationException", "Region cn-north-1 is not valid for this operation."},
 		"no Region":       {at.Region, kms.ReplicateKeyInput{KeyId: &k.id, ReplicaRegion: aws.String("xx-nowhere-1")}, "ValidationException", "Region xx-nowhere-1 is not valid for this operation."},

@@ -11,7 +11,7 @@ import (
 	"trent/fastpath/servertest"
 )
 
-// TestRetireGrant: by token, or by the key's ARN and the grant's id.
+// TestRetireGrant: by token, or by the key and the grant's id.
 func TestRetireGrant(t *testing.T) {
 	t.Parallel()
 	ctx, client := t.Context(), at.KMS()
@@ -25,7 +25,9 @@ func TestRetireGrant(t *testing.T) {
 			t.Fatalf("a dry run left %d grants", len(got))
 		}
 	}
-	for _, in := range []*kms.RetireGrantInput{{GrantToken: g.GrantToken}, {KeyId: &k.arn, GrantId: newGrant(t, k, nil).GrantId}} {
+	for _, in := range []*kms.RetireGrantInput{
+		{GrantToken: g.GrantToken}, {KeyId: &k.arn, GrantId: newGrant(t, k, nil).GrantId}, {KeyId: &k.id, GrantId: newGrant(t, k, nil).GrantId},
+	} {
 		if _, err := client.RetireGrant(ctx, in); err != nil {
 			t.Error(err)
 		}
@@ -53,7 +55,8 @@ func TestRetireGrantRefusals(t *testing.T) {
 		"token and key":   {object{"GrantToken": token, "KeyId": k.arn}, "ValidationException", one},
 		"key alone":       {object{"KeyId": k.arn}, "ValidationException", one},
 		"grant alone":     {object{"GrantId": id}, "ValidationException", one},
-		"bare id":         {object{"KeyId": k.id, "GrantId": id}, "InvalidArnException", "Invalid arn " + k.id},
+		"malformed id":    {object{"KeyId": "x", "GrantId": id}, "NotFoundException", "Invalid keyId 'x'"},
+		"absent id":       {object{"KeyId": absentID, "GrantId": id}, "NotFoundException", "Key '" + arnOf(absentID) + "' does not exist"},
 		"alias":           {object{"KeyId": "alias/x", "GrantId": id}, "InvalidArnException", "Key Aliases are not supported for this operation."},
 		"alias ARN":       {object{"KeyId": aliasARN("alias/x"), "GrantId": id}, "InvalidArnException", "Key Aliases are not supported for this operation."},
 		"no grant id":     {object{"KeyId": k.arn, "GrantId": "x"}, "InvalidGrantIdException", "Invalid grant ID 'x'"},

@@ -25,9 +25,9 @@
 //     SourceArn constraint and somebody who may retire the grant.
 //   - Names in grant constraints have at most 384 characters, as values do. An empty map is the absence of a
 //     constraint: the Terraform provider sends both maps, one of them empty, and is served.
-//   - RetireGrant takes a key's ARN only: a key id is InvalidArnException. It is allowed to all of the account that made
-//     the grant; an account as the retiring principal or grantee means all of its principals. Nobody else learns
-//     whether the grant exists.
+//   - RetireGrant takes key ids beside the documented key ARNs, as the service was seen to. It is allowed to all of the
+//     account that made the grant; an account as the retiring principal or grantee means all of its principals. Nobody
+//     else learns whether the grant exists.
 //   - RevokeGrant and RetireGrant of a grant that is not there are NotFoundException; ListGrants by such an id is empty.
 //   - ListRetirableGrants of a principal of another account is AccessDeniedException. A service principal's are those on
 //     keys of the caller's account.

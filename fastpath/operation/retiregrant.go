@@ -10,7 +10,7 @@ import (
 	"trent/fastpath/wire"
 )
 
-// retireGrant deletes the grant that a token names, or a key's ARN and the grant's id. Key policies have no say in
+// retireGrant deletes the grant that a token names, or its key and its id. Key policies have no say in
 // it; the grant itself tells who may.
 func retireGrant(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.RetireGrantRequest)
@@ -37,13 +37,10 @@ func retireGrant(s *Service, ctx context.Context, c *Call) error {
 	return grantGone(g.ID, s.keys.DeleteGrant(ctx, g.Key, g.ID))
 }
 
-// grantByID finds a grant by the ARN of its key, which may be of another account.
+// grantByID finds a grant by the id or ARN of its key; an ARN may be of another account.
 func (s *Service) grantByID(ctx context.Context, c *Call, name, text []byte) (g keyring.Grant, err error) {
-	switch form := keyring.Classify(name); {
-	case form.IsAlias():
+	if keyring.Classify(name).IsAlias() {
 		return g, wire.Errorf(wire.CodeInvalidArnException, "Key Aliases are not supported for this operation.")
-	case form != keyring.KeyARNForm:
-		return g, wire.Errorf(wire.CodeInvalidArnException, "Invalid arn %s", name)
 	}
 	id, err := grantID(text)
 	if err != nil {
