@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/asn1"
 	"testing"
 
 	"trent/hsm"
@@ -242,8 +243,7 @@ func (s *suite) refusePeers(t *testing.T, key *Key, spki []byte) {
 	t.Helper()
 	offCurve := bytes.Clone(spki)
 	offCurve[len(spki)-1] ^= 1
-	infinity := append(bytes.Clone(spki[:len(spki)-1]), 0)
-	others := [][]byte{nil, {0}, []byte("junk"), spki[:len(spki)-1], append(bytes.Clone(spki), 0), offCurve, infinity}
+	others := [][]byte{nil, {0}, []byte("junk"), spki[:len(spki)-1], append(bytes.Clone(spki), 0), offCurve, infinityOf(t, spki)}
 	if key.Spec != hsm.P256 {
 		others = append(others, peerOfP256)
 	}
@@ -251,6 +251,24 @@ func (s *suite) refusePeers(t *testing.T, key *Key, spki []byte) {
 	for _, peer := range others {
 		s.refuse(t, hsm.ErrPeer, hsm.Call{Op: hsm.OpDerive, Key: &key.Key, In: peer})
 	}
+}
+
+// infinityOf is a public key with the point at infinity (SEC 1 §2.3.3) in place of its point.
+func infinityOf(t *testing.T, spki []byte) []byte {
+	t.Helper()
+	var key struct {
+		Algorithm asn1.RawValue
+		Point     asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(spki, &key); err != nil {
+		t.Fatal(err)
+	}
+	key.Point = asn1.BitString{Bytes: []byte{0}, BitLength: 8}
+	altered, err := asn1.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return altered
 }
 
 func (s *suite) encapsulation(t *testing.T) {
