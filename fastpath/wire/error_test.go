@@ -63,7 +63,7 @@ func TestCodes(t *testing.T) {
 		{wire.CodeSerializationException, "SerializationException", 400, false, true},
 		{wire.CodeValidationException, "ValidationException", 400, false, false},
 		{wire.CodeUnrecognizedClientException, "UnrecognizedClientException", 400, false, false},
-		{wire.CodeNotAuthorizedException, "NotAuthorizedException", 401, false, false},
+		{wire.CodeNotAuthorizedException, "NotAuthorizedException", 400, false, false},
 		{wire.CodeRequestEntityTooLargeException, "RequestEntityTooLargeException", 413, false, false},
 		{0, "InternalFailure", 500, true, false},
 		{255, "InternalFailure", 500, true, false},

@@ -136,7 +136,7 @@ var codes = [numCodes]codeInfo{
 	CodeIncompleteSignatureException:                            {name: "IncompleteSignatureException", status: 400},
 	CodeMalformedHttpRequestException:                           {name: "MalformedHttpRequestException", status: 400},
 	CodeRequestAbortedException:                                 {name: "RequestAbortedException", status: 400},
-	CodeNotAuthorizedException:                                  {name: "NotAuthorizedException", status: 401},
+	CodeNotAuthorizedException:                                  {name: "NotAuthorizedException", status: 400},
 	CodeRequestTimeoutException:                                 {name: "RequestTimeoutException", status: 408, retryable: true},
 	CodeRequestEntityTooLargeException:                          {name: "RequestEntityTooLargeException", status: 413},
 	CodeInternalFailure:                                         {name: "InternalFailure", status: 500, retryable: true},

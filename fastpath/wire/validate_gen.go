@@ -797,6 +797,9 @@ func (r *DecapsulateRequest) explain(v *violations) {
 }
 
 func (r *DecryptRequest) valid() bool {
+	if r.CiphertextBlob == nil && !r.IgnoresCiphertext() {
+		return false
+	}
 	if r.CiphertextBlob != nil && (len(r.CiphertextBlob) < 1 || len(r.CiphertextBlob) > 6144) {
 		return false
 	}
@@ -831,7 +834,7 @@ func (r *DecryptRequest) valid() bool {
 }
 
 func (r *DecryptRequest) explain(v *violations) {
-	v.blob("ciphertextBlob", r.CiphertextBlob, rule{min: 1, max: 6144})
+	v.blob("ciphertextBlob", r.CiphertextBlob, rule{required: !r.IgnoresCiphertext(), min: 1, max: 6144})
 	v.pairs("encryptionContext", r.EncryptionContext, rule{})
 	v.list("grantTokens", r.GrantTokens, rule{max: 10}, rule{required: true, min: 1, max: 8192}, nil)
 	v.member("keyId", r.KeyId, rule{min: 1, max: 2048, match: isASCII, pattern: "^\\p{ASCII}+$"})
@@ -1554,6 +1557,9 @@ func (r *PutKeyPolicyRequest) explain(v *violations) {
 }
 
 func (r *ReEncryptRequest) valid() bool {
+	if r.CiphertextBlob == nil && !r.IgnoresCiphertext() {
+		return false
+	}
 	if r.CiphertextBlob != nil && (len(r.CiphertextBlob) < 1 || len(r.CiphertextBlob) > 6144) {
 		return false
 	}
@@ -1596,7 +1602,7 @@ func (r *ReEncryptRequest) valid() bool {
 }
 
 func (r *ReEncryptRequest) explain(v *violations) {
-	v.blob("ciphertextBlob", r.CiphertextBlob, rule{min: 1, max: 6144})
+	v.blob("ciphertextBlob", r.CiphertextBlob, rule{required: !r.IgnoresCiphertext(), min: 1, max: 6144})
 	v.pairs("sourceEncryptionContext", r.SourceEncryptionContext, rule{})
 	v.member("sourceKeyId", r.SourceKeyId, rule{min: 1, max: 2048, match: isASCII, pattern: "^\\p{ASCII}+$"})
 	v.member("destinationKeyId", r.DestinationKeyId, rule{required: true, min: 1, max: 2048, match: isASCII, pattern: "^\\p{ASCII}+$"})

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"trent/fastpath/model"
 )
@@ -37,6 +38,7 @@ type field struct {
 	path     string // as in validation errors
 	shape    *model.Shape
 	required bool
+	waived   string // the condition under which a required member may be left out; empty: none
 	written  bool
 }
 
@@ -141,7 +143,21 @@ func (p *plan) structure(name, prefix string) (*structure, error) {
 		}
 		s.fields = append(s.fields, f)
 	}
+	s.requireCiphertext()
 	return s, nil
+}
+
+// requireCiphertext makes the ciphertext of a request required that only a dry run may leave out. The model calls it
+// optional; its documentation says when it is.
+func (s *structure) requireCiphertext() {
+	if !slices.ContainsFunc(s.fields, func(f *field) bool { return f.name == "DryRunModifiers" }) {
+		return
+	}
+	for _, f := range s.fields {
+		if f.name == "CiphertextBlob" {
+			f.required, f.waived = true, "r.IgnoresCiphertext()"
+		}
+	}
 }
 
 // checkKnown refuses shapes that the templates have no text for.

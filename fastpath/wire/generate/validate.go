@@ -48,7 +48,10 @@ func (p *plan) emitCheck(f *field, out *printer) error {
 		refuse(conditions...)
 	case s.Kind == model.KindString, s.Kind == model.KindBlob:
 		conditions := p.textConditions(s, v)
-		if f.required {
+		if f.waived != "" {
+			refuse(fmt.Sprintf("%s == nil && !%s", v, f.waived))
+		}
+		if f.required && f.waived == "" {
 			refuse(append([]string{v + " == nil"}, conditions...)...)
 		} else if len(conditions) > 0 {
 			refuse(fmt.Sprintf("%s != nil && (%s)", v, strings.Join(conditions, " || ")))
@@ -159,6 +162,9 @@ func (p *plan) ruleOf(s *model.Shape, required bool) string {
 // emitReport writes the reporting of one member.
 func (p *plan) emitReport(f *field, out *printer) {
 	v, s, r := "r."+f.name, f.shape, p.ruleOf(f.shape, f.required)
+	if f.waived != "" {
+		r = strings.Replace(r, "required: true", "required: !"+f.waived, 1)
+	}
 	switch {
 	case isEnum(s):
 		out.f("v.enum(%q, uint8(%s), r.raw%s, %s)\n", f.path, v, f.name, r)
