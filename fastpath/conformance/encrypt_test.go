@@ -65,7 +65,7 @@ func TestEncryptionContext(t *testing.T) {
 	ctx, client := t.Context(), at.KMS()
 	k := symmetric(t)
 	contexts := []map[string]string{
-		{}, {"a": "b"}, {"a": "B"}, {"A": "b"}, {"a": ""}, {"": "a"}, {"a": "b", "c": "d"}, {"a": "d", "c": "b"}, {"ab": ""}, {"ä": "ü😀"}, {"a": long(4000)},
+		{}, {"a": "b"}, {"a": "B"}, {"A": "b"}, {"b": "a"}, {"a": "b", "c": "d"}, {"a": "d", "c": "b"}, {"ab": "cd"}, {"abc": "d"}, {"ä": "ü😀"}, {"a": long(4000)},
 	}
 	for i, sealed := range contexts {
 		out, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: &k.id, Plaintext: []byte("secret"), EncryptionContext: sealed})
@@ -225,6 +225,60 @@ func TestEncryptRefusals(t *testing.T) {
 	}
 }
 
+// TestIgnoredCiphertext: a dry run about permissions looks at the key, and at no ciphertext.
+func TestIgnoredCiphertext(t *testing.T) {
+	t.Parallel()
+	ctx, client := t.Context(), at.KMS()
+	sym, rsa, waiting := symmetric(t), rsaCrypt(t), newKey(t, &kms.CreateKeyInput{Origin: types.OriginTypeExternal})
+	modifiers := []types.DryRunModifierType{types.DryRunModifierTypeIgnoreCiphertext}
+	const dry = "The request would have succeeded, but the DryRun option is set."
+	for name, c := range map[string]struct {
+		blob          []byte
+		key           *string
+		algorithm     types.EncryptionAlgorithmSpec
+		code, message string
+	}{
+		"damaged":           {[]byte("no ciphertext"), &sym.id, "", "DryRunOperationException", dry},
+		"of another key":    {encrypt(t, newSymmetric(t).id, "x"), &sym.id, "", "DryRunOperationException", dry},
+		"without a key":     {encrypt(t, sym.id, "x"), nil, "", "DryRunOperationException", dry},
+		"asymmetric":        {[]byte("no ciphertext"), &rsa.id, oaepSHA256, "DryRunOperationException", dry},
+		"neither":           {nil, nil, "", "ValidationException", "KeyId is required where CiphertextBlob is left out."},
+		"damaged alone":     {[]byte("no ciphertext"), nil, "", "InvalidCiphertextException", ""},
+		"waits for import":  {[]byte("no ciphertext"), &waiting.id, "", "KMSInvalidStateException", waiting.arn + " is pending import."},
+		"another algorithm": {nil, &rsa.id, "", "InvalidKeyUsageException", "Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048."},
+	} {
+		_, err := client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: c.blob, KeyId: c.key, EncryptionAlgorithm: c.algorithm, DryRun: aws.Bool(true), DryRunModifiers: modifiers})
+		t.Log(name)
+		wantError(t, err, c.code, c.message)
+		_, err = client.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: c.blob, SourceKeyId: c.key, SourceEncryptionAlgorithm: c.algorithm, DestinationKeyId: &sym.id, DryRun: aws.Bool(true), DryRunModifiers: modifiers})
+		wantError(t, err, c.code, c.message)
+	}
+}
+
+// TestEmptyContextEntries: neither names nor values of an encryption context may be empty; the context itself may.
+func TestEmptyContextEntries(t *testing.T) {
+	t.Parallel()
+	ctx, client := t.Context(), at.KMS()
+	sym := symmetric(t)
+	blob := encrypt(t, sym.id, "x")
+	for _, bad := range []map[string]string{{"": "a"}, {"a": ""}, {"a": "b", "c": ""}} {
+		for name, err := range map[string]error{
+			"Encrypt":         second(client.Encrypt(ctx, &kms.EncryptInput{KeyId: &sym.id, Plaintext: []byte("x"), EncryptionContext: bad})),
+			"Decrypt":         second(client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: blob, EncryptionContext: bad})),
+			"ReEncrypt":       second(client.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: blob, DestinationKeyId: &sym.id, DestinationEncryptionContext: bad})),
+			"GenerateDataKey": second(client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &sym.id, KeySpec: types.DataKeySpecAes256, EncryptionContext: bad})),
+			"GenerateDataKeyPair": second(client.GenerateDataKeyPair(ctx, &kms.GenerateDataKeyPairInput{KeyId: &sym.id, KeyPairSpec: types.DataKeyPairSpecEccNistP256,
+				EncryptionContext: bad})),
+		} {
+			t.Log(name)
+			wantError(t, err, "ValidationException", "Invalid EncryptionContext")
+		}
+	}
+	if _, err := client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: blob, EncryptionContext: map[string]string{}}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDecryptRefusals(t *testing.T) {
 	t.Parallel()
 	ctx, client := t.Context(), at.KMS()
@@ -234,8 +288,10 @@ func TestDecryptRefusals(t *testing.T) {
 	wantError(t, err, "DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 	_, err = client.Decrypt(ctx, &kms.DecryptInput{KeyId: &sym.id, DryRun: aws.Bool(true), DryRunModifiers: []types.DryRunModifierType{"IGNORE_CIPHERTEXT"}})
 	wantError(t, err, "DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
-	_, err = client.Decrypt(ctx, &kms.DecryptInput{KeyId: &sym.id})
-	wantError(t, err, "ValidationException", validation("null ", "ciphertextBlob", "not be null"))
+	for _, id := range []*string{nil, &sym.id, aws.String(absentID)} { // the constraint comes before the key
+		_, err = client.Decrypt(ctx, &kms.DecryptInput{KeyId: id, DryRun: aws.Bool(true)})
+		wantError(t, err, "ValidationException", validation("null ", "ciphertextBlob", "not be null"))
+	}
 	_, err = client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: make([]byte, 256), EncryptionAlgorithm: oaepSHA256})
 	wantError(t, err, "ValidationException", "KeyId is required where the encryption algorithm is not SYMMETRIC_DEFAULT.")
 	_, err = client.Decrypt(ctx, &kms.DecryptInput{KeyId: &rsa.id, CiphertextBlob: make([]byte, 256), EncryptionAlgorithm: oaepSHA256, EncryptionContext: map[string]string{"a": "b"}})

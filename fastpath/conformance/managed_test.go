@@ -289,7 +289,7 @@ func TestManagedRefusals(t *testing.T) {
 		"DeleteAlias": second(client.DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: aws.String("alias/aws/s3")})),
 	} {
 		t.Log(name)
-		wantStatus(t, err, 401, "NotAuthorizedException", "")
+		wantStatus(t, err, 400, "NotAuthorizedException", "")
 	}
 	if after := describe(t, *id); after.KeyState != "Enabled" || *after.Description != *m.Description {
 		t.Errorf("changed: %+v", after)

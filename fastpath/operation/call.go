@@ -100,18 +100,23 @@ func (c *Call) prepare(op hsm.Op, withSecret bool) *hsm.Call {
 	return &c.module
 }
 
-// context encodes an encryption context into dst as the module binds it.
+// context encodes an encryption context into dst as the module binds it. Neither names nor values may be empty.
 func (c *Call) context(dst []byte, pairs []wire.Pair) ([]byte, error) {
 	c.pairs = c.pairs[:0]
 	for _, p := range pairs {
+		if len(p.Key) == 0 || len(p.Value) == 0 {
+			return dst, validation(invalidContext)
+		}
 		c.pairs = append(c.pairs, hsm.ContextPair(p))
 	}
 	aad, err := hsm.AppendContext(dst[:0], c.pairs)
 	if err != nil {
-		return dst, wire.Errorf(wire.CodeValidationException, "Invalid EncryptionContext")
+		return dst, validation(invalidContext)
 	}
 	return aad, nil
 }
+
+const invalidContext = "Invalid EncryptionContext"
 
 // materialHex writes m's digits into buf, which lies in the call, and returns them as a string that lives
 // as long as the call: without it every answer would allocate its KeyMaterialId.

@@ -44,7 +44,9 @@
 //     "Invalid arn" and the ARN.
 //   - An alias as the target of CreateAlias or UpdateAlias is a ValidationException, since neither operation
 //     models InvalidArnException.
-//   - Decrypt of an asymmetric ciphertext without KeyId is a ValidationException.
+//   - Decrypt of an asymmetric ciphertext without KeyId is a ValidationException, and so is a dry run that ignores the
+//     ciphertext and has neither that nor KeyId. Such a dry run checks the key, its usage, state and algorithm.
+//   - Empty names and values in an encryption context are "Invalid EncryptionContext", as are names given twice.
 //   - A message type that the key cannot sign at all (EXTERNAL_MU but for ML-DSA) is refused with the text about the
 //     key spec; those that another algorithm of the key takes (Ed25519), with the text about the algorithm.
 //   - A spec that the module cannot make, in FIPS mode, is one that the Region does not support.

@@ -3,7 +3,6 @@ package operation
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
@@ -54,8 +53,8 @@ func decrypt(s *Service, _ context.Context, c *Call) error {
 	if err := s.attest(c, r.Recipient); err != nil {
 		return err
 	}
-	if r.CiphertextBlob == nil {
-		return withoutCiphertext(r.DryRun, r.DryRunModifiers)
+	if r.IgnoresCiphertext() {
+		return dryRun()
 	}
 	if c.aad, err = c.context(c.aad, r.EncryptionContext); err != nil {
 		return err
@@ -95,8 +94,8 @@ func reEncrypt(s *Service, _ context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	if r.CiphertextBlob == nil {
-		return withoutCiphertext(r.DryRun, r.DryRunModifiers)
+	if r.IgnoresCiphertext() {
+		return dryRun()
 	}
 	if c.aad, err = c.context(c.aad, r.SourceEncryptionContext); err != nil {
 		return err
@@ -163,15 +162,6 @@ func incompatible(algorithm string, key *keyring.Snapshot) error {
 // of the model.
 func tooLarge(key *keyring.Snapshot, a *encryptionInfo) error {
 	return validation("Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", a.api, specs[key.Spec].spec, a.limit)
-}
-
-// withoutCiphertext answers a request without CiphertextBlob: only a dry run may leave it out, and says so
-// by a modifier.
-func withoutCiphertext(dry bool, modifiers []wire.DryRunModifierType) error {
-	if dry && slices.Contains(modifiers, wire.DryRunModifierTypeIgnoreCiphertext) {
-		return dryRun()
-	}
-	return validation("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null")
 }
 
 // ciphertextError hides why a ciphertext was refused.

@@ -48,7 +48,7 @@ func (s *Service) grantByID(ctx context.Context, c *Call, name, text []byte) (g 
 	}
 	c.Key, err = s.keys.Resolve(ctx, c.Scope, name)
 	if err != nil {
-		if err := c.unresolved(err); err != nil {
+		if err := c.unresolved(err, &c.Key); err != nil {
 			return g, err
 		}
 		return g, c.refuse

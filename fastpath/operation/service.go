@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"trent/fastpath/attestation"
@@ -118,7 +119,7 @@ func (s *Service) resolve(ctx context.Context, c *Call, name []byte, into *keyri
 		resolved, err = s.firstUse(ctx, c, name, err)
 	}
 	if err != nil {
-		return c.unresolved(err)
+		return c.unresolved(err, into)
 	}
 	if resolved.Snapshot, err = s.effective(ctx, resolved.Snapshot); err != nil {
 		return err
@@ -135,13 +136,17 @@ func (s *Service) resolve(ctx context.Context, c *Call, name []byte, into *keyri
 
 // unresolved keeps a caller's mistake for Execute. It is apart from resolve so that the target of errors.As,
 // which goes to the heap, is only made where there is an error.
-func (c *Call) unresolved(err error) error {
+func (c *Call) unresolved(err error, into *keyring.Resolved) error {
 	var refused *keyring.NameError
-	if errors.As(err, &refused) {
+	switch {
+	case !errors.As(err, &refused):
+		return fmt.Errorf("finding the key: %w", err)
+	case refused.Kind == keyring.NoAlias && !strings.HasPrefix(refused.Text, c.Scope.AliasARN("")):
+		c.refuse = foreign(c, c.action(into))
+	default:
 		c.refuse = nameRefusal(c.row, refused)
-		return nil
 	}
-	return fmt.Errorf("finding the key: %w", err)
+	return nil
 }
 
 // action is the IAM action that the operation needs on one of its keys.
@@ -158,17 +163,17 @@ func (c *Call) action(key *keyring.Resolved) string {
 // resolveCiphertext finds the key that a symmetric ciphertext names, and compares it with the key that
 // the request names, if it names one.
 func (s *Service) resolveCiphertext(ctx context.Context, c *Call) error {
-	blob, symmetric := ciphertextOf(c.Request)
-	if !symmetric {
-		if c.Key.Snapshot == nil {
+	blob, symmetric, ignored := ciphertextOf(c.Request)
+	switch named := c.Key.Snapshot != nil; {
+	case !symmetric:
+		if !named {
 			c.refuse = validation("KeyId is required where the encryption algorithm is not SYMMETRIC_DEFAULT.")
 		}
 		return nil
-	}
-	if blob == nil {
-		if c.Key.Snapshot == nil {
-			c.refuse = validation("KeyId is required where CiphertextBlob is left out.")
-		}
+	case ignored && named:
+		return nil
+	case blob == nil:
+		c.refuse = validation("KeyId is required where CiphertextBlob is left out.")
 		return nil
 	}
 	material, ok := hsm.MaterialOf(blob)
@@ -196,16 +201,17 @@ func (s *Service) resolveCiphertext(ctx context.Context, c *Call) error {
 	return err
 }
 
-// ciphertextOf returns the ciphertext of Decrypt and ReEncrypt, and whether it is to be read as a symmetric one.
-func ciphertextOf(r wire.Request) (blob []byte, symmetric bool) {
+// ciphertextOf returns the ciphertext of Decrypt and ReEncrypt, whether it is to be read as a symmetric one, and whether
+// it is not to be looked at: nil is only left then.
+func ciphertextOf(r wire.Request) (blob []byte, symmetric, ignored bool) {
 	var algorithm wire.EncryptionAlgorithmSpec
 	switch r := r.(type) {
 	case *wire.DecryptRequest:
-		blob, algorithm = r.CiphertextBlob, r.EncryptionAlgorithm
+		blob, algorithm, ignored = r.CiphertextBlob, r.EncryptionAlgorithm, r.IgnoresCiphertext()
 	case *wire.ReEncryptRequest:
-		blob, algorithm = r.CiphertextBlob, r.SourceEncryptionAlgorithm
+		blob, algorithm, ignored = r.CiphertextBlob, r.SourceEncryptionAlgorithm, r.IgnoresCiphertext()
 	}
-	return blob, algorithm == 0 || algorithm == wire.EncryptionAlgorithmSpecSymmetricDefault
+	return blob, orSymmetric(algorithm) == wire.EncryptionAlgorithmSpecSymmetricDefault, ignored
 }
 
 // Execute runs the operation. On success c.Response is set where the operation has an output. Errors:
