@@ -20,6 +20,10 @@ func PlaintextLimit(spec KeySpec, a Algorithm) int {
 	return algorithm.PlaintextLimit(algorithm.Spec(spec), algorithm.Alg(a))
 }
 
+// Permitted says whether the process may run a at all. Where GODEBUG=fips140=only enforces FIPS 140-3, RSAES_OAEP_SHA_1
+// is refused, by ErrUnsupported, and so is what is wrapped by it.
+func Permitted(a Algorithm) bool { return algorithm.Permitted(algorithm.Alg(a)) }
+
 // Algorithms lists what a key of spec and usage can run, in the API's order; none if the two do not go together.
 func Algorithms(spec KeySpec, usage Usage) []Algorithm {
 	var list []Algorithm

@@ -1,6 +1,9 @@
 package hsm_test
 
 import (
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"trent/hsm"
@@ -22,5 +25,16 @@ func TestModule(t *testing.T) {
 			t.Parallel()
 			hsmtest.Run(t, hsmtest.Options{LargeRSA: name == "default", Approved: cfg.Kernel == "std-fips"}, func(t testing.TB) hsm.Module { return openLocal(t, cfg) })
 		})
+	}
+}
+
+// TestModuleEnforced runs the suite in a process that runs nothing but FIPS 140-3: the standard library then refuses
+// what the module does not.
+func TestModuleEnforced(t *testing.T) {
+	t.Parallel()
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.short", "-test.run=^TestModule$/^std-fips$")
+	child.Env = append(os.Environ(), "GODEBUG=fips140=only")
+	if out, err := child.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "PASS\n") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

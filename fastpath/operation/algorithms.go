@@ -68,7 +68,9 @@ func algorithmsOf(s hsm.KeySpec, u hsm.Usage) (l algorithmLists) {
 	switch u {
 	case hsm.EncryptDecrypt:
 		for _, i := range specs[s].encryption {
-			l.encryption = append(l.encryption, i.api)
+			if hsm.Permitted(i.module) {
+				l.encryption = append(l.encryption, i.api)
+			}
 		}
 	case hsm.SignVerify:
 		for _, i := range specs[s].signing {

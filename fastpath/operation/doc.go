@@ -49,7 +49,8 @@
 //   - Empty names and values in an encryption context are "Invalid EncryptionContext", as are names given twice.
 //   - A message type that the key cannot sign at all (EXTERNAL_MU but for ML-DSA) is refused with the text about the
 //     key spec; those that another algorithm of the key takes (Ed25519), with the text about the algorithm.
-//   - A spec that the module cannot make, in FIPS mode, is one that the Region does not support.
+//   - A spec that the module cannot make, in FIPS mode, is one that the Region does not support. Where FIPS 140-3 is
+//     enforced, RSAES_OAEP_SHA_1 is no algorithm of RSA keys.
 //   - China Regions name the same values of enumerations as the others.
 //   - Of ML-KEM keys, MLKEMChoices lists what is not recorded.
 //   - Imported material: a wrapping algorithm that does not fit key, wrapping key or Region, RSAES_PKCS1_V1_5 and the

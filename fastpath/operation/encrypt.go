@@ -145,7 +145,7 @@ func orSymmetric(a wire.EncryptionAlgorithmSpec) wire.EncryptionAlgorithmSpec {
 // encryptionFor checks algorithm against spec, then the encryption context, which only symmetric keys take.
 func encryptionFor(key *keyring.Snapshot, a wire.EncryptionAlgorithmSpec, encryptionContext []wire.Pair) (*encryptionInfo, error) {
 	chosen := encryptionAlgorithm(key.Spec, a)
-	if chosen == nil {
+	if chosen == nil || !hsm.Permitted(chosen.module) {
 		return nil, incompatible(a.String(), key)
 	}
 	if !isSymmetric(key.Spec) && len(encryptionContext) > 0 {

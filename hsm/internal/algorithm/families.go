@@ -1,6 +1,7 @@
 package algorithm
 
 import (
+	"crypto/fips140"
 	"io"
 	"slices"
 )
@@ -79,7 +80,9 @@ func familyOf(spec Spec) *family {
 
 // Algorithms lists what a key of spec and usage can run, in the API's order; none if the two do not go together
 // or the usage has no algorithm in this package. The list is the caller's own.
-func Algorithms(spec Spec, usage Usage) []Alg { return slices.Clone(familyOf(spec).uses.of(usage)) }
+func Algorithms(spec Spec, usage Usage) []Alg {
+	return slices.DeleteFunc(slices.Clone(familyOf(spec).uses.of(usage)), func(a Alg) bool { return !Permitted(a) })
+}
 
 // Only is the one algorithm of a key of spec and usage; AlgNone if it has none or several.
 func Only(spec Spec, usage Usage) Alg {
@@ -91,8 +94,12 @@ func Only(spec Spec, usage Usage) Alg {
 
 // Compatible says whether a key of spec and usage can run alg.
 func Compatible(spec Spec, usage Usage, alg Alg) bool {
-	return slices.Contains(familyOf(spec).uses.of(usage), alg)
+	return slices.Contains(familyOf(spec).uses.of(usage), alg) && Permitted(alg)
 }
+
+// Permitted says whether the process may run alg: where FIPS 140-3 is enforced (GODEBUG=fips140=only), the standard
+// library refuses OAEP by SHA-1.
+func Permitted(alg Alg) bool { return alg != OAEPSHA1 || !fips140.Enforced() }
 
 // MaterialSize is the length in bytes of the material of a symmetric or HMAC spec, 0 for others, whose
 // material has no fixed length.
