@@ -150,6 +150,22 @@ func TestAliasQuota(t *testing.T) {
 	createAlias(t, names[0], k.id)
 }
 
+// TestReservedAliases: nobody makes aliases with the service's prefix, and those that are no alias are not there.
+func TestReservedAliases(t *testing.T) {
+	t.Parallel()
+	ctx, client := t.Context(), at.KMS()
+	k := newSymmetric(t)
+	for name, there := range map[string]bool{"alias/aws/acm": true, "alias/aws/absent": false} {
+		code, message := "NotAuthorizedException", ""
+		wantStatus(t, second(client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &name, TargetKeyId: &k.id})), 400, code, message)
+		if !there {
+			code, message = "NotFoundException", "Alias "+aliasARN(name)+" is not found."
+		}
+		wantStatus(t, second(client.UpdateAlias(ctx, &kms.UpdateAliasInput{AliasName: &name, TargetKeyId: &k.id})), 400, code, message)
+		wantStatus(t, second(client.DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: &name})), 400, code, message)
+	}
+}
+
 func TestUpdateAliasKeepsTheKind(t *testing.T) {
 	t.Parallel()
 	name := newAlias()

@@ -13,7 +13,10 @@ import (
 
 func createAlias(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.CreateAliasRequest)
-	name, err := newAliasName(r.AliasName)
+	if bytes.HasPrefix(r.AliasName, []byte(managedPrefix)) {
+		return wire.Bare(wire.CodeNotAuthorizedException)
+	}
+	name, err := aliasName(r.AliasName)
 	if err != nil {
 		return err
 	}
@@ -29,7 +32,7 @@ func createAlias(s *Service, ctx context.Context, c *Call) error {
 
 func updateAlias(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.UpdateAliasRequest)
-	name, err := newAliasName(r.AliasName)
+	name, err := ownAliasName(r.AliasName)
 	if err != nil {
 		return err
 	}
@@ -52,7 +55,7 @@ func updateAlias(s *Service, ctx context.Context, c *Call) error {
 
 func deleteAlias(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.DeleteAliasRequest)
-	name, err := newAliasName(r.AliasName)
+	name, err := ownAliasName(r.AliasName)
 	if err != nil {
 		return err
 	}
@@ -94,18 +97,26 @@ func listAliases(s *Service, ctx context.Context, c *Call) error {
 
 func kindOf(s *keyring.Snapshot) kind { return specs[s.Spec].kind }
 
-// newAliasName checks the name of an alias that is written; the model's pattern and length were checked before.
-func newAliasName(name []byte) (string, error) {
+// aliasName checks the name of an alias that is written; the model's pattern and length were checked before.
+func aliasName(name []byte) (string, error) {
 	n := string(name)
 	switch {
 	case !strings.HasPrefix(n, "alias/"):
 		return "", validation(`Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
-	case strings.HasPrefix(n, "alias/aws/"):
-		return "", wire.Bare(wire.CodeNotAuthorizedException)
 	case n == "alias/", strings.Contains(n, ":"):
 		return "", validation("%s contains invalid characters for an alias", n)
 	}
 	return n, nil
+}
+
+// ownAliasName is aliasName for an alias that is there already, and is not one of the service's. Other names with their
+// prefix are those of no alias.
+func ownAliasName(name []byte) (string, error) {
+	n, err := aliasName(name)
+	if err == nil && managedByAlias(n) != nil {
+		return "", wire.Bare(wire.CodeNotAuthorizedException)
+	}
+	return n, err
 }
 
 // aliasTarget finds the key that an alias is to name: by key id or key ARN, in the caller's account and Region.
