@@ -134,6 +134,9 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 	if _, copies := fields["ReplicaRegion"]; copies && x.percent(60) {
 		x.makeReplicable(fields)
 	}
+	if operation == "CreateGrant" && x.percent(40) {
+		x.makeGrantable(fields)
+	}
 	if operation == "GetParametersForImport" && x.answers[operation][200] >= imports {
 		fields["KeyId"] = oneOf(x.draws, x.names...)
 	} else if operation == "GetParametersForImport" && x.percent(60) {
@@ -160,6 +163,17 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 		if strings.HasSuffix(member, "Algorithm") && member != "WrappingAlgorithm" {
 			fields[member] = oneOf(x.draws, x.keys[i].algorithms...)
 		}
+	}
+}
+
+// makeGrantable names a key and operations that a grant on it may allow.
+func (x *subject) makeGrantable(fields map[string]any) {
+	fitting := slices.DeleteFunc(slices.Clone(x.keys), func(k drawnKey) bool { return k.spec != "SYMMETRIC_DEFAULT" })
+	fields["KeyId"] = oneOf(x.draws, fitting...).id
+	fields["GranteePrincipal"] = "arn:aws:iam::000000000000:role/r"
+	fields["Operations"] = oneOf(x.draws, []string{"Encrypt"}, []string{"Decrypt", "GenerateDataKey"})
+	for _, other := range []string{"GranteeServicePrincipal", "RetiringServicePrincipal", "RetiringPrincipal", "Constraints", "Name"} {
+		delete(fields, other)
 	}
 }
 

@@ -37,6 +37,7 @@ func MAC(alg Alg, key, msg, dst []byte) ([]byte, error) {
 // VerifyMAC checks in constant time that mac is what MAC makes. Errors: those of MAC, and ErrMismatch.
 func VerifyMAC(alg Alg, key, msg, mac []byte) error {
 	var buf [sha512.Size]byte
+	defer clear(buf[:]) // a good MAC, which the caller may not have
 	want, err := MAC(alg, key, msg, buf[:0])
 	if err != nil {
 		return err
