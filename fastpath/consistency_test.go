@@ -80,6 +80,7 @@ func (x *subject) list(operation, member string, in map[string]any) []map[string
 // checkKeys looks at all keys and at what hangs on them.
 func (x *subject) checkKeys() {
 	x.t.Helper()
+	x.checkStores()
 	listed := map[string]bool{}
 	for _, k := range x.list("ListKeys", "Keys", map[string]any{"Limit": 7}) {
 		listed[k["KeyId"].(string)] = true

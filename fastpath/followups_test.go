@@ -26,6 +26,7 @@ var followUps = []struct {
 	{"GetPublicKey", "DeriveSharedSecret", []string{"KeyId"}, map[string]string{"PublicKey": "PublicKey"}},
 	{"Encapsulate", "Decapsulate", []string{"KeyId", "EncapsulationAlgorithm"}, map[string]string{"SharedSecretCiphertextBlob": "SharedSecretCiphertextBlob"}},
 	{"CreateGrant", "RevokeGrant", []string{"KeyId"}, map[string]string{"GrantId": "GrantId"}},
+	{"CreateGrant", "ListGrants", []string{"KeyId"}, map[string]string{"GrantId": "GrantId"}},
 	{"CreateGrant", "RetireGrant", nil, map[string]string{"GrantToken": "GrantToken"}},
 	{"GetParametersForImport", "ImportKeyMaterial", []string{"KeyId"}, map[string]string{"ImportToken": "ImportToken"}},
 	{"ImportKeyMaterial", "DeleteImportedKeyMaterial", []string{"KeyId"}, map[string]string{"KeyMaterialId": "KeyMaterialId"}},
@@ -34,7 +35,10 @@ var followUps = []struct {
 	{"CreateAlias", "UpdateAlias", []string{"AliasName", "TargetKeyId"}, nil},
 	{"ReplicateKey", "UpdatePrimaryRegion", []string{"KeyId", "ReplicaRegion:PrimaryRegion"}, nil},
 	{"CreateCustomKeyStore", "ConnectCustomKeyStore", nil, map[string]string{"CustomKeyStoreId": "CustomKeyStoreId"}},
+	{"CreateCustomKeyStore", "UpdateCustomKeyStore", []string{"CustomKeyStoreName:NewCustomKeyStoreName"}, map[string]string{"CustomKeyStoreId": "CustomKeyStoreId"}},
 	{"CreateCustomKeyStore", "DeleteCustomKeyStore", nil, map[string]string{"CustomKeyStoreId": "CustomKeyStoreId"}},
+	{"ConnectCustomKeyStore", "DisconnectCustomKeyStore", []string{"CustomKeyStoreId"}, nil},
+	{"DisconnectCustomKeyStore", "DeleteCustomKeyStore", []string{"CustomKeyStoreId"}, nil},
 }
 
 // follow keeps the requests that make sense after this one.
@@ -68,6 +72,9 @@ func (x *subject) follow(operation string, fields, answer map[string]any) {
 			continue
 		}
 		if f.then == "DeriveSharedSecret" {
+			if answer["KeyUsage"] != "KEY_AGREEMENT" {
+				continue
+			}
 			next["KeyAgreementAlgorithm"] = "ECDH"
 		}
 		if all := x.next[f.then]; len(all) >= keepValues {
@@ -110,6 +117,9 @@ var usages = map[string]string{
 // imports bounds how often an import is begun: each makes an RSA key.
 const imports = 20
 
+// manyKeys is where hardly any key is added any more.
+const manyKeys = 120
+
 // makeSense lets more requests through than chance would, and keeps out what takes long.
 func (x *subject) makeSense(operation string, fields map[string]any) {
 	for _, slow := range []string{"KeySpec", "CustomerMasterKeySpec", "KeyPairSpec", "WrappingKeySpec"} {
@@ -123,13 +133,19 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 	if operation == "ScheduleKeyDeletion" && x.percent(80) { // or no usable key would be left soon
 		fields["KeyId"] = oneOf(x.draws, x.names...)
 	}
-	if operation == "CreateKey" && len(x.keys) > 120 && x.percent(95) {
+	if operation == "CreateKey" && len(x.keys) > manyKeys && x.percent(95) {
 		fields["Tags"] = 5 // each look at all keys would take longer and longer
 	}
 	if next := x.next[operation]; len(next) > 0 && x.percent(50) {
 		clear(fields)
 		maps.Copy(fields, oneOf(x.draws, next...))
 		return
+	}
+	if x.percent(60) {
+		x.makeStorable(operation, fields)
+	}
+	if operation == "CreateGrant" && x.percent(60) {
+		x.makeGrantable(fields)
 	}
 	if _, copies := fields["ReplicaRegion"]; copies && x.percent(60) {
 		x.makeReplicable(fields)
@@ -186,4 +202,16 @@ func (x *subject) makeReplicable(fields map[string]any) {
 	fields["ReplicaRegion"] = oneOf(x.draws, "eu-west-1", "us-west-2", "ap-south-1")
 	delete(fields, "Policy")
 	delete(fields, "Tags")
+}
+
+// makeGrantable asks for a grant that any key can have.
+func (x *subject) makeGrantable(fields map[string]any) {
+	clear(fields)
+	k := oneOf(x.draws, x.keys...)
+	fields["KeyId"] = oneOf(x.draws, k.id, k.arn)
+	fields["GranteePrincipal"] = "arn:aws:iam::000000000000:root"
+	fields["Operations"] = []string{"DescribeKey", "RetireGrant"}[:1+x.IntN(2)]
+	if x.percent(30) {
+		fields["Name"] = oneOf(x.draws, "one", "two")
+	}
 }

@@ -177,6 +177,11 @@ func TestUpdateCustomKeyStore(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	taken := hsmStore("stranger's")
+	taken.CloudHsmClusterId = aws.String(strangerID)
+	s.create(t, taken)
+	wantError(t, update(hsm, func(in *input) { in.CloudHsmClusterId = aws.String(strangerID) }), "CloudHsmClusterNotRelatedException",
+		"The CloudHSM cluster does not share a backup history with the custom key store's original cluster.")
 	must(update(hsm, func(in *input) {
 		in.CloudHsmClusterId, in.KeyStorePassword = aws.String(siblingID), aws.String("mistaken")
 	}))

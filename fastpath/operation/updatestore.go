@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"errors"
 
 	"trent/fastpath/keyring"
 	"trent/fastpath/keystore"
@@ -35,8 +36,19 @@ func updateCustomKeyStore(s *Service, ctx context.Context, c *Call) error {
 		if sealed != nil {
 			k.Secret = sealed
 		}
-		return s.unique(k, others)
+		return s.uniqueUpdate(k, others)
 	}))
+}
+
+// uniqueUpdate is unique for a store that changes. Its cluster may be changed to one of the same backup history only,
+// which no other store can have, so that a cluster in use is not related; the operation models no other answer.
+func (s *Service) uniqueUpdate(k *keyring.KeyStore, others []keyring.KeyStore) error {
+	err := s.unique(k, others)
+	var used *wire.Error
+	if errors.As(err, &used) && used.Code == wire.CodeCloudHsmClusterInUseException {
+		return stored(wire.CodeCloudHsmClusterNotRelatedException)
+	}
+	return err
 }
 
 // applyUpdate changes k as the request says, after its type and connection state were found to allow it. It returns a
@@ -97,7 +109,7 @@ func (s *Service) checkUpdate(ctx context.Context, c *Call, before, k *keyring.K
 			others = append(others, all[i])
 		}
 	}
-	if err := s.unique(k, others); err != nil {
+	if err := s.uniqueUpdate(k, others); err != nil {
 		return err
 	}
 	t, related := targetOf(k), ""
