@@ -8,7 +8,9 @@
 # the list of operations. Keys that it made are scheduled for deletion at its end. A subcommand that this version of Trent
 # does not answer is reported as missing; one that the CLI does not have, as unknown to it. Custom key stores are tried
 # against what the server has behind them: a server without a declared backend must refuse them by the service's own
-# errors. Exit codes: 0 all passed, 1 something failed or is missing, 2 the environment is not there.
+# errors; with AWSCLI_STORE=1 it must have the CloudHSM cluster AWSCLI_CLUSTER (default cluster-2222222abcd) declared under
+# custom_key_store_backends in its config file. Exit codes: 0 all passed, 1 something failed or is missing, 2 the environment
+# is not there.
 set -uo pipefail
 
 aws=${AWS_CLI:-aws}
@@ -188,7 +190,9 @@ try update-primary-region '' --key-id "$r" --primary-region "$replica"
 
 # Custom key stores: what lies behind them is the server's.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=awscli -out "$tmp/anchor" 2>/dev/null
-if try create-custom-key-store "${AWSCLI_STORE:+CustomKeyStoreId}${AWSCLI_STORE:-error:CloudHsmCluster|XksProxy}" --custom-key-store-name "awscli-$$" \
+behind='error:CloudHsmCluster|XksProxy'
+[ -n "${AWSCLI_STORE:-}" ] && behind='"CustomKeyStoreId": "cks-[0-9a-f]{17}"'
+if try create-custom-key-store "$behind" --custom-key-store-name "awscli-$$" \
   --cloud-hsm-cluster-id "${AWSCLI_CLUSTER:-cluster-2222222abcd}" --trust-anchor-certificate "file://$tmp/anchor" --key-store-password kmspswd-awscli && [ -n "$(get CustomKeyStoreId)" ]; then
   store=$(get CustomKeyStoreId)
   try describe-custom-key-stores "\"CustomKeyStoreId\": \"$store\"" --custom-key-store-id "$store"
