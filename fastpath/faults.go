@@ -112,6 +112,11 @@ func (s *Server) Command(ctx context.Context, name string, body []byte) (any, er
 		if err := decodeStrictly(body, &q); err != nil {
 			return nil, err
 		}
+		for _, id := range q.IDs {
+			if !slices.ContainsFunc(s.faults.List(), func(r fault.Rule) bool { return r.ID == id }) {
+				return nil, badCommand("no rule %d is in force", id)
+			}
+		}
 		return map[string]int{"cleared": s.faults.Clear(q.IDs...)}, nil
 	case "transition-hold", "transition-release", "transition-list":
 		return s.transition(ctx, name, body)

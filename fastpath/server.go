@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"trent/fastpath/admin"
 	"trent/fastpath/attestation"
 	"trent/fastpath/audit"
 	"trent/fastpath/fault"
@@ -258,6 +259,10 @@ type Status struct {
 	Revision int64      `json:"storeRevision"`
 	HSM      hsm.Status `json:"hsm"`
 	BuiltIn  bool       `json:"builtInCredential"`
+
+	TestClock *admin.ClockReading `json:"testClock,omitempty"`
+	Faults    int                 `json:"faultRules,omitempty"` // in force
+	Held      []string            `json:"held,omitempty"`       // states, keys and custom key stores
 }
 
 // Status implements admin.Subject.
@@ -265,6 +270,11 @@ func (s *Server) Status(ctx context.Context) any {
 	st := Status{
 		PID: os.Getpid(), Uptime: time.Since(s.started).Round(time.Second).String(), Draining: s.draining.Load(),
 		Regions: len(s.regions.Names()), BuiltIn: s.directory.HasBuiltIn(),
+		Faults: len(s.faults.List()), Held: s.keys.Holds().List(),
+	}
+	if s.testClock != nil {
+		reading := s.ReadClock()
+		st.TestClock = &reading
 	}
 	if head, err := s.store.Head(ctx); err == nil {
 		st.Revision = int64(head)

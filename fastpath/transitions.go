@@ -34,6 +34,11 @@ func (s *Server) transition(ctx context.Context, name string, body []byte) (any,
 		return map[string][]string{"held": holds.List()}, nil
 	}
 	hold := name == "transition-hold"
+	for _, state := range heldStates {
+		if strings.EqualFold(q.What, state) {
+			q.What = state
+		}
+	}
 	switch {
 	case q.What == "":
 		return nil, badCommand("name a state (%s), a key or a custom key store", strings.Join(heldStates, ", "))
@@ -74,18 +79,23 @@ func (s *Server) transitioning(ctx context.Context, q *transitionCommand) (keyri
 	}
 	if strings.HasPrefix(q.What, "cks-") {
 		if _, err := s.keys.KeyStore(ctx, scope, q.What); err != nil {
-			return keyring.ID{}, badCommand("custom key store %s: %w", q.What, err)
+			return keyring.ID{}, badCommand("there is no custom key store %s%s", q.What, place(q, scope))
 		}
 		return scope.Key(q.What), nil
 	}
 	found, err := s.keys.Resolve(ctx, scope, []byte(q.What))
-	if err == nil && found.Snapshot.Missing {
-		err = keyring.ErrKeyMissing
-	}
-	if err != nil {
-		return keyring.ID{}, badCommand("key %s: %w", q.What, err)
+	if err != nil || found.Snapshot.Missing {
+		return keyring.ID{}, badCommand("%s is none of the states %s, and no key%s", q.What, strings.Join(heldStates, ", "), place(q, scope))
 	}
 	return found.Snapshot.ID, nil
+}
+
+// place says where a bare name was looked for; an ARN says it itself.
+func place(q *transitionCommand, scope keyring.Scope) string {
+	if strings.HasPrefix(q.What, "arn:") {
+		return ""
+	}
+	return " of account " + scope.Account + " in " + scope.Region
 }
 
 // commandScope is where names of a command belong: an ARN says it, else Region and account.
@@ -124,6 +134,11 @@ func (s *Server) holdKey(ctx context.Context, id keyring.ID, name string) error 
 	}
 	states := map[string]keyring.State{"Creating": keyring.Creating, "Updating": keyring.Updating, "Unavailable": keyring.Unavailable}
 	state, ok := states[name]
+	for known := range states {
+		if strings.EqualFold(name, known) {
+			state, ok = states[known], true
+		}
+	}
 	if !ok || strings.HasPrefix(id.Key, "cks-") {
 		return badCommand("a key can be put into Creating, Updating or Unavailable, not %q", name)
 	}

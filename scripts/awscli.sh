@@ -22,10 +22,15 @@ export AWS_PAGER= AWS_MAX_ATTEMPTS=1
 
 tmp=$(mktemp -d)
 made=()
-passed=0 failed=0 missing=0
+passed=0 failed=0 missing=0 unknown=0
+store=
 declare -A tried
 
 finish() {
+  if [ -n "$store" ]; then
+    kms disconnect-custom-key-store --custom-key-store-id "$store" >/dev/null 2>&1
+    kms delete-custom-key-store --custom-key-store-id "$store" >/dev/null 2>&1
+  fi
   for id in "${made[@]}"; do
     kms schedule-key-deletion --key-id "$id" --pending-window-in-days 7 >/dev/null 2>&1
   done
@@ -47,6 +52,11 @@ try() {
   if grep -q 'is not supported by this version' "$tmp/err"; then
     missing=$((missing + 1))
     printf 'missing  %s\n' "$name"
+    return 1
+  fi
+  if grep -Eq 'Invalid choice|Unknown options' "$tmp/err"; then
+    unknown=$((unknown + 1))
+    printf 'unknown  %s\n' "$name"
     return 1
   fi
   if [[ $pattern == error:* ]]; then
@@ -147,8 +157,12 @@ key --key-spec ECC_NIST_P256 --key-usage KEY_AGREEMENT && d=$id
 try derive-shared-secret '"SharedSecret": "[A-Za-z0-9+/]{43}="' --key-id "${d:-$k}" --key-agreement-algorithm ECDH --public-key "fileb://$tmp/peer.pub"
 
 # Rotation.
-try enable-key-rotation '' --key-id "$k" --rotation-period-in-days 180
-try get-key-rotation-status '"RotationPeriodInDays": 180' --key-id "$k"
+period=180
+try enable-key-rotation '' --key-id "$k" --rotation-period-in-days $period || {
+  period='365|"KeyRotationEnabled": true' # a CLI from before rotation periods
+  try enable-key-rotation '' --key-id "$k"
+}
+try get-key-rotation-status "\"RotationPeriodInDays\": $period" --key-id "$k"
 try rotate-key-on-demand "\"KeyId\": \"" --key-id "$k" && {
   kms decrypt --ciphertext-blob "fileb://$tmp/sealed" --encryption-context a=b --query Plaintext --output text | grep -q aGVsbG8= ||
     { failed=$((failed + 1)); echo 'FAILED   what was encrypted before the rotation does not decrypt'; }
@@ -207,7 +221,7 @@ if try create-custom-key-store "$behind" --custom-key-store-name "awscli-$$" \
     kms describe-custom-key-stores --custom-key-store-id "$store" --query 'CustomKeyStores[0].ConnectionState' --output text | grep -q ING || break
     sleep 0.1
   done
-  try delete-custom-key-store '' --custom-key-store-id "$store"
+  try delete-custom-key-store '' --custom-key-store-id "$store" && store=
 else
   try describe-custom-key-stores '"CustomKeyStores": \[' --limit 5
   for name in update connect disconnect delete; do
@@ -223,7 +237,6 @@ try schedule-key-deletion '"KeyState": "PendingDeletion"' --key-id "$k" --pendin
 try cancel-key-deletion "\"KeyId\": \"$arn\"" --key-id "$k"
 
 # Nothing may be left out.
-unknown=0
 for op in $("$trent" ops | awk '$2 == "yes" || $2 == "no" {print $1}'); do
   name=$(sed -E 's/([a-z])([A-Z])/\1-\2/g' <<<"$op" | tr '[:upper:]' '[:lower:]')
   [ -n "${tried[$name]:-}" ] && continue

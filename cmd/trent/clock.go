@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"trent/fastpath/admin"
 	"trent/fastpath/testclock"
@@ -69,7 +71,7 @@ order of time. The clock stays ahead over restarts and is never turned back.`,
 }
 
 func (k *clockCommand) advance() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:               "advance DURATION",
 		Short:             "Move the test clock forward by days, hours, minutes and seconds",
 		Example:           "  trent clock advance 90d\n  trent clock advance 1d12h30m",
@@ -85,6 +87,14 @@ func (k *clockCommand) advance() *cobra.Command {
 			})
 		},
 	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) && strings.Trim(unknown.GetSpecifiedShortnames(), "0123456789") != unknown.GetSpecifiedShortnames() {
+			return usageError(errors.New("the test clock only moves forward"), "see 'trent clock advance --help'")
+		}
+		return usageError(err, "see '"+c.CommandPath()+" --help'")
+	})
+	return c
 }
 
 func (k *clockCommand) set() *cobra.Command {

@@ -17,6 +17,27 @@ import (
 	"trent/fastpath/testclock"
 )
 
+// configExample shows the keys that no flag has.
+const configExample = `  test_clock: true
+  resource_quotas: default,aliases_per_key=5
+  credentials:
+  - {access_key_id: AKIDEXAMPLE, secret_access_key: of-this-server-only, account: "111122223333", partition: aws, arn: "arn:aws:iam::111122223333:user/alice"}
+  custom_key_store_backends:
+    clusters:
+    - id: cluster-2a34b5cdefg
+      kmsuser_password: kmsPswd-1          # any, where it is left out
+      outcomes:
+        connect:                           # in turn; then they succeed
+        - {error: USER_LOCKED_OUT, times: 1}
+        - {delay: 30s, times: 1}
+    proxies:
+    - endpoint: https://xks.example.com
+      path: /kms/xks/v1
+      keys: [{id: external-1}]
+  faults:
+  - {operation: Decrypt, error: ThrottlingException, probability: 0.01, seed: 7}
+  transitions: {creating: 5s, updating: 5s, unavailable: 10s}`
+
 // transitionSettings are how long transitional states last.
 type transitionSettings struct {
 	Creating    time.Duration `yaml:"creating"`

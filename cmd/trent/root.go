@@ -17,8 +17,8 @@ the real thing, and ships the harness that measures it.`,
   trent capacity                  # how many requests a second does this machine serve?`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noArguments,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:                       noArguments,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)
@@ -32,13 +32,17 @@ the real thing, and ships the harness that measures it.`,
 	return root
 }
 
-// noArguments refuses arguments where a verb has none; on the root they are verbs that do not exist.
+// noArguments refuses arguments where a verb has none; on a verb that has verbs of its own they are ones that do not exist.
 func noArguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
 		return nil
-	case !c.HasParent():
-		return usageError(fmt.Errorf("unknown command %q", args[0]), "'trent --help' lists the commands")
+	case c.HasSubCommands():
+		c.SuggestionsMinimumDistance = 2 // letters; cobra's own default, which it sets elsewhere
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			return usageError(fmt.Errorf("unknown command %q", args[0]), "did you mean '"+c.CommandPath()+" "+near[0]+"'?")
+		}
+		return usageError(fmt.Errorf("unknown command %q", args[0]), "'"+c.CommandPath()+" --help' lists the commands")
 	}
 	return usageError(fmt.Errorf("%s takes no arguments, got %q", c.CommandPath(), args[0]), "see '"+c.CommandPath()+" --help'")
 }

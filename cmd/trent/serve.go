@@ -33,7 +33,11 @@ func newServeCommand(e *environment) *cobra.Command {
 requests in progress are answered, and nothing that was answered is lost. The first start makes the data
 directory, a local CA with a server certificate, and the key file that opens the sealed HSM domain.
 
-Every flag has a key of the same name in the config file, with underscores for dashes. Flags win.`,
+Every flag has a key of the same name in the config file, with underscores for dashes. Flags win. Of the file
+only are access keys, what lies behind custom key stores, faults that operations answer, and how long transitional
+states last:
+
+` + configExample,
 		Example: `  trent serve
   trent serve --listen 127.0.0.1:9443 --data-dir ./kms
   trent serve --config trent.yaml --names kms.example.test

@@ -147,7 +147,7 @@ func loadSettings(flags *pflag.FlagSet, configFile string, getenv func(string) s
 		}
 		if err := parseConfig(text, &s); err != nil {
 			return s, usageError(fmt.Errorf("config file %s: %w", configFile, err),
-				"every key is a flag's name with underscores for dashes; see 'trent serve --help'")
+				"'trent serve --help' says what may stand in the file")
 		}
 	}
 	over := pflag.NewFlagSet("", pflag.ContinueOnError)

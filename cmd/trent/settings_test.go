@@ -85,6 +85,18 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 	}
 }
 
+// The example of serve's help is a config file, once its indentation is off.
+func TestConfigExample(t *testing.T) {
+	t.Parallel()
+	s, err := load(t, strings.ReplaceAll("\n"+configExample, "\n  ", "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.TestClock || len(s.Credentials) != 1 || len(s.Backends.Clusters) != 1 || len(s.Backends.Proxies) != 1 || len(s.Faults) != 1 || s.Transitions.Creating != 5*time.Second {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Every flag of serve has a key in the file, and every key but the credentials is a flag.
 func TestFlagsAndKeysMatch(t *testing.T) {
 	t.Parallel()

@@ -12,8 +12,10 @@ import (
 func newStatusCommand(e *environment) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
-		Use:     "status",
-		Short:   "Show the running server of a data directory (JSON)",
+		Use:   "status",
+		Short: "Show the running server of a data directory (JSON)",
+		Long: `Status shows the server that runs on a data directory, always as JSON: its addresses, its HSM and, where they are in
+use, its test clock, the number of fault rules in force and what is held in transitional states.`,
 		Example: "  trent status\n  trent status --data-dir ./kms",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -32,6 +34,7 @@ func newStatusCommand(e *environment) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&dir, "data-dir", defaultDataDir(e.Getenv), "data directory of the server")
+	c.Flags().Bool("json", true, "print JSON, as it does in any case")
 	return c
 }
 

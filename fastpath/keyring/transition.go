@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -91,7 +92,7 @@ func (h *Holds) Held(name string, id ID) bool {
 	return h.states[name] || h.ids[id]
 }
 
-// List returns the names and the ARNs that are held, in order.
+// List returns the states, the ARNs of keys and the ids of custom key stores that are held, in order.
 func (h *Holds) List() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -100,7 +101,11 @@ func (h *Holds) List() []string {
 		held = append(held, name)
 	}
 	for id := range h.ids {
-		held = append(held, id.ARN())
+		if strings.HasPrefix(id.Key, "cks-") { // custom key stores have no ARN
+			held = append(held, id.Key)
+		} else {
+			held = append(held, id.ARN())
+		}
 	}
 	slices.Sort(held)
 	return held
