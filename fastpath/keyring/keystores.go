@@ -162,8 +162,11 @@ func (k *Keyring) CreateKeyStore(ctx context.Context, n KeyStore, check func(oth
 
 // EditKeyStore changes a custom key store by f, which is given the others of its scope too, may be called several times,
 // and must not change Scope, ID, Type or Created; its error is returned unchanged. A Next goes with a moving state
-// only, and is then in the due index. Other errors: ErrStoreMissing, and those of CreateKeyStore.
+// only, and is then in the due index. When a connected store is so no more, the module has forgotten its keys before
+// EditKeyStore returns. Other errors: ErrStoreMissing, those of CreateKeyStore, the module's of Forget (the change is then
+// written).
 func (k *Keyring) EditKeyStore(ctx context.Context, scope Scope, id string, f func(s *KeyStore, others []KeyStore) error) error {
+	severed := false
 	_, err := k.writeStores(ctx, scope, func() (txn store.Txn, err error) {
 		count, roster, err := k.roster(ctx, scope)
 		if err != nil {
@@ -197,9 +200,40 @@ func (k *Keyring) EditKeyStore(ctx context.Context, scope Scope, id string, f fu
 			Put:     []store.Record{{Key: roster.Key, Value: encodeCount(count)}, {Key: at, Value: encodeKeyStore(&s)}},
 		}
 		rescheduleStore(&old, &s, &txn)
+		severed = old.State == Connected && s.State != Connected
 		return txn, nil
 	})
-	return err
+	if err != nil || !severed {
+		return err
+	}
+	return k.forgetStore(context.WithoutCancel(ctx), scope, id)
+}
+
+// forgetStore makes the module drop the ready state of all keys of a custom key store. It reads all keys of the scope:
+// a store does not list its own.
+func (k *Keyring) forgetStore(ctx context.Context, scope Scope, id string) error {
+	prefix := scope.prefix(kindKey)
+	for more, after := true, ""; more; {
+		var records []store.Record
+		var err error
+		if records, more, err = k.store.List(ctx, []byte(prefix), marker(prefix, after), store.MaxTxnEntries); err != nil {
+			return fmt.Errorf("looking for the keys of a custom key store: %w", err)
+		}
+		for i := range records {
+			var r Record
+			if _, err := decodeKey(records[i].Value, &r); err != nil {
+				return err
+			}
+			after = strings.TrimPrefix(string(records[i].Key), prefix)
+			if r.Store != id {
+				continue
+			}
+			if err := k.forget(ctx, scope.Key(after)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // rescheduleStore moves a custom key store's entry in the due index.

@@ -297,3 +297,44 @@ func TestSettle(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// TestDisconnectionForgetsKeys: what a store's keys had ready in the module is gone when it is connected no more; other
+// keys keep theirs.
+func TestDisconnectionForgetsKeys(t *testing.T) {
+	t.Parallel()
+	mod := &module{}
+	k, err := keyring.Open(newMemory(), mod, keyring.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = k.Close() })
+	mustStore(t, k, newStore(1))
+	mustStore(t, k, newStore(2))
+	for n := 1; n <= 2; n++ {
+		setState(t, k, storeID(n), keyring.Connected)
+	}
+	for n := range 6 { // two of each store, two of none
+		key := newKey(n)
+		if n%3 > 0 {
+			key.Origin, key.Store, key.BackingID = keyring.AWSCloudHSM, storeID(n%3), "cluster"
+		}
+		create(t, k, key)
+	}
+	setState(t, k, storeID(1), keyring.Connected) // as before
+	for n := range 6 {
+		if mod.times(material(n)) != 0 {
+			t.Errorf("key %d is forgotten while its store is connected", n)
+		}
+	}
+	setState(t, k, storeID(1), keyring.Disconnecting)
+	setState(t, k, storeID(1), keyring.Disconnected)
+	for n := range 6 {
+		want := 0
+		if n%3 == 1 {
+			want = 1
+		}
+		if got := mod.times(material(n)); got != want {
+			t.Errorf("key %d was forgotten %d times, want %d", n, got, want)
+		}
+	}
+}
