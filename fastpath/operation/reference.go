@@ -82,6 +82,8 @@ func statesOf(class stateClass) map[string]string {
 			all[s.String()] = "ok"
 		case isDisabled:
 			all[s.String()] = wire.CodeDisabledException.String()
+		case isUnsupported:
+			all[s.String()] = wire.CodeUnsupportedOperationException.String()
 		default:
 			all[s.String()] = wire.CodeKMSInvalidStateException.String()
 		}
