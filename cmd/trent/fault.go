@@ -196,7 +196,10 @@ func ruleText(r *fault.Rule) string {
 		parts = append(parts, "by", r.Caller)
 	}
 	parts = append(parts, "→", r.Error)
-	if r.Count > 0 {
+	switch {
+	case r.Count == 1:
+		parts = append(parts, "once")
+	case r.Count > 1:
 		parts = append(parts, fmt.Sprintf("%d times", r.Count))
 	}
 	if r.Probability > 0 {

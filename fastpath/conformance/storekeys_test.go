@@ -251,6 +251,37 @@ func TestConnectionsTakeTime(t *testing.T) {
 	}
 }
 
+// TestDisconnectionsTakeTime: by the server's clock, also over a restart, while keys are unavailable.
+func TestDisconnectionsTakeTime(t *testing.T) {
+	t.Parallel()
+	clock := &hand{now: time.Now()}
+	config := twoKinds()
+	config.Clusters[0].Outcomes = map[keystore.Call][]keystore.Outcome{keystore.Disconnect: {{Delay: time.Minute}}}
+	s := startStores(t, servertest.Options{KeyStores: config, Clock: clock.Now})
+	id := s.create(t, hsmStore("slow"))
+	s.connect(t, id)
+	key := s.newKey(t, id, "")
+	if _, err := s.client.DisconnectCustomKeyStore(t.Context(), &kms.DisconnectCustomKeyStoreInput{CustomKeyStoreId: &id}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if e := s.describe(t, id); e.ConnectionState != "DISCONNECTING" {
+			t.Errorf("state %s", e.ConnectionState)
+		}
+		_, err := s.client.Encrypt(t.Context(), &kms.EncryptInput{KeyId: key.KeyId, Plaintext: []byte("x")})
+		wantError(t, err, "KMSInvalidStateException", *key.Arn+" is unavailable.")
+		s.Restart(t)
+		s.client = s.KMS()
+	}
+	clock.advance(time.Minute)
+	s.Core.Wake()
+	s.until(t, id, "DISCONNECTED")
+	s.connect(t, id)
+	if _, err := s.client.Encrypt(t.Context(), &kms.EncryptInput{KeyId: key.KeyId, Plaintext: []byte("x")}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStoreSecretsStayInside: passwords and secret keys are in no answer, no log and no file.
 func TestStoreSecretsStayInside(t *testing.T) {
 	t.Parallel()
