@@ -17,8 +17,8 @@ the real thing, and ships the harness that measures it.`,
   trent capacity                  # how many requests a second does this machine serve?`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:                       noArguments,
-		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:          noArguments,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)
