@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -109,6 +110,27 @@ func withPlace(text []byte, err error) error {
 		}
 	}
 	return err
+}
+
+// wanted says in the words of a config file what a Go type is.
+var wanted = map[string]string{
+	"bool": "true or false", "string": "text", "int": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0",
+	"float64": "a number", "time.Duration": "a time such as 5s or 10m", "sequence": "a list", "mapping": "keys and values",
+}
+
+var (
+	unfitting = regexp.MustCompile(`cannot unmarshal \S+(?: \{\})? into Go (?:struct field \S+|value) of type (\S+)(?: \( overflow \))?$`)
+	misplaced = regexp.MustCompile(`\S+ was used where (\S+) is expected$`)
+)
+
+// plainly says what a value must be where the YAML library speaks of Go types.
+func plainly(text string) string {
+	for _, speech := range []*regexp.Regexp{unfitting, misplaced} {
+		if m := speech.FindStringSubmatchIndex(text); m != nil && wanted[text[m[2]:m[3]]] != "" {
+			return text[:m[0]] + "this must be " + wanted[text[m[2]:m[3]]]
+		}
+	}
+	return text
 }
 
 // withToken puts line and column before an error that quotes a value of the text, which the YAML library's errors about

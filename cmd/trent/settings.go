@@ -171,7 +171,7 @@ func loadSettings(flags *pflag.FlagSet, configFile string, getenv func(string) s
 // and column; the text never quotes the file, which may hold secrets.
 func parseConfig(text []byte, s *settings) error {
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
-		return withToken(text, errors.New(yaml.FormatError(err, false, false)))
+		return withToken(text, errors.New(plainly(yaml.FormatError(err, false, false))))
 	}
 	return withPlace(text, s.check())
 }

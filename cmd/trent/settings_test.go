@@ -55,7 +55,14 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":        {"listen: 127.0.0.1:1\nlisten_on: x\n", "[2:1]"},
 		"unknown nested key": {"credentials:\n  - access_key_id: A\n    secret: hidden-value\n", "[3:5]"},
-		"wrong type":         {"workers: many\n", "[1:10]"},
+		"wrong type":         {"workers: many\n", "[1:10] this must be a whole number"},
+		"too large":          {"workers: 99999999999999999999\n", "[1:10] this must be a whole number"},
+		"not a truth":        {"test_clock: maybe\n", "[1:13] this must be true or false"},
+		"no unit":            {"idle_timeout: 5\n", "[1:15] this must be a time such as 5s or 10m"},
+		"list of times":      {"idle_timeout: [5]\n", "[1:15] this must be a time such as 5s or 10m"},
+		"list of texts":      {"listen: [a]\n", "[1:9] this must be text"},
+		"not a list":         {"names: x\n", "[1:8] this must be a list"},
+		"not a rule":         {"faults: [5]\n", "[1:10] this must be keys and values"},
 		"twice":              {"workers: 1\nworkers: 2\n", "[2:1]"},
 		"broken":             {"listen: [\n", "[1:"},
 
