@@ -145,7 +145,7 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 		x.makeStorable(operation, fields)
 	}
 	if operation == "CreateGrant" && x.percent(60) {
-		x.makeGrantable(fields)
+		x.makeAnyGrant(fields)
 	}
 	if _, copies := fields["ReplicaRegion"]; copies && x.percent(60) {
 		x.makeReplicable(fields)
@@ -204,8 +204,8 @@ func (x *subject) makeReplicable(fields map[string]any) {
 	delete(fields, "Tags")
 }
 
-// makeGrantable asks for a grant that any key can have.
-func (x *subject) makeGrantable(fields map[string]any) {
+// makeAnyGrant asks for a grant that any key can have.
+func (x *subject) makeAnyGrant(fields map[string]any) {
 	clear(fields)
 	k := oneOf(x.draws, x.keys...)
 	fields["KeyId"] = oneOf(x.draws, k.id, k.arn)
