@@ -144,13 +144,10 @@ func (x *subject) makeSense(operation string, fields map[string]any) {
 	if x.percent(60) {
 		x.makeStorable(operation, fields)
 	}
-	if operation == "CreateGrant" && x.percent(60) {
-		x.makeAnyGrant(fields)
-	}
 	if _, copies := fields["ReplicaRegion"]; copies && x.percent(60) {
 		x.makeReplicable(fields)
 	}
-	if operation == "CreateGrant" && x.percent(40) {
+	if operation == "CreateGrant" && x.percent(60) {
 		x.makeGrantable(fields)
 	}
 	if operation == "GetParametersForImport" && x.answers[operation][200] >= imports {
@@ -202,16 +199,4 @@ func (x *subject) makeReplicable(fields map[string]any) {
 	fields["ReplicaRegion"] = oneOf(x.draws, "eu-west-1", "us-west-2", "ap-south-1")
 	delete(fields, "Policy")
 	delete(fields, "Tags")
-}
-
-// makeAnyGrant asks for a grant that any key can have.
-func (x *subject) makeAnyGrant(fields map[string]any) {
-	clear(fields)
-	k := oneOf(x.draws, x.keys...)
-	fields["KeyId"] = oneOf(x.draws, k.id, k.arn)
-	fields["GranteePrincipal"] = "arn:aws:iam::000000000000:root"
-	fields["Operations"] = []string{"DescribeKey", "RetireGrant"}[:1+x.IntN(2)]
-	if x.percent(30) {
-		fields["Name"] = oneOf(x.draws, "one", "two")
-	}
 }
