@@ -74,7 +74,9 @@ func (k *Keyring) importedEverywhere(ctx context.Context, primary *Record, repli
 		note(has)
 	}
 	_, err = k.Edit(ctx, primary.ID, func(e *Edit) error {
-		none = true
+		if none = e.Leads() && slices.Equal(e.Replicas, replicas); !none {
+			return errSettled // there are other copies by now
+		}
 		for i := range e.Materials {
 			m := &e.Materials[i]
 			if m.Permanent() || materialIn(materials, m.ID) == nil {

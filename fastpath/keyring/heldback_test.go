@@ -1,7 +1,10 @@
 package keyring_test
 
 import (
+	"context"
+	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,3 +143,86 @@ func TestManyExpire(t *testing.T) {
 		t.Errorf("due %v, %v", due, err)
 	}
 }
+
+// TestHeldBackUnderConcurrency: whatever runs at once, in the end a material can be rotated to exactly if all copies have it.
+func TestHeldBackUnderConcurrency(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	rings := []*keyring.Keyring{open(t, m, keyring.Options{}), open(t, m, keyring.Options{})}
+	n := newPrimary(1)
+	n.Origin, n.Token = keyring.External, nil
+	id := create(t, rings[0], n)
+	if err := imports(t.Context(), rings[0], id, 1); err != nil {
+		t.Fatal(err)
+	}
+	regions := []string{home.Region, "eu-west-1", "eu-west-2", "ap-south-1"}
+	var all sync.WaitGroup
+	for i := range 6 {
+		k := rings[i%2]
+		all.Go(func() {
+			for j := range 16 {
+				from, region := in(id, regions[j%4]), regions[(i+j/4)%4]
+				_, _ = k.Replicate(t.Context(), from, keyring.NewReplica{Region: region, Created: epoch}, any1)
+				for n := 1; n < 4; n++ {
+					_ = importExisting(t.Context(), k, in(id, region), n)
+				}
+				_ = k.Promote(t.Context(), from, region, any1, nil)
+				_, _ = k.Edit(t.Context(), from, func(e *keyring.Edit) error {
+					if i := slices.IndexFunc(e.Materials, func(m keyring.Material) bool { return !m.Permanent() }); i >= 0 {
+						e.Discard(e.Materials[i].ID)
+					}
+					return nil
+				})
+			}
+		})
+	}
+	all.Wait()
+	k := open(t, m, keyring.Options{})
+	workAll(t, k, time.Now().Add(time.Hour))
+	r, err := k.Record(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rel, err := k.Related(t.Context(), &r)
+	if err != nil || len(rel.Replicas) == 0 {
+		t.Fatal(rel, err)
+	}
+	_, materials, err := k.Materials(t.Context(), in(id, rel.Primary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range materials {
+		everywhere := m.Import == keyring.Imported
+		for _, region := range rel.Replicas {
+			_, has, err := k.Materials(t.Context(), in(id, region))
+			i := slices.IndexFunc(has, func(h keyring.Material) bool { return h.ID == m.ID })
+			if err != nil || i < 0 || has[i].State != m.State {
+				t.Fatalf("%s has %+v, the primary %+v: %v", region, has, materials, err)
+			}
+			everywhere = everywhere && has[i].Import == keyring.Imported
+		}
+		if !m.Permanent() && (m.State == keyring.MaterialPendingRotation) != everywhere {
+			t.Errorf("in all Regions %t: %+v", everywhere, m)
+		}
+	}
+}
+
+// importExisting imports a material that the copy waits for; a primary takes a new one while none waits.
+func importExisting(ctx context.Context, k *keyring.Keyring, id keyring.ID, n int) error {
+	_, err := k.Edit(ctx, id, func(e *keyring.Edit) error {
+		m := e.Material(material(n))
+		if m == nil {
+			if !e.Leads() || slices.ContainsFunc(e.Materials, func(m keyring.Material) bool { return !m.Permanent() }) {
+				return errNotNew
+			}
+			e.Materials = append(e.Materials, keyring.Material{ID: material(n), State: keyring.MaterialPendingRotation, Created: epoch})
+			m = e.Material(material(n))
+		}
+		m.Import, m.Expires = keyring.Imported, keyring.DoesNotExpire
+		e.PutToken(m.ID, []byte{byte(n)}, nil)
+		return nil
+	})
+	return err
+}
+
+var errNotNew = errors.New("another material waits")
