@@ -157,12 +157,24 @@ func New(o Options) (*Server, error) {
 		s.cancel()
 		return nil, errors.Join(fmt.Errorf("starting to track the use of keys: %w", err), keys.Close())
 	}
+	s.finishWork()
 	s.work.Go(func() { _ = s.worker.Run(s.ctx) }) // ends with ctx, its only error
 	s.work.Go(s.flushUsage)
 	if len(o.KeyPool) > 0 {
 		s.work.Go(func() { _ = s.pool.Run(s.ctx) }) // likewise
 	}
 	return s, nil
+}
+
+// firstWork bounds how long a start waits for due work.
+const firstWork = 2 * time.Second
+
+// finishWork does what is due before the first request: what a crash cut short is as a rule done before anybody can see
+// it. The worker goes on with what takes longer, and logs what fails.
+func (s *Server) finishWork() {
+	ctx, cancel := context.WithTimeout(s.ctx, firstWork)
+	defer cancel()
+	_ = s.worker.CatchUp(ctx, s.clock(), nil)
 }
 
 // buildFrontends makes the endpoint's frontend and its twin without TLS.

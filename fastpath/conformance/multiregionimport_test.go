@@ -99,3 +99,56 @@ func TestMultiRegionImport(t *testing.T) {
 		t.Errorf("Decrypt: %v", err)
 	}
 }
+
+// TestReplicateWhileMaterialWaits: a new copy is one more that is to have what could have been rotated to.
+func TestReplicateWhileMaterialWaits(t *testing.T) {
+	t.Parallel()
+	ctx, client, there := t.Context(), at.KMS(), at.In(firstRegion)
+	one, two := randomBytes(32), randomBytes(32)
+	k := newKey(t, &kms.CreateKeyInput{MultiRegion: aws.Bool(true), Origin: types.OriginTypeExternal})
+	p := forImport(t, client, k.id, types.AlgorithmSpecRsaesOaepSha256)
+	fresh := p.input(t, two)
+	fresh.ImportType = "NEW_KEY_MATERIAL"
+	for _, in := range []*kms.ImportKeyMaterialInput{p.input(t, one), fresh} {
+		if _, err := client.ImportKeyMaterial(ctx, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states := func(want types.KeyMaterialState) {
+		t.Helper()
+		for _, c := range []*kms.Client{client, there} {
+			if all := materialsIn(t, c, k.id); len(all) != 2 || all[1].KeyMaterialState != want {
+				t.Errorf("%+v", all)
+			}
+		}
+	}
+	rotate := func() error {
+		return second(client.RotateKeyOnDemand(ctx, &kms.RotateKeyOnDemandInput{KeyId: &k.id}))
+	}
+	newReplica(t, k, firstRegion)
+	states("PENDING_MULTI_REGION_IMPORT_AND_ROTATION")
+	none := "No available key material pending rotation for the key: " + k.arn + "."
+	wantError(t, rotate(), "KMSInvalidStateException", none)
+	q := forImport(t, there, k.id, types.AlgorithmSpecRsaesOaepSha256)
+	for _, material := range [][]byte{one, two} {
+		if _, err := there.ImportKeyMaterial(ctx, q.input(t, material)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states("PENDING_ROTATION")
+
+	// Lost in one Region, it waits again.
+	waiting := materialsIn(t, there, k.id)[1].KeyMaterialId
+	if _, err := there.DeleteImportedKeyMaterial(ctx, &kms.DeleteImportedKeyMaterialInput{KeyId: &k.id, KeyMaterialId: waiting}); err != nil {
+		t.Fatal(err)
+	}
+	states("PENDING_MULTI_REGION_IMPORT_AND_ROTATION")
+	wantError(t, rotate(), "KMSInvalidStateException", none)
+	if _, err := there.ImportKeyMaterial(ctx, q.input(t, two)); err != nil {
+		t.Fatal(err)
+	}
+	if err := rotate(); err != nil {
+		t.Fatal(err)
+	}
+	states("CURRENT")
+}

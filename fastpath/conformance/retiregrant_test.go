@@ -56,7 +56,7 @@ func TestRetireGrantRefusals(t *testing.T) {
 		"key alone":       {object{"KeyId": k.arn}, "ValidationException", one},
 		"grant alone":     {object{"GrantId": id}, "ValidationException", one},
 		"malformed id":    {object{"KeyId": "x", "GrantId": id}, "NotFoundException", "Invalid keyId 'x'"},
-		"absent id":       {object{"KeyId": absentID, "GrantId": id}, "NotFoundException", "Key '" + arnOf(absentID) + "' does not exist"},
+		"absent id":       {object{"KeyId": absentID, "GrantId": "x"}, "NotFoundException", "Key '" + arnOf(absentID) + "' does not exist"},
 		"alias":           {object{"KeyId": "alias/x", "GrantId": id}, "InvalidArnException", "Key Aliases are not supported for this operation."},
 		"alias ARN":       {object{"KeyId": aliasARN("alias/x"), "GrantId": id}, "InvalidArnException", "Key Aliases are not supported for this operation."},
 		"no grant id":     {object{"KeyId": k.arn, "GrantId": "x"}, "InvalidGrantIdException", "Invalid grant ID 'x'"},

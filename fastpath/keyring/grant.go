@@ -132,10 +132,10 @@ func (k *Keyring) CreateGrant(ctx context.Context, g Grant, dry bool) (GrantID, 
 				return txn, err
 			}
 		}
-		switch {
-		case c.grants >= k.grantsPerKey:
-			return txn, &ErrTooManyGrants{Limit: k.grantsPerKey, Current: c.grants}
-		case dry:
+		if err := k.roomForGrant(ctx, g.Key, c.grants); err != nil {
+			return txn, err
+		}
+		if dry {
 			return txn, errSettled
 		}
 		c.grants++
@@ -156,6 +156,19 @@ func (k *Keyring) CreateGrant(ctx context.Context, g Grant, dry bool) (GrantID, 
 		err = nil
 	}
 	return id, err
+}
+
+// roomForGrant is an *ErrTooManyGrants where another grant would be one too many. AWS managed keys may have any number (AWS
+// KMS Developer Guide, "Resource quotas").
+func (k *Keyring) roomForGrant(ctx context.Context, key ID, grants int) error {
+	if grants < k.grantsPerKey {
+		return nil
+	}
+	r, err := k.Record(ctx, key)
+	if err != nil || r.Manager == AWS {
+		return err
+	}
+	return &ErrTooManyGrants{Limit: k.grantsPerKey, Current: grants}
 }
 
 // grantNamed finds the grant of the same name and parameters. Errors: ErrGrantMissing, store.ErrUnavailable,

@@ -199,6 +199,18 @@ func TestGrantDryRun(t *testing.T) {
 	}
 }
 
+// TestGrantsOfManagedKeys: the quota is for customers' keys.
+func TestGrantsOfManagedKeys(t *testing.T) {
+	t.Parallel()
+	k := open(t, newMemory(), keyring.Options{GrantsPerKey: 1})
+	n := newKey(1)
+	n.Manager = keyring.AWS
+	id := create(t, k, n)
+	for i := range 3 {
+		grantTo(t, k, newGrant(id, i))
+	}
+}
+
 // The quota holds exactly, whoever writes at the same time, and beside the quota of aliases.
 func TestGrantQuota(t *testing.T) {
 	t.Parallel()

@@ -110,8 +110,8 @@ func grantMarker(prefix []byte, after string, position []byte) []byte {
 func (k *Keyring) sweepGrants(ctx context.Context, key ID) error {
 	const perGrant = 4 // grant, grantee, retiring principal, name
 	prefix := key.prefix(kindGrant)
-	for {
-		records, _, err := k.store.List(ctx, prefix, nil, store.MaxTxnEntries/perGrant)
+	for after := []byte(nil); ; { // not from the start again: the store would pass over all that is deleted
+		records, more, err := k.store.List(ctx, prefix, after, store.MaxTxnEntries/perGrant)
 		if err != nil {
 			return fmt.Errorf("listing a key's grants: %w", err)
 		}
@@ -120,6 +120,7 @@ func (k *Keyring) sweepGrants(ctx context.Context, key ID) error {
 		}
 		var txn store.Txn
 		for i := range records {
+			after = records[i].Key
 			g, err := decodeGrant(records[i].Value)
 			if err != nil {
 				return err
@@ -130,6 +131,9 @@ func (k *Keyring) sweepGrants(ctx context.Context, key ID) error {
 		}
 		if _, err := k.commit(ctx, txn); err != nil {
 			return err
+		}
+		if !more {
+			return nil
 		}
 	}
 }

@@ -76,9 +76,9 @@ func (r *Record) nextExpiry() int64 {
 func (k *Keyring) expire(ctx context.Context, id ID) error {
 	now := k.clock()
 	_, err := k.Edit(ctx, id, func(e *Edit) error {
-		var over []hsm.MaterialID
+		var over []hsm.MaterialID // as many as a transaction holds; the others are due still
 		for i := range e.Materials {
-			if m := &e.Materials[i]; m.Import == Imported && !m.ValidTo.IsZero() && !m.ValidTo.After(now) {
+			if m := &e.Materials[i]; len(over) < tokensPerTxn && m.Import == Imported && !m.ValidTo.IsZero() && !m.ValidTo.After(now) {
 				over = append(over, m.ID)
 			}
 		}

@@ -54,21 +54,24 @@ func (k *Keyring) Replicate(ctx context.Context, primary ID, n NewReplica, check
 		if err != nil {
 			return txn, err
 		}
+		txn.Require = []store.Condition{{Key: primary.storeKey(kindKey), Revision: from.Revision}}
+		rel.put(primary, rel.with(n.Region), &txn)
+		materials, held := k.holdFor(&from, materials, &txn)
 		made := Edit{Record: n.record(&from)}
 		made.follow(&from, materials, nil)
 		r = made.Record
-		txn.Require = []store.Condition{{Key: primary.storeKey(kindKey), Revision: from.Revision}}
-		rel.put(primary, rel.with(n.Region), &txn)
 		rest, err := k.firstTokens(ctx, &from, r.ID, &txn)
 		if err != nil {
 			return txn, err
 		}
 		if rest {
 			r.State, r.Resume = Creating, r.State
-			sync = Due{primary, TaskSync, toMillis(k.clock())}
-			txn.Put = append(txn.Put, store.Record{Key: dueKey(sync), Value: []byte{recordVersion}})
 		} else if n.Enter != nil {
 			n.Enter(&r)
+		}
+		if rest || held {
+			sync = Due{primary, TaskSync, toMillis(k.clock())}
+			txn.Put = append(txn.Put, store.Record{Key: dueKey(sync), Value: []byte{recordVersion}})
 		}
 		n.put(&r, made.Materials, &txn)
 		return txn, nil
@@ -84,6 +87,21 @@ func (k *Keyring) Replicate(ctx context.Context, primary ID, n NewReplica, check
 	r.Revision = revision
 	k.syncNow(ctx, sync)
 	return r, nil
+}
+
+// holdFor lets the imported material that a primary could be rotated to wait for a new copy, in the transaction that makes
+// the copy, and returns the primary's materials as they then are. held: some are to wait, which the other copies have to
+// follow.
+func (k *Keyring) holdFor(from *Record, materials []Material, txn *store.Txn) (after []Material, held bool) {
+	if from.Origin != External {
+		return materials, false
+	}
+	if after, held = heldBack(materials); held {
+		txn.Put = append(txn.Put,
+			store.Record{Key: from.storeKey(kindKey), Value: encodeKey(from, false)}, // its revision covers the materials
+			store.Record{Key: from.storeKey(kindMaterials), Value: encodeMaterials(after)})
+	}
+	return after, held
 }
 
 // newCopy reads the copies of a key, and refuses a Region that has one.
@@ -198,8 +216,15 @@ func (k *Keyring) tokens(ctx context.Context, id ID) ([]storedToken, error) {
 // attempts, store.ErrUnavailable, store.ErrAmbiguous.
 func (k *Keyring) Promote(ctx context.Context, primary ID, region string, check func(r *Record) error, enter func(r *Record)) error {
 	for range maxAttempts {
-		_, err := k.write(ctx, primary, func() (store.Txn, error) { return k.promotion(ctx, primary, region, check, enter) })
+		var sync Due
+		_, err := k.write(ctx, primary, func() (txn store.Txn, err error) {
+			txn, sync, err = k.promotion(ctx, primary, region, check, enter)
+			return txn, err
+		})
 		if !errors.Is(err, errBehind) {
+			if err == nil {
+				k.syncNow(ctx, sync)
+			}
 			return err
 		}
 		// What the replica lacks would be lost with the primary's role.
@@ -212,40 +237,40 @@ func (k *Keyring) Promote(ctx context.Context, primary ID, region string, check 
 
 var errBehind = errors.New("keyring: replica does not have all of its primary")
 
-func (k *Keyring) promotion(ctx context.Context, primary ID, region string, check func(r *Record) error, enter func(r *Record)) (txn store.Txn, err error) {
+func (k *Keyring) promotion(ctx context.Context, primary ID, region string, check func(r *Record) error, enter func(r *Record)) (txn store.Txn, sync Due, err error) {
 	old, materials, err := k.Materials(ctx, primary)
 	if err != nil {
-		return txn, err
+		return txn, sync, err
 	}
 	if !old.Leads() {
-		return txn, ErrNotPrimary
+		return txn, sync, ErrNotPrimary
 	}
 	if err := check(&old); err != nil {
-		return txn, err
+		return txn, sync, err
 	}
 	rel, err := k.related(ctx, primary)
 	if err != nil {
-		return txn, err
+		return txn, sync, err
 	}
 	if !slices.Contains(rel.Replicas, region) {
-		return txn, ErrNoReplica
+		return txn, sync, ErrNoReplica
 	}
-	replica, err := k.Record(ctx, primary.in(region))
+	replica, has, err := k.Materials(ctx, primary.in(region))
 	if errors.Is(err, ErrKeyMissing) {
-		return txn, ErrNoReplica
+		return txn, sync, ErrNoReplica
 	}
 	if err != nil {
-		return txn, err
+		return txn, sync, err
 	}
 	if err := check(&replica); err != nil {
-		return txn, err
+		return txn, sync, err
 	}
 	step, err := k.copyStep(ctx, &old, materials, region)
 	if err != nil {
-		return txn, err
+		return txn, sync, err
 	}
 	if !step.done {
-		return txn, errBehind
+		return txn, sync, errBehind
 	}
 	for _, r := range []Record{old, replica} {
 		before := r
@@ -257,8 +282,12 @@ func (k *Keyring) promotion(ctx context.Context, primary ID, region string, chec
 		txn.Put = append(txn.Put, store.Record{Key: r.storeKey(kindKey), Value: encodeKey(&r, false)})
 		reschedule(&before, &r, &txn)
 	}
+	if slices.ContainsFunc(has, waits) { // it may be the only one that has what waits for a rotation
+		sync = Due{replica.ID, TaskSync, toMillis(k.clock())}
+		txn.Put = append(txn.Put, store.Record{Key: dueKey(sync), Value: []byte{recordVersion}})
+	}
 	next := rel.without(region).with(old.Region)
 	next.Primary = region
 	rel.put(primary, next, &txn)
-	return txn, nil
+	return txn, sync, nil
 }

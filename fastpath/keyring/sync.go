@@ -13,12 +13,12 @@ import (
 
 // share adds to the transaction that changes a copy of a multi-Region key what makes the others follow: an entry in the
 // due index, which is there until all of them have done so. They follow the primary; what a replica may bring about is
-// that material that waits for its import in all Regions has been imported in the last of them.
+// that material that waits for a rotation has been imported in the last of the Regions, or is in one of them no more.
 func (k *Keyring) share(old *Record, before []Material, e *Edit, txn *store.Txn) {
 	r := &e.Record
 	same := slices.Equal(before, e.Materials)
 	if r.follows() {
-		if same || !slices.ContainsFunc(e.Materials, waitsForRegions) {
+		if same || !slices.ContainsFunc(e.Materials, waits) {
 			return
 		}
 	} else if len(e.Replicas) == 0 || same && old.Current == r.Current && old.Rotation == r.Rotation && old.OnDemand == r.OnDemand &&
@@ -203,10 +203,14 @@ func followed(from *Record, materials, has []Material) []Material {
 			m.Import, m.Expires, m.ValidTo, m.Description = own.Import, own.Expires, own.ValidTo, own.Description
 		}
 	}
-	// What the primary has given up stays with a copy that has it still.
+	// What the primary has given up stays with a copy that has it still: nobody else has.
 	for i := range has {
 		if has[i].Import == Imported && materialIn(next, has[i].ID) == nil {
-			next = append(next, has[i])
+			m := has[i]
+			if waits(m) {
+				m.State = MaterialPendingMultiRegion
+			}
+			next = append(next, m)
 		}
 	}
 	return next

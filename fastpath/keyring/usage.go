@@ -49,8 +49,11 @@ func (k *Keyring) usage(ctx context.Context, id ID) (u Usage, revision store.Rev
 // flushers is how many transactions of usages are under way at a time: the store syncs those that wait together.
 const flushers = 8
 
+// Before tells whether the use was before a key was created: of an earlier copy of a multi-Region key in that Region.
+func (u *Usage) Before(created time.Time) bool { return u.At.Before(created.Truncate(time.Second)) }
+
 // KeepUsages keeps usages, one a key, where they are not older than what is kept already. Keys that do not exist any
-// more are passed over. It writes up to 21 keys a transaction. Errors: store.ErrConflict after many attempts,
+// more are passed over, and those that were not there yet. It writes up to 21 keys a transaction. Errors: store.ErrConflict after many attempts,
 // store.ErrUnavailable, store.ErrAmbiguous, ErrRecord; what was written before stays so.
 func (k *Keyring) KeepUsages(ctx context.Context, usages []KeyUsage) error {
 	const perUsage = 3 // conditions on the key and on its usage, the usage
@@ -110,7 +113,7 @@ func (k *Keyring) keepUsages(ctx context.Context, usages []KeyUsage) error {
 		if err != nil {
 			return err
 		}
-		if kept.At.After(u.At) || kept == u.Usage {
+		if kept.At.After(u.At) || kept == u.Usage || u.Before(r.Created) {
 			continue
 		}
 		at := u.Key.storeKey(kindUsage)

@@ -66,6 +66,8 @@
 //     the key, the primary's own among them, AlreadyExistsException. What kind of key it is comes before its state.
 //   - UpdatePrimaryRegion to the primary's own Region is a ValidationException, to one without a copy NotFoundException.
 //   - A replica of a key with imported material names that material before it is imported: no other is accepted.
+//   - Imported material that could be rotated to is PENDING_MULTI_REGION_IMPORT_AND_ROTATION again once a copy is added that
+//     has not imported it, or a copy has lost it; copies that are pending deletion count.
 //   - The first use of a predefined alias alias/aws/… makes its key: DescribeKey, or cryptography with it that is no dry
 //     run. AWS managed keys can be used directly, but not changed: AccessDeniedException in the words of their policies.
 //   - List limits above the documented maximum but within the model's are cut to the maximum.

@@ -41,7 +41,7 @@ func getKeyLastUsage(s *Service, ctx context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	if fresh && !now.At.Before(last.At) {
+	if fresh && !now.At.Before(last.At) && !now.Before(key.Created) {
 		last, known = now, true
 	}
 	since, err := s.keys.TrackingSince(ctx)

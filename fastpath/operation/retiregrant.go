@@ -42,10 +42,6 @@ func (s *Service) grantByID(ctx context.Context, c *Call, name, text []byte) (g 
 	if keyring.Classify(name).IsAlias() {
 		return g, wire.Errorf(wire.CodeInvalidArnException, "Key Aliases are not supported for this operation.")
 	}
-	id, err := grantID(text)
-	if err != nil {
-		return g, err
-	}
 	c.Key, err = s.keys.Resolve(ctx, c.Scope, name)
 	if err != nil {
 		if err := c.unresolved(err, &c.Key); err != nil {
@@ -57,6 +53,10 @@ func (s *Service) grantByID(ctx context.Context, c *Call, name, text []byte) (g 
 	own := key.Account == c.Scope.Account && key.Partition == c.Scope.Partition
 	if key.Missing && own {
 		return g, notFound(key)
+	}
+	id, err := grantID(text)
+	if err != nil {
+		return g, err
 	}
 	g, err = s.keys.Grant(ctx, key.ID, id)
 	switch {
