@@ -1,58 +1,14 @@
 package conformance_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
-
-// memoryOf hands what can be read of a process's memory to f, piece by piece, the pieces overlapping by overlap bytes,
-// and tells how many bytes that were and how many it could not read.
-func memoryOf(t *testing.T, pid, overlap int, f func(piece []byte)) (read, unread int64) {
-	t.Helper()
-	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		t.Skipf("no memory to look at: %v", err)
-	}
-	defer func() { _ = maps.Close() }()
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		t.Skipf("no memory to look at: %v", err)
-	}
-	defer func() { _ = mem.Close() }()
-	buf := make([]byte, 1<<20)
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		from, to, _ := strings.Cut(fields[0], "-")
-		begin, _ := strconv.ParseInt(from, 16, 64)
-		end, err := strconv.ParseInt(to, 16, 64)
-		if err != nil || !strings.HasPrefix(fields[1], "rw") { // vsyscall lies above
-			continue
-		}
-		for at := begin; at < end; {
-			n, err := mem.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
-			f(buf[:n])
-			read += int64(n)
-			if err != nil && err != io.EOF || n == 0 {
-				unread += end - at - int64(n)
-				break
-			}
-			if at += int64(n); at < end {
-				at -= int64(overlap)
-			}
-		}
-	}
-	return read, unread
-}
 
 // TestImportedMaterialIsNowhere imports into a server of another process, uses the keys, and looks for the material in
 // its memory, its files and all answers: raw, in text, and as the padded keys of HMAC. A description, which is no

@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -19,11 +22,20 @@ import (
 	"github.com/google/uuid"
 
 	"trent/fastpath/identity"
+	"trent/fastpath/keystore"
 	"trent/fastpath/servertest"
 )
 
 // childDir names the directory that a re-executed test binary serves instead of running tests.
 const childDir = "TRENT_CONFORMANCE_CHILD"
+
+// childServer is what a child serves beside the defaults, in a file of its directory.
+type childServer struct {
+	KeyStores       *keystore.Config
+	AttestationRoot []byte
+}
+
+const childServerFile = "child.json"
 
 // childInfo is what a child tells its parent, in one line.
 type childInfo struct {
@@ -32,7 +44,20 @@ type childInfo struct {
 }
 
 func serveUntilKilled(dir string) {
-	s, err := servertest.Open(dir, servertest.Options{})
+	o := servertest.Options{Logf: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
+	beside, err := os.ReadFile(filepath.Join(dir, childServerFile))
+	if err == nil {
+		var c childServer
+		err = json.Unmarshal(beside, &c)
+		o.KeyStores, o.AttestationRoot = c.KeyStores, c.AttestationRoot
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	var s *servertest.Server
+	if err == nil {
+		s, err = servertest.Open(dir, o)
+	}
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(childInfo{s.URL, s.RootPEM})
 	}
@@ -51,11 +76,13 @@ type child struct {
 	stdin io.Closer
 }
 
-func startChild(t *testing.T, dir string) *child {
+func startChild(t *testing.T, dir string) *child { return startChildLogging(t, dir, os.Stderr) }
+
+func startChildLogging(t *testing.T, dir string, log io.Writer) *child {
 	t.Helper()
 	c := &child{cmd: exec.Command(os.Args[0])}
 	c.cmd.Env = append(os.Environ(), childDir+"="+dir)
-	c.cmd.Stderr = os.Stderr
+	c.cmd.Stderr = log
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ const (
 
 const (
 	headRoom    = 512      // bytes kept free before a body for the head of its answer
-	bodyRoom    = 6 << 10  // holds the answers of Decrypt of 4,096 bytes and of every data key pair
+	bodyRoom    = 7680     // holds the answers of Decrypt of 4,096 bytes and of every data key pair
 	outCapacity = 8 << 10  // of a new buffer
 	keptOut     = 64 << 10 // a larger buffer is given up once it is sent
 	lingerTime  = time.Second
@@ -37,6 +37,9 @@ type connection struct {
 	secured  bool
 	info     ConnectionTLS
 	remote   netip.AddrPort
+
+	requests scrub     // fasthttp's buffer of what the client sends
+	records  *received // nil: plaintext
 
 	out      []byte // answers that are not sent yet
 	start    int    // where the answer in the making begins in out
@@ -62,7 +65,8 @@ func (s *Server) newConnection(raw net.Conn) (net.Conn, *connection) {
 	if s.o.Plaintext {
 		return c, c
 	}
-	secure := tls.Server(raw, s.o.TLS)
+	c.records = &received{Conn: raw}
+	secure := tls.Server(c.records, s.o.TLS)
 	c.Conn, c.secured = secure, true
 	return &tlsConnection{connection: c, tls: secure}, c
 }
@@ -102,9 +106,20 @@ func (c *connection) tlsInfo() *ConnectionTLS {
 var errShut = errors.New("the server closed the connection")
 
 // Read hides from fasthttp the two errors that it takes for an end with nothing to tidy: net.ErrClosed, and
-// io.EOF between two chunks. Its error handler is where the body that was read so far is cleared.
+// io.EOF between two chunks. Its error handler is where the body that was read so far is cleared. The first read is
+// into the buffer that it keeps for the connection, others may be into a body.
 func (c *connection) Read(p []byte) (int, error) {
+	buffered := c.requests.buf == nil || c.requests.holds(p)
+	if buffered {
+		c.requests.before(p)
+	}
 	n, err := c.Conn.Read(p)
+	if buffered {
+		c.requests.after(n)
+	}
+	if err != nil {
+		c.requests.clear() // what is in it is the beginning of a request that has no end
+	}
 	switch {
 	case err == nil:
 	case err == io.EOF && c.state.Load() == stateActive:

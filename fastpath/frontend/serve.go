@@ -90,6 +90,9 @@ func (s *Server) connState(conn net.Conn, state fasthttp.ConnState) {
 		}
 	case fasthttp.StateClosed:
 		c.wipe() // what could not be sent; no other connection owns this buffer
+		if c.records != nil {
+			c.records.records.clear()
+		}
 		s.forget(c)
 	}
 }

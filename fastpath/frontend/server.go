@@ -85,6 +85,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	body := ctx.Request.Body()
 	if c.state.Load() == stateClosing {
 		clear(body[:cap(body)])
+		c.requests.clear()
 		ctx.SetConnectionClose() // Shutdown took the connection for idle first
 		return
 	}
@@ -109,6 +110,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		ctx.Request.SwapBody(nil)
 	}
 	*r = Request{}
+	if closing {
+		c.requests.clear() // it goes back to a pool
+	}
 }
 
 // splitTarget cuts a request target into path and query. The absolute form (RFC 9112, section 3.2.2) loses
