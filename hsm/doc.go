@@ -35,8 +35,12 @@
 //     collected
 //   - asymmetric keys are parsed on the heap and kept there, bounded, until idle or forgotten; a build with
 //     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers
-//   - the private key of a data key pair, and a plaintext that is encrypted to a recipient, lie on the heap while
-//     their call runs, and are wiped at its end
+//   - the private key of a data key pair, an asymmetric key that is imported, and a plaintext that is encrypted to a
+//     recipient, lie on the heap while their call runs, and are wiped at its end; the numbers of such keys, not their
+//     encodings, stay where the standard library made, parsed or checked them until they are collected, and with
+//     GOEXPERIMENT=runtimesecret are cleared then
+//   - the hash of an SM2 ciphertext, and what the library for ML-KEM-512 makes a shared secret of, stay likewise
+//   - registers lie in the signal stack of a thread that was interrupted, until the next signal
 //   - a root that attaches to the process or injects code into it is out of reach of any process
 //
 // Harden closes what it can before the first key is read.

@@ -81,7 +81,8 @@ func startChild(t *testing.T, dir string) *child { return startChildLogging(t, d
 func startChildLogging(t *testing.T, dir string, log io.Writer) *child {
 	t.Helper()
 	c := &child{cmd: exec.Command(os.Args[0])}
-	c.cmd.Env = append(os.Environ(), childDir+"="+dir)
+	// A goroutine that is interrupted anywhere leaves its registers where signals are handled, with what it was copying.
+	c.cmd.Env = append(os.Environ(), childDir+"="+dir, "GODEBUG=asyncpreemptoff=1")
 	c.cmd.Stderr = log
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {

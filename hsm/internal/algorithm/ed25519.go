@@ -5,8 +5,12 @@ import (
 	"crypto/ed25519"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"io"
+
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // prehashed makes the library sign by Ed25519ph, with an empty context (RFC 8032 §5.1).
@@ -34,16 +38,28 @@ func generateEd25519(_ Spec, rand io.Reader) ([]byte, Private, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("generating Ed25519 key: %w", err)
 	}
-	material, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encoding Ed25519 key: %w", err)
-	}
 	p, err := newEd25519(key, public)
-	return material, p, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return ed25519PKCS8(key), p, nil
+}
+
+// ed25519Type is the curve's name (RFC 8410 §3).
+var ed25519Type = keyType{algorithm: asn1.ObjectIdentifier{1, 3, 101, 112}}
+
+// ed25519PKCS8 encodes a key as CurvePrivateKey (RFC 8410 §7) in PKCS #8.
+func ed25519PKCS8(key ed25519.PrivateKey) []byte {
+	return ed25519Type.pkcs8(func(b *cryptobyte.Builder) { b.AddASN1OctetString(key[:ed25519.SeedSize]) })
 }
 
 func parseEd25519(_ Spec, material []byte) (Private, error) {
-	key, ok := parsePKCS8(material).(ed25519.PrivateKey)
+	var seed []byte
+	if s, ok := ed25519Type.parsePKCS8(material); ok && s.ReadASN1Bytes(&seed, der.OCTET_STRING) && s.Empty() && len(seed) == ed25519.SeedSize {
+		key := ed25519.NewKeyFromSeed(seed)
+		return newEd25519(key, key.Public().(ed25519.PublicKey))
+	}
+	key, ok := parsePKCS8(material).(ed25519.PrivateKey) // in other forms
 	if !ok {
 		return nil, ErrMaterial
 	}

@@ -1,10 +1,6 @@
 package algorithm
 
-import (
-	"crypto/x509"
-	"encoding/asn1"
-	"fmt"
-)
+import "encoding/asn1"
 
 // Wrapping is how material to import is wrapped, the API's WrappingAlgorithm. The values stand in import tokens
 // and never change.
@@ -136,17 +132,16 @@ func Import(spec Spec, in []byte) (material, spki []byte, err error) {
 
 // encodePrivate is the PKCS #8 form of p, as Generate makes it.
 func encodePrivate(p Private) ([]byte, error) {
-	var key any
 	switch p := p.(type) {
 	case *rsaKey:
 		if len(p.key.Primes) != 2 {
 			return nil, ErrMaterial
 		}
-		key = p.key
+		return rsaPKCS8(p.key), nil
 	case *ecdsaKey:
-		key = p.key
+		return ecdsaPKCS8(p.spec, p.key)
 	case *ed25519Key:
-		key = p.key
+		return ed25519PKCS8(p.key), nil
 	case *secp256k1Key:
 		scalar := p.key.Serialize()
 		defer clear(scalar)
@@ -156,12 +151,6 @@ func encodePrivate(p Private) ([]byte, error) {
 		defer clear(scalar[:])
 		p.key.D.FillBytes(scalar[:])
 		return sm2Type.pkcs8EC(scalar[:], sm2Point(&p.key.PublicKey)), nil
-	default:
-		return nil, ErrUnsupported
 	}
-	material, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("encoding an imported key: %w", err)
-	}
-	return material, nil
+	return nil, ErrUnsupported
 }

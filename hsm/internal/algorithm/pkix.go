@@ -7,11 +7,12 @@ import (
 	der "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// keyType is how keys of a kind are named in SubjectPublicKeyInfo (RFC 5280 §4.1) and PKCS #8 (RFC 5958). It is for
-// the kinds that crypto/x509 does not encode.
+// keyType is how keys of a kind are named in SubjectPublicKeyInfo (RFC 5280 §4.1) and PKCS #8 (RFC 5958). Public keys
+// are encoded by it where crypto/x509 does not; private ones always, since crypto/x509 leaves copies of them behind.
 type keyType struct {
 	algorithm asn1.ObjectIdentifier
 	curve     asn1.ObjectIdentifier // the parameters of an elliptic curve key (RFC 5480 §2.1.1); nil: none
+	null      bool                  // the parameters are NULL, as RSA's (RFC 8017, appendix A.1)
 }
 
 var (
@@ -28,6 +29,9 @@ func (k *keyType) addIdentifier(b *cryptobyte.Builder) {
 		if k.curve != nil {
 			b.AddASN1ObjectIdentifier(k.curve)
 		}
+		if k.null {
+			b.AddASN1NULL()
+		}
 	})
 }
 
@@ -39,6 +43,9 @@ func (k *keyType) readIdentifier(s *cryptobyte.String) bool {
 		return false
 	}
 	if k.curve != nil && (!id.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(k.curve)) {
+		return false
+	}
+	if k.null && !id.SkipASN1(der.NULL) {
 		return false
 	}
 	return id.Empty()
@@ -67,8 +74,11 @@ func (k *keyType) parseSPKI(spki []byte) ([]byte, bool) {
 
 // pkcs8 encodes a private key, version 0. It is written in one buffer, so that no copy stays behind: the caller
 // wipes the result.
-func (k *keyType) pkcs8(private func(b *cryptobyte.Builder)) []byte {
-	b := cryptobyte.NewFixedBuilder(make([]byte, 0, 256)) // over any PKCS #8 of this package's own
+func (k *keyType) pkcs8(private func(b *cryptobyte.Builder)) []byte { return k.pkcs8Of(256, private) }
+
+// pkcs8Of is pkcs8 for results of up to size bytes; 256 is enough for all but RSA.
+func (k *keyType) pkcs8Of(size int, private func(b *cryptobyte.Builder)) []byte {
+	b := cryptobyte.NewFixedBuilder(make([]byte, 0, size))
 	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(0)
 		k.addIdentifier(b)

@@ -5,10 +5,14 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"hash"
 	"io"
 	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // pssOptions: the salt is as long as the digest, in signatures made and in those accepted (AWS KMS Developer
@@ -41,16 +45,48 @@ func generateRSA(spec Spec, rand io.Reader) ([]byte, Private, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("generating RSA key: %w", err)
 	}
-	material, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encoding RSA key: %w", err)
-	}
 	p, err := newRSA(spec, key)
-	return material, p, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return rsaPKCS8(key), p, nil
+}
+
+// rsaType is RSA's name (RFC 8017, appendix A.1).
+var rsaType = keyType{algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, null: true}
+
+// rsaPKCS8 encodes a key of two primes as RSAPrivateKey (RFC 8017, appendix A.1.2) in PKCS #8.
+func rsaPKCS8(key *rsa.PrivateKey) []byte {
+	size := key.Size()
+	scratch := make([]byte, size+1)
+	defer clear(scratch)
+	return rsaType.pkcs8Of(5*size+256, func(b *cryptobyte.Builder) {
+		add := func(n *big.Int) {
+			number := n.FillBytes(scratch[:n.BitLen()/8+1]) // a positive number has a first bit of 0
+			b.AddASN1(der.INTEGER, func(b *cryptobyte.Builder) { b.AddBytes(number) })
+		}
+		b.AddASN1(der.SEQUENCE, func(inner *cryptobyte.Builder) {
+			b = inner
+			b.AddASN1Int64(0)
+			for _, n := range []*big.Int{
+				key.N, big.NewInt(int64(key.E)), key.D, key.Primes[0], key.Primes[1],
+				key.Precomputed.Dp, key.Precomputed.Dq, key.Precomputed.Qinv,
+			} {
+				add(n)
+			}
+		})
+	})
 }
 
 func parseRSA(spec Spec, material []byte) (Private, error) {
-	key, ok := parsePKCS8(material).(*rsa.PrivateKey)
+	if inner, ok := rsaType.parsePKCS8(material); ok {
+		key, err := x509.ParsePKCS1PrivateKey(inner)
+		if err != nil {
+			return nil, ErrMaterial
+		}
+		return newRSA(spec, key)
+	}
+	key, ok := parsePKCS8(material).(*rsa.PrivateKey) // in other forms
 	if !ok {
 		return nil, ErrMaterial
 	}
