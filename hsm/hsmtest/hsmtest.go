@@ -18,7 +18,7 @@ import (
 
 // Options are Run's.
 type Options struct {
-	LargeRSA bool // RSA_3072 and RSA_4096 too, which take seconds to make; never under -short
+	LargeRSA bool // RSA_3072 and RSA_4096 too, which take seconds to make, and every byte altered; never under -short
 	Approved bool // the module has the key specs of Go's FIPS 140-3 module alone, and refuses the others
 }
 
@@ -70,7 +70,7 @@ type suite struct {
 	approved bool
 	mu       sync.Mutex
 	rsa      [hsm.RSA4096 + 1][hsm.KeyAgreement + 1]*Key
-	pairs    map[hsm.KeySpec]*hsm.Key // of wrapping keys, from the pool
+	pairs    [hsm.RSA4096 + 1]*hsm.Key // pool tokens
 }
 
 // Key is a key and its public half.
@@ -100,15 +100,42 @@ func NewKey(t testing.TB, m hsm.Module, spec hsm.KeySpec, usage hsm.Usage, id st
 // key is NewKey with the test's name; RSA keys, which are slow to make, are shared.
 func (s *suite) key(t testing.TB, spec hsm.KeySpec, usage hsm.Usage) *Key {
 	t.Helper()
-	if spec < hsm.RSA2048 || spec > hsm.RSA4096 {
+	if !isRSA(spec) {
 		return NewKey(t, s, spec, usage, t.Name())
 	}
+	pooled := s.pooled(t, spec)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rsa[spec][usage] == nil {
-		s.rsa[spec][usage] = NewKey(t, s, spec, usage, t.Name())
+		to := hsm.Key{Identity: Identity(t.Name()), Spec: spec, Usage: usage}
+		made := s.do(t, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &to})
+		to.Token, to.Material = made.Out, made.Material
+		s.rsa[spec][usage] = &Key{to, made.Public}
 	}
 	return s.rsa[spec][usage]
+}
+
+// pooled is the pair of an RSA spec of which the suite makes all its keys but those that are to be made anew; nil for
+// other specs.
+func (s *suite) pooled(t testing.TB, spec hsm.KeySpec) *hsm.Key {
+	t.Helper()
+	if !isRSA(spec) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pairs[spec] == nil {
+		s.pairs[spec] = &hsm.Key{Token: s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: spec}).Out, Spec: spec}
+	}
+	return s.pairs[spec]
+}
+
+// stride is how far apart the bytes are that are altered where each costs an RSA decryption.
+func (s *suite) stride() int {
+	if s.largeRSA {
+		return 1
+	}
+	return 13
 }
 
 // rsaSpecs leaves out the slow ones unless asked for.
