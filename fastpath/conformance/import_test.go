@@ -44,6 +44,13 @@ var importable = []struct {
 	{"RSA_4096", "SIGN_VERIFY", []types.AlgorithmSpec{hybrid1, hybrid256}},
 }
 
+// large are the wrapping keys, which take seconds to make, that are made all the same: each with every algorithm that
+// fits it; package hsmtest takes them together with every spec.
+var large = map[types.WrappingKeySpec]map[types.KeySpec]types.AlgorithmSpec{
+	"RSA_3072": {"HMAC_512": oaep1, "ECC_NIST_P521": oaep256, "ECC_NIST_P256": hybrid256, "RSA_2048": hybrid1},
+	"RSA_4096": {"SYMMETRIC_DEFAULT": oaep256, "ECC_NIST_P521": oaep1, "ECC_NIST_P384": hybrid1, "RSA_4096": hybrid256},
+}
+
 // TestImportEverySpec imports by every wrapping that fits, and uses the material: what the key does must be what the
 // same material does outside.
 func TestImportEverySpec(t *testing.T) {
@@ -62,6 +69,9 @@ func TestImportEverySpec(t *testing.T) {
 					if !slices.Contains(kind.algorithms, algorithm) || kind.spec == "ECC_NIST_P521" && by == "RSA_2048" && algorithm[:4] == "RSAE" {
 						_, err := at.KMS().GetParametersForImport(t.Context(), &kms.GetParametersForImportInput{KeyId: &k.id, WrappingAlgorithm: algorithm, WrappingKeySpec: by})
 						wantError(t, err, "UnsupportedOperationException", fmt.Sprintf("WrappingAlgorithm %s with WrappingKeySpec %s is not supported for KeySpec %s", algorithm, by, kind.spec))
+						continue
+					}
+					if some, ok := large[by]; ok && some[kind.spec] != algorithm {
 						continue
 					}
 					p := forImportBy(t, at.KMS(), k.id, algorithm, by)
