@@ -7,12 +7,16 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"math"
 
 	"trent/hsm/internal/blob"
 )
 
-// minRecipientBits is the shortest RSA key that plaintexts are encrypted to.
-const minRecipientBits = 2048
+// Plaintexts are encrypted to RSA keys of this many bits.
+const (
+	minRecipientBits = 2048
+	maxRecipientBits = 8192
+)
 
 // RecipientOverhead is how many bytes CMS EnvelopedData is longer than its plaintext at the most, for keys of up
 // to 8,192 bits.
@@ -60,7 +64,10 @@ func recipientKey(spki []byte) (*rsa.PublicKey, error) {
 		return nil, ErrPeer
 	}
 	key, ok := parsed.(*rsa.PublicKey)
-	if !ok || key.N.BitLen() < minRecipientBits {
+	if !ok || key.N.BitLen() < minRecipientBits || key.N.BitLen() > maxRecipientBits || key.N.Bit(0) == 0 {
+		return nil, ErrPeer
+	}
+	if key.E < 3 || key.E%2 == 0 || key.E > math.MaxInt32 { // the library's bounds, and it refuses others late
 		return nil, ErrPeer
 	}
 	return key, nil

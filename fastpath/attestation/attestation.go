@@ -28,6 +28,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -115,6 +116,9 @@ func checkPublicKey(spki []byte) error {
 	}
 	if bits := key.N.BitLen(); bits < MinKeyBits {
 		return fmt.Errorf("%w: %d bits are too few", ErrPublicKey, bits)
+	}
+	if key.N.Bit(0) == 0 || key.E < 3 || key.E%2 == 0 || key.E > math.MaxInt32 {
+		return fmt.Errorf("%w: no RSA key has that modulus or exponent", ErrPublicKey)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"maps"
+	"math/big"
 	"sync"
 	"testing"
 	"time"
@@ -246,8 +247,22 @@ func TestPublicKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	spki := func(change func(*rsa.PublicKey)) []byte {
+		t.Helper()
+		key := recipient().PublicKey
+		change(&key)
+		der, err := x509.MarshalPKIXPublicKey(&key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
 	for name, key := range map[string]any{
-		"none": nil, "junk": []byte("junk"), "of 1024 bits": shortSPKI, "of ECC": ecc,
+		"of exponent 1":   spki(func(k *rsa.PublicKey) { k.E = 1 }),
+		"of exponent 4":   spki(func(k *rsa.PublicKey) { k.E = 4 }),
+		"of even modulus": spki(func(k *rsa.PublicKey) { k.N = new(big.Int).Lsh(k.N, 1) }),
+		"negative":        spki(func(k *rsa.PublicKey) { k.N = new(big.Int).Neg(k.N) }),
+		"none":            nil, "junk": []byte("junk"), "of 1024 bits": shortSPKI, "of ECC": ecc,
 		"PKCS #1": x509.MarshalPKCS1PublicKey(&recipient().PublicKey),
 	} {
 		p := a.Payload(t, now, nil)

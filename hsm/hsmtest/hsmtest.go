@@ -56,6 +56,7 @@ func Run(t *testing.T, o Options, open func(t testing.TB) hsm.Module) {
 		{"Import", (*suite).imports},
 		{"ImportRefusals", (*suite).importRefusals},
 		{"WrappingPool", (*suite).wrappingPool},
+		{"HostileTokens", (*suite).hostileTokens},
 		{"Refusals", (*suite).refusals},
 		{"Forget", (*suite).forget},
 		{"Together", (*suite).together},
@@ -107,7 +108,7 @@ func (s *suite) key(t testing.TB, spec hsm.KeySpec, usage hsm.Usage) *Key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rsa[spec][usage] == nil {
-		to := hsm.Key{Identity: Identity(t.Name()), Spec: spec, Usage: usage}
+		to := hsm.Key{Identity: Identity(fmt.Sprint(t.Name(), "/", usage)), Spec: spec, Usage: usage}
 		made := s.do(t, hsm.Call{Op: hsm.OpAdopt, Key: pooled, Target: &to})
 		to.Token, to.Material = made.Out, made.Material
 		s.rsa[spec][usage] = &Key{to, made.Public}

@@ -72,7 +72,7 @@ func (s *suite) recipient(t *testing.T) {
 }
 
 func (s *suite) recipientRefusals(t *testing.T) {
-	_, to := recipient(t, 2048)
+	private, to := recipient(t, 2048)
 	short, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,21 @@ func (s *suite) recipientRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := &s.key(t, hsm.SymmetricDefault, hsm.EncryptDecrypt).Key
-	for _, peer := range [][]byte{{}, []byte("junk"), to[1:], append(bytes.Clone(to), 0), short, notRSA} {
+	peers := [][]byte{{}, []byte("junk"), to[1:], append(bytes.Clone(to), 0), short, notRSA}
+	public := private.PublicKey
+	even := new(big.Int).Add(public.N, big.NewInt(1))
+	for _, odd := range []rsa.PublicKey{
+		{N: public.N, E: 1}, {N: public.N, E: 0}, {N: public.N, E: -3}, {N: public.N, E: 65536}, {N: even, E: public.E},
+		{N: new(big.Int).Neg(public.N), E: public.E}, {N: new(big.Int), E: public.E},
+		{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: public.E}, {N: new(big.Int).SetBit(big.NewInt(1), 100_000, 1), E: public.E},
+	} {
+		spki, err := x509.MarshalPKIXPublicKey(&odd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		peers = append(peers, spki)
+	}
+	for _, peer := range peers {
 		s.refuse(t, hsm.ErrPeer, hsm.Call{Op: hsm.OpRandom, N: 32, Recipient: peer})
 		s.refuse(t, hsm.ErrPeer, hsm.Call{Op: hsm.OpDataKey, Key: key, N: 32, Recipient: peer})
 	}
