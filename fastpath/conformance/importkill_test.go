@@ -25,8 +25,9 @@ func TestImportKilled(t *testing.T) {
 		first.kill()
 		t.Fatal(err)
 	}
+	state := "Enabled"
 	for round := range 3 {
-		var last, under string // answered, under way when it was killed
+		last, under := state, "" // answered, under way when it was killed
 		done := make(chan struct{})
 		client := first.KMS()
 		go func() {
@@ -48,7 +49,7 @@ func TestImportKilled(t *testing.T) {
 		first.kill()
 		<-done
 		first = startChild(t, dir)
-		state := checkImported(t, &first.Endpoint, k, id, sealed.CiphertextBlob)
+		state = checkImported(t, &first.Endpoint, k, id, sealed.CiphertextBlob)
 		if state != last && state != under {
 			t.Errorf("round %d: %s, answered %s, under way %s", round, state, last, under)
 		}

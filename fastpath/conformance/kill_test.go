@@ -119,6 +119,20 @@ func (c *child) kill() {
 	c.CloseIdle()
 }
 
+// killLater kills the child at a moment that is the input of a test, not a wait for something: after has passed since
+// begun said that there is something to lose.
+func (c *child) killLater(t *testing.T, begun func() bool, after time.Duration) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !begun(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("nothing was answered")
+			break
+		}
+	}
+	time.Sleep(after)
+	c.kill()
+}
+
 // answered is what a server said yes to.
 type answered struct {
 	mu      sync.Mutex
@@ -265,9 +279,11 @@ func TestKill(t *testing.T) {
 		for range 4 {
 			writers.Go(func() { all.write(client) })
 		}
-		// The moment of the kill is the input of this test, not a wait for something: each round dies elsewhere.
-		time.Sleep(time.Duration(150+70*round) * time.Millisecond)
-		c.kill()
+		c.killLater(t, func() bool { // each round dies elsewhere
+			all.mu.Lock()
+			defer all.mu.Unlock()
+			return len(all.aliases) > round
+		}, time.Duration(100+70*round)*time.Millisecond)
 		writers.Wait()
 	}
 	if len(all.keys) < rounds || len(all.aliases) < rounds {

@@ -336,9 +336,11 @@ func TestMultiRegionKill(t *testing.T) {
 		for range 3 {
 			writers.Go(func() { writer(c) })
 		}
-		// The moment of the kill is the input of this test, not a wait for something: each round dies elsewhere.
-		time.Sleep(time.Duration(150+70*round) * time.Millisecond)
-		c.kill()
+		c.killLater(t, func() bool { // each round dies elsewhere
+			mu.Lock()
+			defer mu.Unlock()
+			return len(made) > round
+		}, time.Duration(100+70*round)*time.Millisecond)
 		writers.Wait()
 	}
 	c := startChild(t, dir)
