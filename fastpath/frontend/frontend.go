@@ -14,8 +14,10 @@
 // answers that are due and drops fasthttp's own rendering of them (a status line and no more). So an answer lies
 // in one buffer, never in a pool, goes out as one TLS record, and its header lines have the service's order,
 // which fasthttp cannot write. The request's body is cleared over its whole capacity before fasthttp goes
-// on. What cannot be cleared here: fasthttp's read buffer, crypto/tls's record buffers, the smaller
-// buffers of a chunked body that grew, and those of an answer that outgrew 8 KiB; no answer with a plaintext is that long.
+// on; the buffers that TLS and fasthttp read into, of what they are done with before they read again (scrub). What
+// cannot be cleared here: fasthttp's read buffer after a request that is refused before its end, a record buffer of
+// crypto/tls that an answer outgrew while it was encrypted, the smaller buffers of a chunked body that grew, and those of
+// an answer that outgrew 8 KiB; no answer with a plaintext is that long.
 package frontend
 
 import (
