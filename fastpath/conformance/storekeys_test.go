@@ -3,8 +3,6 @@ package conformance_test
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -302,16 +300,8 @@ func TestStoreSecretsStayInside(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	seen := []string{answer.Body, refusal.Body, log.String()}
-	err := filepath.WalkDir(s.DataDir(), func(path string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		seen = append(seen, string(b))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, content := range contents(t, s.DataDir()) {
+		seen = append(seen, string(content))
 	}
 	found := 0
 	for _, text := range seen {
