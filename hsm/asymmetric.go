@@ -222,7 +222,11 @@ func (l *Local) withKey(c *Call, k *Key, private bool, f func(algorithm.Private)
 		return err
 	}
 	defer l.parsed.release(p)
-	secretly(func() { err = f(p.key) })
+	run := secretly
+	if (c.Op == OpSign || c.Op == OpVerify) && !algorithm.Slow(algorithm.Spec(k.Spec)) {
+		run = swept
+	}
+	run(func() { err = f(p.key) })
 	return translate(err)
 }
 

@@ -34,7 +34,9 @@
 //   - the standard library's AES and HMAC, and the SM4 library, copy key bytes to the Go heap, where they stay until
 //     collected
 //   - asymmetric keys are parsed on the heap and kept there, bounded, until idle or forgotten; a build with
-//     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers
+//     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers, and what
+//     was allocated once it is collected; but signatures on curves have stack and registers cleared alone, and their
+//     one-time numbers stay on the heap until it is used again
 //   - the private key of a data key pair, an asymmetric key that is imported, and a plaintext that is encrypted to a
 //     recipient, lie on the heap while their call runs, and are wiped at its end; the numbers of such keys, not their
 //     encodings, stay where the standard library made, parsed or checked them until they are collected, and with
