@@ -65,7 +65,7 @@ func newKeyStore(scope keyring.Scope, r *wire.CreateCustomKeyStoreRequest) (k ke
 	}
 	k.Type = keyring.ExternalStore
 	switch {
-	case scope.Partition == "aws-cn":
+	case scope.Partition == chinaPartition:
 		return k, nil, validation("CustomKeyStoreType EXTERNAL_KEY_STORE is not supported in this Region.")
 	case r.CloudHsmClusterId != nil || r.KeyStorePassword != nil || r.TrustAnchorCertificate != nil:
 		return k, nil, validation("%s are only valid for a custom key store of type AWS_CLOUDHSM.", hsmMembers)

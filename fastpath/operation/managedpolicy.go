@@ -36,7 +36,7 @@ func (k *managedKey) policy(id keyring.ID) string {
 		via = k.alias
 	}
 	suffix := ".amazonaws.com"
-	if id.Partition == "aws-cn" {
+	if id.Partition == chinaPartition {
 		suffix += ".cn"
 	}
 	caller := `
