@@ -34,6 +34,7 @@ type page struct {
 	Figures  []figure
 	Facts    [][2]string
 	Tiles    []tile
+	Chapters []chapter
 }
 
 // tile is a headline figure.
@@ -43,7 +44,16 @@ type tile struct {
 
 // RenderHTML writes the record as one page that needs nothing else: no script, no font, no request.
 func RenderHTML(w io.Writer, r *Record) error {
-	p := page{Record: r, Headline: headline(r), Lede: lede(r), Facts: facts(r), Tiles: tiles(r)}
+	p := page{Record: r, Headline: headline(r), Lede: lede(r), Facts: facts(r), Tiles: tiles(r), Chapters: chapters(r)}
+	for _, c := range p.Chapters {
+		p.Tiles = append(slices.Clone(c.Tiles), p.Tiles...)
+		if c.Lede != "" {
+			p.Lede = c.Lede
+		}
+	}
+	if title := titleOf(p.Chapters); title != "" {
+		p.Headline = title
+	}
 	for _, make := range []func(*Record) (figure, bool){
 		capacityFigure, percentileFigure, throughputFigure, latencyTimeFigure, machineFigure,
 	} {

@@ -12,8 +12,13 @@ type Kind string
 
 // The kinds of runs.
 const (
-	Attack   Kind = "attack"
-	Capacity Kind = "capacity"
+	Attack      Kind = "attack"
+	Capacity    Kind = "capacity"
+	QuotaVerify Kind = "quota"
+	Compare     Kind = "compare"
+	Soak        Kind = "soak"
+	Replay      Kind = "replay"
+	Plan        Kind = "plan"
 )
 
 // Record is one run.
@@ -46,8 +51,14 @@ type Record struct {
 	Outcome  string    `json:"outcome"`
 	ExitCode int       `json:"exit_code"`
 
-	Capacity *CapacityResult `json:"capacity,omitempty"`
-	Notes    []string        `json:"notes,omitempty"`
+	Capacity   *CapacityResult   `json:"capacity,omitempty"`
+	Quota      *QuotaResult      `json:"quota,omitempty"`
+	Comparison *ComparisonResult `json:"comparison,omitempty"`
+	Soak       *SoakResult       `json:"soak,omitempty"`
+	Replay     *ReplayResult     `json:"replay,omitempty"`
+	Plan       *PlanResult       `json:"plan,omitempty"`
+	Agents     *AgentsResult     `json:"agents,omitempty"`
+	Notes      []string          `json:"notes,omitempty"`
 }
 
 // Environment is the machine's fingerprint and how its CPUs were shared out.
@@ -109,7 +120,10 @@ type Schedule struct {
 // Operation is the figures of one entry of the workload, or of all hits together.
 type Operation struct {
 	Name      string        `json:"name"`
-	API       string        `json:"api,omitempty"` // the API's operation; "" for all together
+	API       string        `json:"api,omitempty"`  // the API's operation; "" for all together
+	From      string        `json:"from,omitempty"` // the service that calls
+	Caller    string        `json:"caller,omitempty"`
+	Cause     string        `json:"cause,omitempty"` // of the requests, as the workload names it
 	Due       uint64        `json:"due"`
 	Outcomes  []Outcome     `json:"outcomes"`
 	Latency   []Percentile  `json:"latency"` // over hits due: what had no good answer ranks as "never"

@@ -12,8 +12,11 @@ import (
 // RenderTerminal writes the record as plain tables of at most about 100 columns.
 func RenderTerminal(w io.Writer, r *Record) error {
 	out := bufio.NewWriter(w)
+	added := chapters(r)
 	if r.Capacity != nil {
 		renderCapacity(out, r)
+	} else if title := titleOf(added); title != "" {
+		fmt.Fprintf(out, "%s  %s\n", strings.ToUpper(r.Outcome), title)
 	} else {
 		fmt.Fprintf(out, "%s  %s, %s of %s on %s\n", strings.ToUpper(r.Outcome), r.Schedule.Spec, r.Engine.Name, r.Workload.Name, r.Target.URL)
 	}
@@ -21,6 +24,7 @@ func RenderTerminal(w io.Writer, r *Record) error {
 		fmt.Fprintln(out, "Interrupted: what follows is a partial result.")
 	}
 	fmt.Fprintln(out)
+	renderChapters(out, added)
 	renderOperations(out, r)
 	renderErrors(out, r)
 	renderVerdicts(out, r)

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,39 +14,7 @@ import (
 	"trent/loadgen/engine"
 	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
-	"trent/loadgen/workload"
-	"trent/results"
 )
-
-// loadFlags are what attack and capacity share.
-type loadFlags struct {
-	endpoint    string
-	workload    string
-	slo         string
-	engine      string
-	connections int
-	timeout     time.Duration
-	seed        uint64
-	keepKeys    bool
-	out         string
-	asJSON      bool
-	allowRemote bool
-	maxRequests uint64
-}
-
-func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
-	flags := c.Flags()
-	flags.StringVar(&f.workload, "workload", "mixed", "what is sent: a built-in workload ("+strings.Join(workload.Builtin(), ", ")+") or a file")
-	flags.StringVar(&f.slo, "slo", "", "SLO file with the limits that the run is judged by")
-	flags.StringVar(&f.engine, "engine", defaultEngine, "how hits are sent: "+strings.Join(engine.Names(), " or "))
-	flags.IntVar(&f.connections, "connections", 64, "connections to the endpoint")
-	flags.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, keys and payloads; the same seed repeats the same hits")
-	flags.BoolVar(&f.keepKeys, "keep-keys", false, "do not schedule the deletion of the keys that the run made")
-	flags.StringVar(&f.out, "out", "", "directory for record.json and report.html (default: trent-results/ and the time)")
-	flags.BoolVar(&f.asJSON, "json", false, "print the record as JSON instead of tables")
-	flags.BoolVar(&f.allowRemote, "allow-remote", false, "permit an endpoint that is not on this machine; needs --max-requests")
-	flags.Uint64Var(&f.maxRequests, "max-requests", 0, "hard cap on the requests sent (0: none)")
-}
 
 func newAttackCommand(e *environment) *cobra.Command {
 	var f loadFlags
@@ -123,118 +87,4 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, times schedule.Sc
 		return loadError(ctx, err)
 	}
 	return f.deliver(e, record)
-}
-
-// interruptible ends the context at the first Ctrl-C or SIGTERM, which makes a partial result; the second kills.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
-}
-
-func loadWorkload(name string) (w *workload.Workload, source string, err error) {
-	w, err = workload.Load(name)
-	if err != nil {
-		return nil, "", usageError(err, "built-in workloads: "+strings.Join(workload.Builtin(), ", "))
-	}
-	// A built-in workload has no file; its name says it all.
-	if text, err := os.ReadFile(name); err == nil {
-		source = string(text)
-	}
-	return w, source, nil
-}
-
-// target is the endpoint by flag or AWS_* environment.
-func (f *loadFlags) target(e *environment) (engine.Target, error) {
-	endpoint := first(f.endpoint, e.Getenv("AWS_ENDPOINT_URL_KMS"), e.Getenv("AWS_ENDPOINT_URL"))
-	if endpoint == "" {
-		return engine.Target{}, usageError(errors.New("no endpoint to attack"),
-			`start 'trent serve' and run eval "$(trent env)", or give --endpoint; 'trent capacity' starts a server by itself`)
-	}
-	t := engine.Target{
-		URL:    endpoint,
-		Region: first(e.Getenv("AWS_REGION"), e.Getenv("AWS_DEFAULT_REGION"), "us-east-1"),
-		Credentials: engine.Credentials{AccessKeyID: e.Getenv("AWS_ACCESS_KEY_ID"), Secret: e.Getenv("AWS_SECRET_ACCESS_KEY"),
-			SessionToken: e.Getenv("AWS_SESSION_TOKEN")},
-		AllowRemote: f.allowRemote, MaxRequests: f.maxRequests,
-	}
-	if t.Credentials.AccessKeyID == "" || t.Credentials.Secret == "" {
-		return t, usageError(errors.New("no credentials to sign with"), `set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for a local server by eval "$(trent env)"`)
-	}
-	if bundle := e.Getenv("AWS_CA_BUNDLE"); bundle != "" {
-		roots, err := certificates(bundle)
-		if err != nil {
-			return t, usageError(err, "AWS_CA_BUNDLE must name a file of certificates in PEM")
-		}
-		t.RootCAs = roots
-	}
-	return t, nil
-}
-
-func certificates(path string) (*x509.CertPool, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the CA bundle: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("reading the CA bundle %s: no certificate in it", path)
-	}
-	return pool, nil
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-// loadError gives an error of a run its exit code and hint.
-func loadError(ctx context.Context, err error) error {
-	var target *engine.TargetError
-	var limit *attack.LimitError
-	switch {
-	case ctx.Err() != nil:
-		return &exitError{Code: exitInterrupted, Err: fmt.Errorf("interrupted before there was a result: %w", err)}
-	case errors.As(err, &target):
-		hint := "give an endpoint such as https://127.0.0.1:8443"
-		if errors.Is(err, engine.ErrRemote) || errors.Is(err, engine.ErrUncapped) {
-			hint = "a load test of someone else's service costs money and may be refused; if you mean it, give --allow-remote and --max-requests"
-		}
-		return usageError(err, hint)
-	case errors.As(err, &limit):
-		return usageError(err, "name operations of the workload in the SLO file, or leave 'operations' out")
-	}
-	return failure(err, "is the server running, and do endpoint, CA and credentials belong to it? See 'trent status' and 'trent doctor'")
-}
-
-// deliver writes the files, prints the result and turns the outcome into the exit code.
-func (f *loadFlags) deliver(e *environment, r *results.Record) error {
-	dir := f.out
-	if dir == "" {
-		dir = "trent-results/" + string(r.Kind) + "-" + r.Started.UTC().Format("20060102-150405")
-	}
-	record, report, err := results.WriteFiles(dir, r)
-	if err != nil {
-		return failure(err, "choose another directory by --out")
-	}
-	if f.asJSON {
-		err = results.Write(e.Stdout, r)
-	} else {
-		err = results.RenderTerminal(e.Stdout, r)
-	}
-	if err != nil {
-		return failure(fmt.Errorf("printing the result: %w", err), "the record is in "+record)
-	}
-	fmt.Fprintf(e.Stderr, "Record: %s\nReport: %s\n", record, report)
-	if r.ExitCode != exitPass {
-		return &exitError{Code: r.ExitCode}
-	}
-	return nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"trent/fastpath/identity"
 	"trent/loadgen/attack"
 	"trent/loadgen/capacity"
 	"trent/loadgen/engine"
@@ -75,12 +74,9 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, maxRate float64
 			return err
 		}
 	} else {
-		program, err := os.Executable()
-		if err != nil {
-			return failure(fmt.Errorf("finding this program: %w", err), "give --endpoint")
+		if o.Spawn, err = spawnOptions(); err != nil {
+			return err
 		}
-		o.Spawn = capacity.Spawn{Program: program, Region: "us-east-1",
-			Credentials: engine.Credentials{AccessKeyID: identity.BuiltInAccessKeyID, Secret: identity.BuiltInSecret}}
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()

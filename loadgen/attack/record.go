@@ -46,6 +46,8 @@ func Fill(r *results.Record, t *Trial, res *Result, host machine.Host) error {
 	for i := range res.Summary.Entries {
 		e := &res.Summary.Entries[i]
 		op := add(operation(e.Name, t.Plan.Workload.Mix[i].Operation, res.Populations[i+1], exclude, t.Plan.Seed))
+		entry := &t.Plan.Workload.Mix[i]
+		op.From, op.Caller, op.Cause = entry.Service, entry.Caller, entry.Cause
 		op.Errors = errorCounts(e.Errors)
 		op.Service = quantiles(e.Outcomes[measure.OK].Service)
 		failures = append(failures, entryOutcomes(&op, e))

@@ -5,7 +5,7 @@
 // for a second and is judged by thirds, and where they disagree it is repeated and the majority wins. The highest
 // pass then has to hold in a confirming run; last comes a step at 1.5 × and back (search.go, overload.go). A Search
 // is pure logic over a Try function, so the tests run it in virtual time; Run is the wiring around it: it starts a
-// server on CPUs of its own (spawn.go) or takes an endpoint, makes keys, pins the client, and writes the record.
+// server on CPUs of its own (loadgen/spawn) or takes an endpoint, makes keys, pins the client, and writes the record.
 //
 // Run owns the server process it starts and has stopped it when it returns. Nothing here is safe for concurrent use.
 package capacity
@@ -21,6 +21,7 @@ import (
 	"trent/loadgen/engine"
 	"trent/loadgen/machine"
 	"trent/loadgen/slo"
+	"trent/loadgen/spawn"
 	"trent/loadgen/workload"
 	"trent/results"
 )
@@ -28,7 +29,7 @@ import (
 // Options of a run.
 type Options struct {
 	Target         engine.Target // of an endpoint that runs already; an empty URL starts a server
-	Spawn          Spawn         // how to start one
+	Spawn          spawn.Options // how to start one; its CPUs are chosen by the run
 	Workload       *workload.Workload
 	WorkloadSource string
 	Limits         slo.Limits
@@ -70,12 +71,13 @@ func Run(ctx context.Context, o Options) (record *results.Record, err error) {
 	pid := 0
 	if o.Target.URL == "" {
 		o.Display.Phase("starting a server on CPU %s", machine.FormatCPUList(side.server))
-		server, err := start(ctx, o.Spawn, side.server)
+		o.Spawn.CPUs = side.server
+		server, err := spawn.Start(ctx, o.Spawn)
 		if err != nil {
 			return nil, err
 		}
-		defer func() { record, err = cleaned(record, err, server.stop()) }()
-		o.Target, pid = server.target, server.pid()
+		defer func() { record, err = cleaned(record, err, server.Stop()) }()
+		o.Target, pid = server.Target(), server.PID()
 	}
 	unpin, err := pin(side)
 	if err != nil {

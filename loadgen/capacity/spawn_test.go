@@ -21,6 +21,7 @@ import (
 	"trent/loadgen/engine"
 	"trent/loadgen/machine"
 	"trent/loadgen/slo"
+	"trent/loadgen/spawn"
 	"trent/loadgen/workload"
 	"trent/results"
 )
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve is a key service that keeps to the contract of Spawn.
+// serve is a key service that keeps to the contract of spawn.Options.
 func serve(args []string) {
 	flags := map[string]string{}
 	for i := 0; i+1 < len(args); i += 2 {
@@ -73,7 +74,7 @@ func options(t *testing.T) capacity.Options {
 		t.Fatal(err)
 	}
 	return capacity.Options{Workload: w, Limits: slo.Default(), Budget: time.Nanosecond, Seed: 3, Connections: 4, Command: []string{"trent", "capacity"},
-		Spawn: capacity.Spawn{Program: program, Region: "us-east-1", Credentials: engine.Credentials{AccessKeyID: "test", Secret: "test"}}}
+		Spawn: spawn.Options{Program: program, Region: "us-east-1", Credentials: engine.Credentials{AccessKeyID: "test", Secret: "test"}}}
 }
 
 // The wiring for real: a server is started on its own CPUs, calibrated, stopped and its data removed. With no time for

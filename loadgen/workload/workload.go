@@ -54,6 +54,10 @@ type Entry struct {
 	Destination string `yaml:"destination"`
 	// SendKeyID makes a symmetric Decrypt name its key. Default false: the ciphertext says which.
 	SendKeyID bool `yaml:"send_key_id"`
+	// Service, Caller and Cause say who causes the requests, for reports; they change nothing of what is sent.
+	Service string `yaml:"service"`
+	Caller  string `yaml:"caller"`
+	Cause   string `yaml:"cause"`
 
 	group       int // index into Keys, −1 for operations without a key
 	destination int
