@@ -63,11 +63,13 @@ func Read(r io.Reader) (*Record, error) {
 
 // validate checks what rendering relies on.
 func (r *Record) validate() error {
-	if r.Kind != Attack && r.Kind != Capacity {
+	result, known := map[Kind]bool{Attack: true, Capacity: r.Capacity != nil, QuotaVerify: r.Quota != nil, Compare: r.Comparison != nil,
+		Soak: r.Soak != nil, Replay: r.Replay != nil, Plan: r.Plan != nil}[r.Kind]
+	if !known {
 		return fmt.Errorf("unknown kind %q", r.Kind)
 	}
-	if r.Kind == Capacity && r.Capacity == nil {
-		return errors.New("a capacity record without its result")
+	if !result {
+		return fmt.Errorf("a record of kind %s without its result", r.Kind)
 	}
 	for _, s := range r.Series {
 		if s.Width <= 0 || s.At < 0 {
