@@ -79,10 +79,11 @@ func (m *model) Run(ctx context.Context, p *engine.Plan) (engine.Report, error) 
 	free := make([]time.Duration, m.servers)
 	sent, clientFree, last := uint64(0), time.Duration(0), p.Schedule.Duration()
 	for hits := p.Schedule.Iterator(); ; {
-		due, ok := hits.Next()
+		hit, ok := hits.Next()
 		if !ok {
 			break
 		}
+		due := hit.Due
 		handed := max(due, clientFree)
 		clientFree = handed + m.clientCost
 		spend(&m.client, handed, m.clientCost)

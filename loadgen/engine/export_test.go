@@ -95,7 +95,7 @@ func NewQueue(workers int) *Queue {
 func (q *Queue) Push(n uint64) {
 	q.q.mu.Lock()
 	defer q.q.mu.Unlock()
-	q.q.push(pending{n: n})
+	q.q.push(pending{n: n, entry: -1})
 }
 func (q *Queue) Close()    { q.q.close() }
 func (q *Queue) Most() int { return q.q.backlog() }

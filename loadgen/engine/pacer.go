@@ -10,7 +10,8 @@ import (
 
 // pending is a hit that is due.
 type pending struct {
-	n      uint64
+	n      uint64 // of the whole schedule; an agent's hits leave some out
+	entry  int32  // in the mix; schedule.AnyEntry: as the sequence says
 	due    time.Duration
 	handed time.Duration
 	// free is set where a connection was idle when the hit was handed over: what passes until that connection's goroutine runs is
@@ -25,9 +26,9 @@ type pacer struct {
 	iterator schedule.Iterator
 	gap      time.Duration // smoothed gap between hits
 	last     time.Duration
-	n        uint64
-	due      time.Duration // of hit n
-	more     bool
+	taken    uint64 // hits so far
+	hit      schedule.Hit
+	more     bool // hit is one
 }
 
 // A pacer that sleeps does it by one of two ways. Where the mean gap is spinFrom or longer it wakes for each hit, and spins at the
@@ -45,38 +46,38 @@ func newPacer(s schedule.Schedule) *pacer {
 	if rate := s.MeanRate(); rate > 0 {
 		p.gap = time.Duration(float64(time.Second) / rate)
 	}
-	p.due, p.more = p.iterator.Next()
+	p.hit, p.more = p.iterator.Next()
 	return p
 }
 
 // wakeUp is when to wake up next, having been awake at a moment, and how long to spin at the end at the most.
 func (p *pacer) wakeUp(awake time.Duration) (moment, spin time.Duration) {
 	if p.gap >= spinFrom {
-		return p.due, p.gap / spinShare
+		return p.hit.Due, p.gap / spinShare
 	}
-	return max(p.due, awake+quantum), 0
+	return max(p.hit.Due, awake+quantum), 0
 }
 
 // take returns the next hit if it is due by now.
 func (p *pacer) take(now time.Duration) (hit pending, ok bool) {
-	if !p.more || p.due > now {
+	if !p.more || p.hit.Due > now {
 		return pending{}, false
 	}
-	hit = pending{n: p.n, due: p.due, handed: now}
-	p.gap += (p.due - p.last - p.gap) / 16
-	p.last = p.due
-	p.n++
-	p.due, p.more = p.iterator.Next()
+	hit = pending{n: p.hit.N, entry: p.hit.Entry, due: p.hit.Due, handed: now}
+	p.gap += (hit.due - p.last - p.gap) / 16
+	p.last = hit.due
+	p.taken++
+	p.hit, p.more = p.iterator.Next()
 	return hit, true
 }
 
 // next waits until the next hit is due and returns it; ok is false after the last hit or when ctx has ended.
 func (p *pacer) next(ctx context.Context, c clock) (hit pending, ok bool) {
 	now := c.now()
-	if p.n&63 == 0 && ctx.Err() != nil {
+	if p.taken&63 == 0 && ctx.Err() != nil {
 		return pending{}, false
 	}
-	for p.more && p.due > now {
+	for p.more && p.hit.Due > now {
 		moment, spin := p.wakeUp(now)
 		if !c.until(ctx, moment, spin) {
 			return pending{}, false

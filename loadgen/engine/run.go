@@ -200,7 +200,7 @@ func (l *lane) drop() {
 // send sends a hit, waits for its answer and records it, whatever becomes of it.
 func (l *lane) send(p pending) {
 	r := l.run
-	r.sequence.Hit(p.n, &l.hit)
+	r.sequence.HitOf(p.n, int(p.entry), &l.hit)
 	l.sample = measure.Sample{
 		N: p.n, Entry: uint16(l.hit.Entry), Due: p.due, Handed: p.handed,
 		ConnFree: measure.Never, FirstWrite: measure.Never, FirstByte: measure.Never, Done: measure.Never,
@@ -278,7 +278,7 @@ func (l *lane) exchange() (measure.Outcome, []byte) {
 // unsent records a hit that no lane took.
 func (r *run) unsent(shard *measure.Shard, p pending, name string) {
 	var hit workload.Hit
-	r.sequence.Hit(p.n, &hit)
+	r.sequence.HitOf(p.n, int(p.entry), &hit)
 	r.recorded.Add(1)
 	shard.Record(&measure.Sample{
 		N: p.n, Entry: uint16(hit.Entry), Due: p.due, Handed: p.handed,

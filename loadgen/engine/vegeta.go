@@ -18,7 +18,7 @@ import (
 //
 // vegeta times a hit from when a worker takes it, numbers hits apart from their targets, and drops overdue ones when given a
 // duration. So its targets are stubs, its results are only drained and its duration is 0: the pacer sleeps until a hit is due and
-// ends the attack, and the round tripper finds operation, key and due time of a hit by the number in its X-Vegeta-Seq header,
+// ends the attack, and the round tripper finds operation, key and due time of a hit by the count in its X-Vegeta-Seq header,
 // sends it over a connection of the run and records it.
 type vegetaEngine struct{}
 
@@ -71,13 +71,14 @@ type attack struct {
 	run     *run
 	workers int
 	lanes   chan *lane
-	ring    []pending // released hits by number; a slot is written before the hit's tick and read after it
+	ring    []pending // released hits by vegeta's count of them; a slot is written before the hit's tick and read after it
 	mask    uint64
 
 	// Used by the attack loop only.
 	clock   clock
 	pacer   *pacer
-	blocked bool // the last hit found all workers busy
+	ticks   uint64 // vegeta's count
+	blocked bool   // the last hit found all workers busy
 	capHits uint64
 
 	underway atomic.Int64 // hits released and not finished
@@ -120,18 +121,19 @@ func (a *attack) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
 	if a.blocked = held; held {
 		a.capHits++
 	}
-	a.ring[hit.n&a.mask] = hit
+	a.ring[a.ticks&a.mask] = hit
+	a.ticks++
 	return 0, false
 }
 
-// RoundTrip sends the hit with the request's number.
+// RoundTrip sends the hit of the request's tick.
 func (a *attack) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer a.underway.Add(-1)
-	n, err := strconv.ParseUint(request.Header.Get("X-Vegeta-Seq"), 10, 64)
+	tick, err := strconv.ParseUint(request.Header.Get("X-Vegeta-Seq"), 10, 64)
 	if err != nil {
 		panic("engine: vegeta sent a request without a number")
 	}
-	hit := a.ring[n&a.mask]
+	hit := a.ring[tick&a.mask]
 	if l := a.lane(&hit); l != nil {
 		l.send(hit)
 		a.lanes <- l

@@ -47,17 +47,20 @@ type poissonIterator struct {
 	shape  shape
 	source rand.PCG
 	hits   float64 // E₀ + … + Eₙ so far
+	next   uint64
 	total  float64
 	last   time.Duration
 }
 
-func (i *poissonIterator) Next() (time.Duration, bool) {
+func (i *poissonIterator) Next() (Hit, bool) {
 	// 53 bits, moved to (0, 1]: the logarithm is finite.
 	u := (float64(i.source.Uint64()>>11) + 1) / (1 << 53)
 	i.hits -= math.Log(u)
 	if i.hits >= i.total {
 		i.hits = i.total // stays at the end however often it is asked
-		return 0, false
+		return Hit{}, false
 	}
-	return min(seconds(i.shape.at(i.hits)), i.last), true
+	hit := Hit{N: i.next, Due: min(seconds(i.shape.at(i.hits)), i.last), Entry: AnyEntry}
+	i.next++
+	return hit, true
 }

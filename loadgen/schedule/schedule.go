@@ -37,21 +37,34 @@ type Schedule interface {
 	MeanRate() float64
 }
 
-// Iterator gives due times in order, without allocation.
+// Hit is one request that is due.
+type Hit struct {
+	// N is the hit's number in the whole schedule, from 0. What a hit sends depends on it, so it stays the same for an iterator that
+	// starts late or leaves hits out.
+	N   uint64
+	Due time.Duration // since the start of the run
+	// Entry is the index in the workload's mix of what the hit sends, or AnyEntry.
+	Entry int32
+}
+
+// AnyEntry is the Entry of a hit whose schedule does not say what is sent: the workload's mix does.
+const AnyEntry int32 = -1
+
+// Iterator gives the hits in order, without allocation.
 type Iterator interface {
-	// Next returns when the next hit is due since the start of the run; ok is false after the last hit.
-	Next() (due time.Duration, ok bool)
+	// Next returns the next hit; ok is false after the last one.
+	Next() (hit Hit, ok bool)
 }
 
 // Count returns how many hits of s are due in [from, to), by its own realisation.
 func Count(s Schedule, from, to time.Duration) uint64 {
 	var n uint64
 	for it := s.Iterator(); ; {
-		due, ok := it.Next()
-		if !ok || due >= to {
+		hit, ok := it.Next()
+		if !ok || hit.Due >= to {
 			return n
 		}
-		if due >= from {
+		if hit.Due >= from {
 			n++
 		}
 	}
@@ -86,13 +99,13 @@ type evenIterator struct {
 	last  time.Duration // latest due time allowed
 }
 
-func (i *evenIterator) Next() (time.Duration, bool) {
+func (i *evenIterator) Next() (Hit, bool) {
 	if i.next >= i.hits {
-		return 0, false
+		return Hit{}, false
 	}
-	due := seconds(i.shape.at(float64(i.next)))
+	hit := Hit{N: i.next, Due: min(seconds(i.shape.at(float64(i.next))), i.last), Entry: AnyEntry}
 	i.next++
-	return min(due, i.last), true
+	return hit, true
 }
 
 func meanRate(s shape) float64 {

@@ -11,14 +11,17 @@ import (
 func all(s schedule.Schedule) []time.Duration {
 	var dues []time.Duration
 	for it := s.Iterator(); ; {
-		due, ok := it.Next()
+		hit, ok := it.Next()
 		if !ok {
 			if _, again := it.Next(); again {
 				panic("a hit after the last")
 			}
 			return dues
 		}
-		dues = append(dues, due)
+		if hit.N != uint64(len(dues)) || hit.Entry != schedule.AnyEntry {
+			panic("a hit with another's number")
+		}
+		dues = append(dues, hit.Due)
 	}
 }
 
@@ -189,18 +192,18 @@ func FuzzParse(f *testing.F) {
 		}
 		x, y, last := a.Iterator(), b.Iterator(), time.Duration(0)
 		for range 1000 {
-			due, ok := x.Next()
-			due2, ok2 := y.Next()
-			if due != due2 || ok != ok2 {
-				t.Fatalf("%q: due %v %v, canonical %v %v", spec, due, ok, due2, ok2)
+			hit, ok := x.Next()
+			hit2, ok2 := y.Next()
+			if hit != hit2 || ok != ok2 {
+				t.Fatalf("%q: hit %v %v, canonical %v %v", spec, hit, ok, hit2, ok2)
 			}
 			if !ok {
 				break
 			}
-			if due < last || due >= a.Duration() {
-				t.Fatalf("%q: due %v after %v, duration %v", spec, due, last, a.Duration())
+			if hit.Due < last || hit.Due >= a.Duration() {
+				t.Fatalf("%q: due %v after %v, duration %v", spec, hit.Due, last, a.Duration())
 			}
-			last = due
+			last = hit.Due
 		}
 	})
 }

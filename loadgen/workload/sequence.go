@@ -51,10 +51,17 @@ func (e *Entry) VariantSizes() []int {
 }
 
 // Hit writes what hit n is to h. It does not allocate.
-func (s *Sequence) Hit(n uint64, h *Hit) {
+func (s *Sequence) Hit(n uint64, h *Hit) { s.HitOf(n, -1, h) }
+
+// HitOf is Hit where a schedule says which entry of the mix hit n belongs to: an index of the mix, or a negative number for the
+// sequence's own choice. Key, payload and the rest are drawn as ever.
+func (s *Sequence) HitOf(n uint64, entry int, h *Hit) {
 	r := stream(s.seed + mix(n+1))
 	h.N = n
 	h.Entry = s.entries.draw(r.unit())
+	if entry >= 0 {
+		h.Entry = entry
+	}
 	e := &s.workload.Mix[h.Entry]
 	h.Key = 0
 	keyDraw := r.unit()
