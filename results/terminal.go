@@ -129,11 +129,7 @@ func renderVerdicts(out io.Writer, r *Record) {
 	if len(r.Verdicts) == 0 {
 		return
 	}
-	rows := [][]string{{"limit", "of", "value", "95 % interval", "limit is", "verdict"}}
-	for _, v := range r.Verdicts {
-		rows = append(rows, []string{v.Metric, v.PopulationText(), v.FigureText(), v.IntervalText(), v.LimitText(), strings.ToUpper(v.Outcome)})
-	}
-	table(out, rows, "llrrrl")
+	table(out, verdictTable(r), "llrrrl")
 	for _, v := range r.Verdicts {
 		if reason := v.ReasonText(); reason != "" {
 			fmt.Fprintf(out, "%s of %s: %s.\n", v.Metric, v.PopulationText(), reason)

@@ -11,10 +11,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"trent/loadgen/engine"
 	"trent/loadgen/machine"
+	"trent/loadgen/measure"
 	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
 	"trent/loadgen/workload"
@@ -33,9 +35,11 @@ type Options struct {
 	Timeout        time.Duration
 	Seed           uint64
 	KeepKeys       bool
-	Tool           string   // name and version of the program
-	Command        []string // what repeats the run
-	Display        *Display // may be nil
+	Tool           string    // name and version of the program
+	Command        []string  // what repeats the run
+	Display        *Display  // may be nil
+	Raw            io.Writer // takes a compressed line a hit (see measure.RawLog); may be nil
+	HdrLog         io.Writer // takes the latencies as an HdrHistogram log; may be nil
 }
 
 // releaseTimeout bounds the clean-up after a run, which also happens after an interruption.
@@ -66,7 +70,17 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 		Plan: engine.Plan{Target: o.Target, Workload: o.Workload, Keys: keys, Schedule: o.Schedule, Seed: o.Seed,
 			Connections: o.Connections, Timeout: o.Timeout, Progress: o.Display.Update(o.Schedule.Duration())},
 	}
+	if o.Raw != nil {
+		trial.Raw = measure.NewRawLog(o.Raw)
+	}
 	result, runErr := trial.Run(ctx)
+	var exportErr error
+	if trial.Raw != nil {
+		exportErr = trial.Raw.Close()
+	}
+	if runErr == nil && o.HdrLog != nil {
+		exportErr = errors.Join(exportErr, result.Summary.WriteHdrLog(o.HdrLog, result.Report.Start, o.Tool))
+	}
 	o.Display.Phase("releasing the keys")
 	releaseErr := Release(ctx, keys)
 	o.Display.Close()
@@ -81,6 +95,9 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	}
 	if err := Fill(record, &trial, result, host); err != nil {
 		return nil, err
+	}
+	if exportErr != nil {
+		record.Notes = append(record.Notes, exportErr.Error())
 	}
 	if releaseErr != nil {
 		record.Notes = append(record.Notes, releaseErr.Error())

@@ -43,7 +43,8 @@ type Trial struct {
 	Warm       time.Duration // whole seconds at the start that are sent but not judged
 	Limits     slo.Limits
 	Meter      Meter
-	ClientCPUs []int // that the client may use; the gate on busy CPUs looks at these
+	ClientCPUs []int           // that the client may use; the gate on busy CPUs looks at these
+	Raw        *measure.RawLog // gets every hit; closed by the caller; may be nil
 }
 
 // Result is what a trial found.
@@ -64,7 +65,7 @@ type Result struct {
 // Run sends the load and judges it.
 func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	plan := t.Plan
-	plan.Recorder = measure.NewRecorder(measure.Config{Entries: plan.Workload.EntryNames()})
+	plan.Recorder = measure.NewRecorder(measure.Config{Entries: plan.Workload.EntryNames(), Raw: t.Raw})
 	t.Meter.Begin()
 	report, err := t.Engine.Run(ctx, &plan)
 	began, samples := t.Meter.End()

@@ -17,6 +17,8 @@ type Config struct {
 	Entries []string
 	// MaxBlocks bounds the blocks kept for each entry; a run that outgrows it gets blocks of twice the width. 0 is 900.
 	MaxBlocks int
+	// Raw, if given, gets every sample. The caller closes it after Summary.
+	Raw *RawLog
 }
 
 // Recorder takes the samples of one run. Its methods are safe for concurrent use.
@@ -52,6 +54,9 @@ func NewRecorder(c Config) *Recorder {
 	r.names.init()
 	for i := range r.sets {
 		r.sets[i].errors = map[uint16]uint64{}
+	}
+	if c.Raw != nil {
+		c.Raw.start(func(entry, name uint16) (string, string) { return c.Entries[entry], r.names.name(name) })
 	}
 	return r
 }
@@ -135,6 +140,9 @@ func (r *Recorder) add(s *Sample) {
 		r.block(set, s.Done).answered++
 	}
 	r.count(s, latency)
+	if r.config.Raw != nil {
+		r.config.Raw.add(s)
+	}
 }
 
 // record keeps a value in a histogram that it makes on first use.
