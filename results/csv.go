@@ -45,13 +45,6 @@ func nanos(l *Latency) string {
 	return integer(*l)
 }
 
-func decimalOr(v *float64) string {
-	if v == nil {
-		return ""
-	}
-	return decimal(*v)
-}
-
 // operationRows has a row for each entry of the workload, and one for all hits.
 func operationRows(r *Record) [][]string {
 	header := []string{"name", "operation", "service", "caller", "cause", "due", "ok", "throttled", "failed", "timeout", "connection", "never_sent", "malformed",

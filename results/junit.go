@@ -77,7 +77,7 @@ func WriteJUnit(w io.Writer, r *Record) error {
 	if r.Interrupted {
 		whole = "interrupted"
 	}
-	add("run", whole, strings.TrimSpace(headlineOf(r)+". "+strings.Join(r.Notes, " ")))
+	add("run", whole, strings.TrimSpace(r.Title()+". "+strings.Join(r.Notes, " ")))
 	suite.Tests = len(suite.Cases)
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return fmt.Errorf("writing JUnit XML: %w", err)
@@ -91,8 +91,8 @@ func WriteJUnit(w io.Writer, r *Record) error {
 	return err
 }
 
-// headlineOf is the record in a line.
-func headlineOf(r *Record) string {
+// Title is the record in a line.
+func (r *Record) Title() string {
 	if title := titleOf(chapters(r)); title != "" {
 		return title
 	}

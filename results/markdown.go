@@ -10,7 +10,7 @@ import (
 // WriteMarkdown writes a summary for a pull request or a job's page (GitHub's dialect).
 func WriteMarkdown(w io.Writer, r *Record) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "### trent %s: **%s** – %s\n\n", r.Kind, strings.ToUpper(r.Outcome), headlineOf(r))
+	fmt.Fprintf(out, "### trent %s: **%s** – %s\n\n", r.Kind, strings.ToUpper(r.Outcome), r.Title())
 	if r.Interrupted {
 		fmt.Fprint(out, "Interrupted: this is a partial result.\n\n")
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 func newAttackCommand(e *environment) *cobra.Command {
 	var f loadFlags
+	var x exportFlags
 	var rate float64
 	var duration time.Duration
 	var spec string
@@ -34,6 +34,7 @@ the run), 6 inconclusive, 130 interrupted.`,
 		Example: `  eval "$(trent env)"; trent attack --rate 500 --duration 10s
   trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml
   trent attack --schedule "linear:100-2000 60s" --engine native --out results/ramp
+  trent attack --rate 500 --duration 10s --raw hits.csv.gz --hdr-log latency.hlog
   trent attack --endpoint https://kms.eu-west-1.amazonaws.com --allow-remote --max-requests 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -46,10 +47,11 @@ the run), 6 inconclusive, 130 interrupted.`,
 			if err != nil {
 				return usageError(err, `for example --schedule "poisson:500 30s", "linear:100-1000 30s" or "steps:100x5s,200x5s"`)
 			}
-			return runAttack(c, e, &f, times)
+			return runAttack(c, e, &f, &x, times)
 		},
 	}
 	f.bind(c, engine.Names()[0])
+	x.bind(c)
 	c.Flags().StringVar(&f.endpoint, "endpoint", "", "URL of the KMS endpoint (default: AWS_ENDPOINT_URL_KMS or AWS_ENDPOINT_URL)")
 	c.Flags().DurationVar(&f.timeout, "timeout", 10*time.Second, "of one request, and the longest wait for a connection")
 	c.Flags().Float64Var(&rate, "rate", 100, "requests due a second")
@@ -58,7 +60,7 @@ the run), 6 inconclusive, 130 interrupted.`,
 	return c
 }
 
-func runAttack(c *cobra.Command, e *environment, f *loadFlags, times schedule.Schedule) error {
+func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, times schedule.Schedule) error {
 	if !slices.Contains(engine.Names(), f.engine) {
 		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
 	}
@@ -76,13 +78,21 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, times schedule.Sc
 	if err != nil {
 		return err
 	}
+	raw, hdrLog, closeExports, err := x.open()
+	if err != nil {
+		return err
+	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
 	record, err := attack.Run(ctx, attack.Options{
 		Target: target, Workload: w, WorkloadSource: source, Schedule: times, Limits: limits, Engine: f.engine,
 		Connections: f.connections, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
-		Tool: "trent " + version, Command: append([]string{"trent"}, os.Args[1:]...), Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
+		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
+		Raw: raw, HdrLog: hdrLog,
 	})
+	if closing := closeExports(); err == nil && closing != nil {
+		record.Notes = append(record.Notes, "An export is incomplete: "+closing.Error())
+	}
 	if err != nil {
 		return loadError(ctx, err)
 	}

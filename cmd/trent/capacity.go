@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -67,7 +66,7 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, maxRate float64
 	o := capacity.Options{
 		Workload: w, WorkloadSource: source, Limits: limits, Engine: f.engine, Connections: f.connections,
 		MaxRate: maxRate, Budget: budget, Seed: f.seed, KeepKeys: f.keepKeys, Tool: "trent " + version,
-		Command: append([]string{"trent"}, os.Args[1:]...), Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
+		Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
 	}
 	if f.endpoint != "" {
 		if o.Target, err = f.target(e); err != nil {

@@ -16,7 +16,8 @@ type environment struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	IsTerminal     bool // Stderr, where progress goes
+	IsTerminal     bool     // Stderr, where progress goes
+	Command        []string // the command line under way, as a record keeps it
 }
 
 func main() {
@@ -29,6 +30,9 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(args []string, e *environment) int {
+	inner := *e
+	inner.Command = append([]string{"trent"}, args...)
+	e = &inner
 	root := newRootCommand(e)
 	root.SetArgs(args)
 	err := root.Execute()
