@@ -82,15 +82,19 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, t
 	if err != nil {
 		return err
 	}
+	exporter, err := x.exporter(w.Name)
+	if err != nil {
+		return errors.Join(err, closeExports())
+	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
 	record, err := attack.Run(ctx, attack.Options{
 		Target: target, Workload: w, WorkloadSource: source, Schedule: times, Limits: limits, Engine: f.engine,
 		Connections: f.connections, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
 		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
-		Raw: raw, HdrLog: hdrLog,
+		Raw: raw, HdrLog: hdrLog, Exporter: exporter,
 	})
-	if closing := closeExports(); err == nil && closing != nil {
+	if closing := errors.Join(exporter.Close(), closeExports()); err == nil && closing != nil {
 		record.Notes = append(record.Notes, "An export is incomplete: "+closing.Error())
 	}
 	if err != nil {

@@ -33,12 +33,15 @@ func (f *targetFlags) bind(c *cobra.Command) {
 
 // outputFlags say where a result goes.
 type outputFlags struct {
-	out    string
-	asJSON bool
+	out             string
+	junit, markdown string
+	asJSON          bool
 }
 
 func (f *outputFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&f.out, "out", "", "directory for record.json and report.html (default: trent-results/ and the time)")
+	c.Flags().StringVar(&f.junit, "junit", "", "write the verdicts as JUnit XML to this file too, for CI")
+	c.Flags().StringVar(&f.markdown, "markdown", "", "write a summary in Markdown to this file too, for CI")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the record as JSON instead of tables")
 }
 
@@ -165,6 +168,14 @@ func (f *outputFlags) deliver(e *environment, r *results.Record) error {
 	record, report, err := results.WriteFiles(dir, r)
 	if err != nil {
 		return failure(err, "choose another directory by --out")
+	}
+	for _, x := range []export{{f.junit, results.WriteJUnit}, {f.markdown, results.WriteMarkdown}} {
+		if x.path == "" {
+			continue
+		}
+		if err := x.write(e, r); err != nil {
+			return err
+		}
 	}
 	if f.asJSON {
 		err = results.Write(e.Stdout, r)

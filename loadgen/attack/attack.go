@@ -39,6 +39,7 @@ type Options struct {
 	Command        []string  // what repeats the run
 	Display        *Display  // may be nil
 	Raw            io.Writer // takes a compressed line a hit (see measure.RawLog); may be nil
+	Exporter       *Exporter // shows the run's state to others; may be nil
 	HdrLog         io.Writer // takes the latencies as an HdrHistogram log; may be nil
 }
 
@@ -68,8 +69,9 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	trial := Trial{
 		Engine: sender, Limits: o.Limits, Meter: NewMeter(machine.NewProbe(host, 0), time.Second), ClientCPUs: host.UsableCPUs(),
 		Plan: engine.Plan{Target: o.Target, Workload: o.Workload, Keys: keys, Schedule: o.Schedule, Seed: o.Seed,
-			Connections: o.Connections, Timeout: o.Timeout, Progress: o.Display.Update(o.Schedule.Duration())},
+			Connections: o.Connections, Timeout: o.Timeout, Progress: o.progress()},
 	}
+	o.Display.Phase("sending %s at %s through %s", o.Workload.Name, o.Schedule, o.Engine)
 	if o.Raw != nil {
 		trial.Raw = measure.NewRawLog(o.Raw)
 	}
@@ -103,6 +105,20 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 		record.Notes = append(record.Notes, releaseErr.Error())
 	}
 	return record, nil
+}
+
+// progress shows the state of the run to whom it concerns.
+func (o *Options) progress() func(engine.Progress) {
+	show := o.Display.Update(o.Schedule.Duration())
+	if show == nil && o.Exporter == nil {
+		return nil
+	}
+	return func(p engine.Progress) {
+		if show != nil {
+			show(p)
+		}
+		o.Exporter.Observe(p)
+	}
 }
 
 // Release schedules the deletion of a run's keys, also after an interruption. The error says that keys were left.

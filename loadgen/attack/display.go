@@ -10,14 +10,14 @@ import (
 	"trent/loadgen/measure"
 )
 
-// Display shows the progress of a run: one line redrawn on a terminal, else a line every few seconds. A nil Display
-// shows nothing. Safe for concurrent use.
+// Display shows the progress of a run: a live view on a terminal, else a line every few seconds. A nil Display shows nothing. Safe
+// for concurrent use. It owns the view's goroutines until Close.
 type Display struct {
 	out      io.Writer
 	terminal bool
 
 	mu     sync.Mutex
-	open   bool      // the cursor stands behind an unfinished line
+	live   *live     // nil before the first message, and where there is no terminal
 	last   time.Time // of the latest plain line
 	prefix string
 }
@@ -37,7 +37,20 @@ func (d *Display) Phase(format string, args ...any) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.show(fmt.Sprintf(format, args...), true)
+	text := fmt.Sprintf(format, args...)
+	if d.terminal {
+		d.view().send(LivePhase(text))
+		return
+	}
+	d.show(text, true)
+}
+
+// view is the live view, started where it is not. The lock must be held.
+func (d *Display) view() *live {
+	if d.live == nil {
+		d.live = startLive(d.out)
+	}
+	return d.live
 }
 
 // Prefix stands before the progress of the next runs, for example the number of a step.
@@ -48,6 +61,9 @@ func (d *Display) Prefix(text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.prefix = text
+	if d.terminal {
+		d.view().send(LivePrefix(text))
+	}
 }
 
 // Update returns an engine's progress callback for a schedule of the given length.
@@ -59,6 +75,10 @@ func (d *Display) Update(length time.Duration) func(engine.Progress) {
 	return func(p engine.Progress) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		if d.terminal {
+			d.view().send(LiveProgress{Length: length, Progress: p})
+			return
+		}
 		elapsed := (p.Elapsed - before.Elapsed).Seconds()
 		if elapsed <= 0 {
 			return
@@ -72,13 +92,8 @@ func (d *Display) Update(length time.Duration) func(engine.Progress) {
 	}
 }
 
-// show redraws the line, or writes a new one: always for important ones, else once in a while.
+// show writes a line: always an important one, else once in a while.
 func (d *Display) show(line string, important bool) {
-	if d.terminal {
-		fmt.Fprintf(d.out, "\r\x1b[K%s", line)
-		d.open = true
-		return
-	}
 	if now := time.Now(); important || now.Sub(d.last) >= plainEvery {
 		fmt.Fprintln(d.out, line)
 		if !important {
@@ -87,16 +102,16 @@ func (d *Display) show(line string, important bool) {
 	}
 }
 
-// Close removes the line, so that what follows starts at the left.
+// Close takes the view away, so that what follows starts at the left. The display may be used again.
 func (d *Display) Close() {
 	if d == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.open {
-		fmt.Fprint(d.out, "\r\x1b[K")
-		d.open = false
+	if d.live != nil {
+		d.live.stop()
+		d.live = nil
 	}
 }
 

@@ -221,6 +221,13 @@ type Counts struct {
 	// P50, P99 and Max are latencies of the good answers since the previous Counts; a percentile is 0 where fewer than 20
 	// answers lie beyond it.
 	P50, P99, Max time.Duration
+	Entries       []EntryCounts // by index
+}
+
+// EntryCounts is how many hits of an entry ended how, so far.
+type EntryCounts struct {
+	Name     string
+	Outcomes [NumOutcomes]uint64
 }
 
 func (r *Recorder) count(s *Sample, latency time.Duration) {
@@ -247,6 +254,13 @@ func (r *Recorder) Counts() Counts {
 	c.P50, c.P99 = recentPercentile(r.recent, 0.5), recentPercentile(r.recent, 0.99)
 	r.recent.Reset()
 	r.counts.Max = 0
+	c.Entries = make([]EntryCounts, len(r.sets))
+	for i := range r.sets {
+		c.Entries[i].Name = r.config.Entries[i]
+		for o := range r.sets[i].outcomes {
+			c.Entries[i].Outcomes[o] = r.sets[i].outcomes[o].Count
+		}
+	}
 	return c
 }
 
