@@ -1,0 +1,157 @@
+package quotatest
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"trent/loadgen/quota"
+)
+
+// keySet is what the requests of a way are made with: a key of each family, and what was made with it.
+type keySet struct {
+	caller  Caller
+	account string
+	policy  string            // of the symmetric key
+	ids     map[string]string // by what for: a spec, or one of the names below
+	made    map[string]string // ciphertexts, signatures and MACs by spec, base64
+	peer    string            // a public key for agreement, base64
+}
+
+// Keys that are not named by their spec.
+const (
+	spareKey     = "spare"     // whose state may change
+	signingRSA   = "signing"   // RSA for signatures
+	agreementKey = "agreement" // P-256 for agreement
+)
+
+// wanted are the keys made by Prepare, in order.
+var wanted = []struct{ name, spec, usage string }{
+	{"SYMMETRIC_DEFAULT", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"}, {spareKey, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"},
+	{"HMAC_256", "HMAC_256", "GENERATE_VERIFY_MAC"}, {"RSA_2048", "RSA_2048", "ENCRYPT_DECRYPT"}, {signingRSA, "RSA_2048", "SIGN_VERIFY"},
+	{"ECC_NIST_P256", "ECC_NIST_P256", "SIGN_VERIFY"}, {agreementKey, "ECC_NIST_P256", "KEY_AGREEMENT"}, {"ML_DSA_44", "ML_DSA_44", "SIGN_VERIFY"},
+}
+
+// Prepare makes the keys that requests for every row need (eight, tagged created-by=trent-load) and returns the way. Release schedules
+// their deletion; it is never nil. Requests that could leave something behind are made so that they are let through and then refused: a
+// key in a key store that does not exist, an alias that is there already. Error: what kept the symmetric key from being made;
+// a family that the endpoint lacks is left out.
+func Prepare(ctx context.Context, c Caller) (way Way, release func(context.Context) error, err error) {
+	k := &keySet{caller: c, ids: map[string]string{}, made: map[string]string{}}
+	release = k.release
+	for _, w := range wanted {
+		var out struct{ KeyMetadata struct{ KeyId, Arn string } }
+		err := k.call(ctx, "CreateKey", map[string]any{"KeySpec": w.spec, "KeyUsage": w.usage, "Description": "quota verification",
+			"Tags": []map[string]string{{"TagKey": "created-by", "TagValue": "trent-load"}}}, &out)
+		if err != nil && (w.name == "SYMMETRIC_DEFAULT" || ctx.Err() != nil) {
+			return way, release, err
+		}
+		if err != nil {
+			continue
+		}
+		k.ids[w.name] = out.KeyMetadata.KeyId
+		if parts := strings.Split(out.KeyMetadata.Arn, ":"); len(parts) > 4 {
+			k.account = parts[4]
+		}
+	}
+	if err := k.prepareArtifacts(ctx); err != nil {
+		return way, release, err
+	}
+	return Way{Caller: c, Body: k.body}, release, nil
+}
+
+// call sends one request of the preparation, patiently where it is throttled.
+func (k *keySet) call(ctx context.Context, operation string, in map[string]any, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", operation, err)
+	}
+	for attempt := 0; ; attempt++ {
+		status, response, err := k.caller.Call(ctx, operation, body)
+		if err != nil {
+			return fmt.Errorf("%s: %w", operation, err)
+		}
+		if status == 200 {
+			if out == nil {
+				return nil
+			}
+			if err := json.Unmarshal(response, out); err != nil {
+				return fmt.Errorf("decoding the answer of %s: %w", operation, err)
+			}
+			return nil
+		}
+		name, message := exception(response)
+		if !throttling[name] || attempt == 20 {
+			return fmt.Errorf("%s: %s (HTTP %d): %s", operation, name, status, message)
+		}
+		timer := time.NewTimer(min(100*time.Millisecond<<attempt, 2*time.Second))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// aliasName is the alias that CreateAlias finds taken.
+func (k *keySet) aliasName() string { return "alias/trent-quota-" + k.ids["SYMMETRIC_DEFAULT"] }
+
+var message = base64.StdEncoding.EncodeToString([]byte("quota verification"))
+
+// prepareArtifacts makes what Decrypt, Verify and VerifyMac send, an alias and a peer's public key. What a key cannot be used for is
+// left out of the rows.
+func (k *keySet) prepareArtifacts(ctx context.Context) error {
+	symmetric := k.ids["SYMMETRIC_DEFAULT"]
+	var policy struct{ Policy string }
+	if err := k.call(ctx, "CreateAlias", map[string]any{"AliasName": k.aliasName(), "TargetKeyId": symmetric}, nil); err != nil && ctx.Err() != nil {
+		return err
+	}
+	if err := k.call(ctx, "GetKeyPolicy", map[string]any{"KeyId": symmetric, "PolicyName": "default"}, &policy); err == nil {
+		k.policy = policy.Policy
+	}
+	var peer struct{ PublicKey string }
+	if id := k.ids[agreementKey]; id != "" && k.call(ctx, "GetPublicKey", map[string]any{"KeyId": id}, &peer) == nil {
+		k.peer = peer.PublicKey
+	}
+	for _, m := range []struct{ spec, operation string }{{"SYMMETRIC_DEFAULT", "Encrypt"}, {"RSA_2048", "Encrypt"}, {"RSA_2048", "Sign"},
+		{"ECC_NIST_P256", "Sign"}, {"ML_DSA_44", "Sign"}, {"HMAC_256", "GenerateMac"}} {
+		in, ok := k.members(quota.Call{Operation: m.operation, KeySpec: m.spec})
+		if !ok {
+			continue
+		}
+		var out struct{ CiphertextBlob, Signature, Mac string }
+		if err := k.call(ctx, m.operation, in, &out); err == nil {
+			k.made[m.operation+" "+m.spec] = out.CiphertextBlob + out.Signature + out.Mac
+		}
+	}
+	return ctx.Err()
+}
+
+// release takes the alias back and schedules the keys' deletion in seven days, the shortest time that there is.
+func (k *keySet) release(ctx context.Context) error {
+	var failures []error
+	if k.ids["SYMMETRIC_DEFAULT"] != "" {
+		failures = append(failures, k.call(ctx, "DeleteAlias", map[string]any{"AliasName": k.aliasName()}, nil))
+	}
+	for _, id := range k.ids {
+		failures = append(failures, k.call(ctx, "ScheduleKeyDeletion", map[string]any{"KeyId": id, "PendingWindowInDays": 7}, nil))
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("keys of this run were left behind (tagged created-by=trent-load): %w", err)
+	}
+	return nil
+}
+
+func (k *keySet) body(c quota.Call, _ int) ([]byte, bool) {
+	in, ok := k.members(c)
+	if !ok {
+		return nil, false
+	}
+	body, err := json.Marshal(in)
+	return body, err == nil
+}
