@@ -55,7 +55,7 @@ func RenderHTML(w io.Writer, r *Record) error {
 		p.Headline = title
 	}
 	for _, make := range []func(*Record) (figure, bool){
-		capacityFigure, percentileFigure, throughputFigure, latencyTimeFigure, machineFigure,
+		capacityFigure, percentileFigure, throughputFigure, latencyTimeFigure, heatFigure, machineFigure,
 	} {
 		if fig, ok := make(r); ok {
 			p.Figures = append(p.Figures, fig)

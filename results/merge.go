@@ -21,7 +21,7 @@ func Merge(all []*Record) (*Record, error) {
 	}
 	merged := *all[0]
 	merged.Operations, merged.Series, merged.Machine, merged.Verdicts, merged.Gates, merged.Notes = nil, nil, nil, nil, nil, nil
-	merged.Lags, merged.Cost, merged.Capacity = Lags{}, Cost{}, nil
+	merged.Lags, merged.Cost, merged.Capacity, merged.Heat = Lags{}, Cost{}, nil, nil
 	merged.Schedule.MeanRate, merged.Engine.Connections = 0, 0
 	merged.Engine.Due, merged.Engine.Sent, merged.Engine.Done, merged.Engine.Reconnects, merged.Engine.Capped = 0, 0, 0, 0, 0
 	first, last := all[0].Started, all[0].Started

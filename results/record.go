@@ -43,6 +43,7 @@ type Record struct {
 	Operations []Operation `json:"operations"`
 	Lags       Lags        `json:"lags"`
 	Series     []Second    `json:"series,omitempty"`
+	Heat       *Heat       `json:"heat,omitempty"`
 	Machine    []Sample    `json:"machine,omitempty"`
 	Cost       Cost        `json:"cost"`
 

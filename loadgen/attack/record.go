@@ -56,6 +56,7 @@ func Fill(r *results.Record, t *Trial, res *Result, host machine.Host) error {
 	r.Lags = results.Lags{Pacer: quantiles(res.Summary.PacerLag()), Wait: quantiles(res.Summary.WaitLag()),
 		Send: quantiles(res.Summary.SendLag()), Client: quantiles(res.Summary.ClientLag())}
 	r.Series = series(res.Summary)
+	r.Heat = heat(res.Summary)
 	r.Machine = samples(res.Samples)
 	r.Cost = results.Cost{Requests: res.Report.Sent}
 	if c := res.ClientCost(); c > 0 {
@@ -232,6 +233,23 @@ func series(s *measure.Summary) []results.Second {
 		out = append(out, second)
 	}
 	return out
+}
+
+// heat is how latency spread over the whole run.
+func heat(s *measure.Summary) *results.Heat {
+	var blocks [][]results.LatencyCount
+	all := s.Blocks()
+	for i := range all {
+		for time.Duration(len(blocks))*s.Width < all[i].Start {
+			blocks = append(blocks, nil) // nothing was due
+		}
+		var bins []results.LatencyCount
+		for _, bin := range all[i].Latencies {
+			bins = append(bins, results.LatencyCount(bin))
+		}
+		blocks = append(blocks, bins)
+	}
+	return results.NewHeat(s.Width, blocks)
 }
 
 func samples(in []machine.Sample) []results.Sample {
