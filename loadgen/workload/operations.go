@@ -53,6 +53,10 @@ var operations = map[string]operation{
 	"ListKeyPolicies":                 {usage: anyUsage},
 	"ListResourceTags":                {usage: anyUsage},
 	"ListAliases":                     {usage: anyUsage},
+	"GetKeyRotationStatus":            {usage: anyUsage},
+	"ListGrants":                      {usage: anyUsage},
+	"ListKeyRotations":                {usage: anyUsage},
+	"CreateGrant":                     {usage: anyUsage},
 	"ListKeys":                        {},
 }
 

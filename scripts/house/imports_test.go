@@ -66,7 +66,7 @@ var rooms = map[string][]string{
 	"loadgen/slo":      {"loadgen/measure", "results/stats"},
 	"loadgen/machine":  {},
 	"loadgen/quota":     {},
-	"loadgen/traffic":   {},
+	"loadgen/traffic":   {"loadgen/workload", "loadgen/schedule"},
 	"loadgen/spawn":     {"loadgen/engine", "loadgen/machine"},
 	"loadgen/scrape":    {},
 	"loadgen/attack":    {"loadgen/*", "results", "results/stats"},
