@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"trent/loadgen/measure"
@@ -22,6 +24,7 @@ type Provisioned struct {
 	keys      [][]string   // IDs by group and index
 	artifacts [][]artifact // by entry, then key × made + variant
 	made      []int        // artifacts for each key, by entry
+	grantee   atomic.Pointer[string]
 
 	mu       sync.Mutex
 	released bool
@@ -47,6 +50,23 @@ func (p *Provisioned) Artifact(entry, key, variant int) (value, payload string) 
 
 // Artifacts is described at workload.Material.
 func (p *Provisioned) Artifacts(entry int) int { return p.made[entry] }
+
+// Grantee is the root of the account that the keys are in, to whom grants are made; "" where the service did not say.
+func (p *Provisioned) Grantee() string {
+	if arn := p.grantee.Load(); arn != nil {
+		return *arn
+	}
+	return ""
+}
+
+// rootOf is the ARN of the account's root of a key's ARN, "" of what is no such ARN.
+func rootOf(keyARN string) string {
+	parts := strings.Split(keyARN, ":") // arn:aws:kms:us-east-1:111122223333:key/…
+	if len(parts) != 6 || parts[0] != "arn" {
+		return ""
+	}
+	return "arn:" + parts[1] + ":iam::" + parts[4] + ":root"
+}
 
 // Requests is the number of requests sent or set aside (for Release) under the target's cap, runs included.
 func (p *Provisioned) Requests() uint64 { return p.budget.used.Load() }
@@ -133,7 +153,7 @@ func (p *Provisioned) createKey(ctx context.Context, g *workload.KeyGroup, group
 	if err != nil {
 		return fmt.Errorf("encoding CreateKey: %w", err)
 	}
-	var out struct{ KeyMetadata struct{ KeyId string } }
+	var out struct{ KeyMetadata struct{ KeyId, Arn string } }
 	if err := p.request(ctx, "CreateKey", body, &out); err != nil {
 		return err
 	}
@@ -141,6 +161,8 @@ func (p *Provisioned) createKey(ctx context.Context, g *workload.KeyGroup, group
 		return errors.New("CreateKey answered without a KeyId")
 	}
 	p.keys[group][i] = out.KeyMetadata.KeyId
+	root := rootOf(out.KeyMetadata.Arn)
+	p.grantee.Store(&root)
 	return nil
 }
 

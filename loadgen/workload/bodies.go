@@ -17,6 +17,14 @@ type Material interface {
 	Artifacts(entry int) int
 }
 
+// Grantor is a Material that knows whom to give grants to: CreateGrant's GranteePrincipal is an ARN of the keys' account.
+type Grantor interface {
+	Grantee() string
+}
+
+// noGrantee stands where the material does not say.
+const noGrantee = "arn:aws:iam::000000000000:root"
+
 // Bodies appends requests from templates that are built once.
 type Bodies struct {
 	workload *Workload
@@ -52,6 +60,10 @@ const (
 // Bodies builds the templates of a workload. A nil material is allowed as long as no request with a key is appended.
 func (w *Workload) Bodies(m Material) *Bodies {
 	b := &Bodies{workload: w, material: m, pool: newPool(), entries: make([]template, len(w.Mix))}
+	grantee := noGrantee
+	if g, ok := m.(Grantor); ok && g.Grantee() != "" {
+		grantee = g.Grantee()
+	}
 	for i := range w.Mix {
 		e := &w.Mix[i]
 		t := template{operation: e.Operation}
@@ -63,7 +75,7 @@ func (w *Workload) Bodies(m Material) *Bodies {
 			n = e.Variants
 		}
 		for v := range n {
-			t.variants = append(t.variants, e.pieces(v))
+			t.variants = append(t.variants, e.pieces(v, grantee))
 		}
 		b.entries[i] = t
 	}
@@ -187,7 +199,7 @@ func (w *writer) done() []piece {
 }
 
 // pieces is the request of a variant, members in the order in which the SDKs' serializers write them where that matters to nobody.
-func (e *Entry) pieces(variant int) []piece {
+func (e *Entry) pieces(variant int, grantee string) []piece {
 	w := &writer{}
 	op := operations[e.Operation]
 	switch e.Operation {
@@ -205,6 +217,11 @@ func (e *Entry) pieces(variant int) []piece {
 		w.object("DestinationEncryptionContext", e.Context, variant)
 		w.slot("DestinationKeyId", destinationPiece)
 		w.object("SourceEncryptionContext", e.Context, variant)
+	case "CreateGrant":
+		w.str("GranteePrincipal", grantee)
+		w.slot("KeyId", keyPiece)
+		w.member("Operations")
+		w.text = append(w.text, grantOperations(e.usage)...)
 	case "ListKeys":
 	case "GenerateRandom":
 		w.member("NumberOfBytes")
@@ -216,10 +233,22 @@ func (e *Entry) pieces(variant int) []piece {
 		}
 		w.object("EncryptionContext", e.Context, variant)
 		w.slot("KeyId", keyPiece)
+		w.optional("KeyPairSpec", e.PairSpec)
 		w.optional("KeySpec", e.DataKeySpec)
 		e.payloadPieces(w, &op)
 	}
 	return w.done()
+}
+
+// grantOperations is what a grant on a key of the usage is for, as JSON.
+func grantOperations(usage string) string {
+	switch usage {
+	case signVerify:
+		return `["Sign"]`
+	case generateMac:
+		return `["GenerateMac"]`
+	}
+	return `["Decrypt"]`
 }
 
 func (e *Entry) payloadPieces(w *writer, op *operation) {

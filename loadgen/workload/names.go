@@ -1,12 +1,24 @@
 package workload
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Operations lists the operations that a mix may contain.
 func Operations() []string { return names(operations) }
 
 // KeySpecs lists the key specs that a key group may have.
 func KeySpecs() []string { return names(specs) }
+
+// PairSpecs lists the specs of data key pairs.
+func PairSpecs() []string { return slices.Clone(pairSpecs) }
+
+// MakesPairs reports whether an operation makes data key pairs.
+func MakesPairs(operation string) bool { return isPair(operation) }
+
+// TakesContext reports whether an operation takes an encryption context, with a symmetric key.
+func TakesContext(operation string) bool { return operations[operation].context }
 
 // UsesKey reports whether an operation names a key.
 func UsesKey(operation string) bool { return operations[operation].usage != "" }
@@ -20,6 +32,9 @@ func Usage(operation, keySpec string) (string, error) {
 	}
 	if op.usage == "" {
 		return "", nil
+	}
+	if isPair(operation) && slices.Contains(pairSpecs, keySpec) {
+		return encryptDecrypt, nil // the spec is the pair's
 	}
 	s, ok := specs[keySpec]
 	if !ok {

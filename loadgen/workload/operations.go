@@ -1,6 +1,9 @@
 package workload
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Artifact is what must be made beforehand so that an operation can succeed.
 type Artifact uint8
@@ -37,27 +40,29 @@ type operation struct {
 // operations lists what a mix may contain. Limits: the AWS KMS API reference of each operation (Plaintext and Message 4,096 bytes,
 // NumberOfBytes 1,024).
 var operations = map[string]operation{
-	"Encrypt":                         {usage: encryptDecrypt, payload: "Plaintext", limit: 4096, context: true, algorithm: "EncryptionAlgorithm"},
-	"Decrypt":                         {usage: encryptDecrypt, payload: "CiphertextBlob", limit: 4096, context: true, algorithm: "EncryptionAlgorithm", artifact: Ciphertext},
-	"ReEncrypt":                       {usage: encryptDecrypt, symmetric: true, payload: "CiphertextBlob", limit: 4096, context: true, artifact: Ciphertext},
-	"GenerateDataKey":                 {usage: encryptDecrypt, symmetric: true, payload: "NumberOfBytes", limit: 1024, context: true},
-	"GenerateDataKeyWithoutPlaintext": {usage: encryptDecrypt, symmetric: true, payload: "NumberOfBytes", limit: 1024, context: true},
-	"GenerateRandom":                  {payload: "NumberOfBytes", limit: 1024},
-	"Sign":                            {usage: signVerify, payload: "Message", limit: 4096, algorithm: "SigningAlgorithm"},
-	"Verify":                          {usage: signVerify, payload: "Message", limit: 4096, algorithm: "SigningAlgorithm", artifact: Signature},
-	"GenerateMac":                     {usage: generateMac, payload: "Message", limit: 4096, algorithm: "MacAlgorithm"},
-	"VerifyMac":                       {usage: generateMac, payload: "Message", limit: 4096, algorithm: "MacAlgorithm", artifact: MAC},
-	"GetPublicKey":                    {usage: anyUsage},
-	"DescribeKey":                     {usage: anyUsage},
-	"GetKeyPolicy":                    {usage: anyUsage},
-	"ListKeyPolicies":                 {usage: anyUsage},
-	"ListResourceTags":                {usage: anyUsage},
-	"ListAliases":                     {usage: anyUsage},
-	"GetKeyRotationStatus":            {usage: anyUsage},
-	"ListGrants":                      {usage: anyUsage},
-	"ListKeyRotations":                {usage: anyUsage},
-	"CreateGrant":                     {usage: anyUsage},
-	"ListKeys":                        {},
+	"GenerateDataKeyPair":                 {usage: encryptDecrypt, symmetric: true, context: true},
+	"GenerateDataKeyPairWithoutPlaintext": {usage: encryptDecrypt, symmetric: true, context: true},
+	"Encrypt":                             {usage: encryptDecrypt, payload: "Plaintext", limit: 4096, context: true, algorithm: "EncryptionAlgorithm"},
+	"Decrypt":                             {usage: encryptDecrypt, payload: "CiphertextBlob", limit: 4096, context: true, algorithm: "EncryptionAlgorithm", artifact: Ciphertext},
+	"ReEncrypt":                           {usage: encryptDecrypt, symmetric: true, payload: "CiphertextBlob", limit: 4096, context: true, artifact: Ciphertext},
+	"GenerateDataKey":                     {usage: encryptDecrypt, symmetric: true, payload: "NumberOfBytes", limit: 1024, context: true},
+	"GenerateDataKeyWithoutPlaintext":     {usage: encryptDecrypt, symmetric: true, payload: "NumberOfBytes", limit: 1024, context: true},
+	"GenerateRandom":                      {payload: "NumberOfBytes", limit: 1024},
+	"Sign":                                {usage: signVerify, payload: "Message", limit: 4096, algorithm: "SigningAlgorithm"},
+	"Verify":                              {usage: signVerify, payload: "Message", limit: 4096, algorithm: "SigningAlgorithm", artifact: Signature},
+	"GenerateMac":                         {usage: generateMac, payload: "Message", limit: 4096, algorithm: "MacAlgorithm"},
+	"VerifyMac":                           {usage: generateMac, payload: "Message", limit: 4096, algorithm: "MacAlgorithm", artifact: MAC},
+	"GetPublicKey":                        {usage: anyUsage},
+	"DescribeKey":                         {usage: anyUsage},
+	"GetKeyPolicy":                        {usage: anyUsage},
+	"ListKeyPolicies":                     {usage: anyUsage},
+	"ListResourceTags":                    {usage: anyUsage},
+	"ListAliases":                         {usage: anyUsage},
+	"GetKeyRotationStatus":                {usage: anyUsage},
+	"ListGrants":                          {usage: anyUsage},
+	"ListKeyRotations":                    {usage: anyUsage},
+	"CreateGrant":                         {usage: anyUsage},
+	"ListKeys":                            {},
 }
 
 // spec is what a workload must know of a key spec: usages (the default first), algorithms by usage (the default first), digest
@@ -96,6 +101,15 @@ var specs = map[string]spec{
 	"HMAC_384":              {usages: []string{generateMac}, mac: []string{"HMAC_SHA_384"}},
 	"HMAC_512":              {usages: []string{generateMac}, mac: []string{"HMAC_SHA_512"}},
 }
+
+// defaultPair is the spec of data key pairs where none is given.
+const defaultPair = "ECC_NIST_P256"
+
+// pairSpecs are the specs of data key pairs, "GenerateDataKeyPair" of the AWS KMS API reference.
+var pairSpecs = []string{"ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_NIST_EDWARDS25519", "ECC_SECG_P256K1", "RSA_2048", "RSA_3072", "RSA_4096"}
+
+// isPair reports whether an operation makes key pairs.
+func isPair(operation string) bool { return strings.HasPrefix(operation, "GenerateDataKeyPair") }
 
 // digestSizes are the bytes of a digest by the end of the algorithm's name.
 var digestSizes = map[string]int{"_SHA_1": 20, "_256": 32, "_384": 48, "_512": 64}

@@ -131,7 +131,7 @@ func (w *Workload) entryKeys(e *Entry, op *operation, at string) (path, message 
 		return at + ".keys", fmt.Sprintf("no key group is named %q", e.Keys)
 	}
 	g := &w.Keys[e.group]
-	e.Keys = g.Name
+	e.Keys, e.usage = g.Name, g.Usage
 	switch {
 	case op.symmetric && g.Spec != symmetric:
 		return at + ".keys", fmt.Sprintf("%s needs keys of spec %s, group %q has %s", e.Operation, symmetric, g.Name, g.Spec)
@@ -189,6 +189,16 @@ func (w *Workload) entryAlgorithm(e *Entry, op *operation, at string) (path, mes
 }
 
 func (w *Workload) entryPayload(e *Entry, op *operation, at string) (path, message string) {
+	if isPair(e.Operation) {
+		if e.PairSpec == "" {
+			e.PairSpec = defaultPair
+		}
+		if !slices.Contains(pairSpecs, e.PairSpec) {
+			return at + ".pair_spec", fmt.Sprintf("unknown spec of a key pair %q: expected one of %s", e.PairSpec, strings.Join(pairSpecs, ", "))
+		}
+	} else if e.PairSpec != "" {
+		return at + ".pair_spec", "pair_spec is for GenerateDataKeyPair and its variant without plaintext"
+	}
 	numbered := op.payload == "NumberOfBytes"
 	dataKey := numbered && op.usage != ""
 	switch {

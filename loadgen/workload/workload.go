@@ -8,6 +8,8 @@
 // A Workload is immutable once loaded. Workload, Sequence and Bodies are safe for concurrent use and start no goroutine.
 package workload
 
+import "fmt"
+
 // Workload is a description of traffic.
 type Workload struct {
 	Name        string     `yaml:"name"`
@@ -48,6 +50,8 @@ type Entry struct {
 	Algorithm string `yaml:"algorithm"`
 	// DataKeySpec of GenerateDataKey: AES_256 (default) or AES_128, unless a payload size is given.
 	DataKeySpec string `yaml:"data_key_spec"`
+	// PairSpec of GenerateDataKeyPair: default ECC_NIST_P256.
+	PairSpec string `yaml:"pair_spec"`
 	// MessageType of Sign and Verify: RAW (default) or DIGEST.
 	MessageType string `yaml:"message_type"`
 	// Destination is ReEncrypt's destination key group; default: the same group's next key.
@@ -61,6 +65,15 @@ type Entry struct {
 
 	group       int // index into Keys, −1 for operations without a key
 	destination int
+	usage       string // of its key; "" for operations without a key
+}
+
+// New completes and checks a workload that was not read from a file. w is changed and must not be used otherwise.
+func New(w *Workload) (*Workload, error) {
+	if path, message := w.complete(); message != "" {
+		return nil, fmt.Errorf("workload %s: %s: %s", w.Name, path, message)
+	}
+	return w, nil
 }
 
 // EntryNames are the names of the mix, by index, as measure.Config wants them.
