@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 func newAttackCommand(e *environment) *cobra.Command {
 	var f loadFlags
 	var x exportFlags
+	var window windowFlags
 	var rate float64
 	var duration time.Duration
 	var spec string
@@ -29,29 +29,30 @@ counts from when each request was due. It makes the keys it needs, schedules the
 writes a JSON record and an HTML report. Endpoint, credentials, Region and CA come from the usual AWS_*
 environment. Without --slo it only measures.
 
+A workload may be a file of causes, such as buckets, queues and starting pods (see 'trent workload'). Without
+--rate or --schedule its calls come when the causes make them: by default in the busiest stretch of the
+modelled day, or from --from, sped up by --speedup and thinned by --scale.
+
 Exit codes: 0 passed, 1 could not run, 2 usage, 3 a limit was missed, 5 void (client or machine disturbed
 the run), 6 inconclusive, 130 interrupted.`,
 		Example: `  eval "$(trent env)"; trent attack --rate 500 --duration 10s
   trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml
   trent attack --schedule "linear:100-2000 60s" --engine native --out results/ramp
   trent attack --rate 500 --duration 10s --raw hits.csv.gz --hdr-log latency.hlog
+  trent attack --workload web-shop --duration 60s --speedup 1440 --scale 0.01
   trent attack --endpoint https://kms.eu-west-1.amazonaws.com --allow-remote --max-requests 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if spec == "" {
-				spec = fmt.Sprintf("%g/s %s", rate, duration)
-			} else if c.Flags().Changed("rate") || c.Flags().Changed("duration") {
-				return usageError(errors.New("--schedule contains rate and duration"), "leave out --rate and --duration, or --schedule")
-			}
-			times, err := schedule.Parse(spec, f.seed)
+			times, err := window.arrivals(c, &f, spec, rate, duration)
 			if err != nil {
-				return usageError(err, `for example --schedule "poisson:500 30s", "linear:100-1000 30s" or "steps:100x5s,200x5s"`)
+				return err
 			}
 			return runAttack(c, e, &f, &x, times)
 		},
 	}
 	f.bind(c, engine.Names()[0])
 	x.bind(c)
+	window.bind(c)
 	c.Flags().StringVar(&f.endpoint, "endpoint", "", "URL of the KMS endpoint (default: AWS_ENDPOINT_URL_KMS or AWS_ENDPOINT_URL)")
 	c.Flags().DurationVar(&f.timeout, "timeout", 10*time.Second, "of one request, and the longest wait for a connection")
 	c.Flags().Float64Var(&rate, "rate", 100, "requests due a second")

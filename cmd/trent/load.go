@@ -15,7 +15,6 @@ import (
 
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
-	"trent/loadgen/workload"
 	"trent/results"
 )
 
@@ -60,7 +59,7 @@ type loadFlags struct {
 
 func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
 	flags := c.Flags()
-	flags.StringVar(&f.workload, "workload", "mixed", "what is sent: a built-in workload ("+strings.Join(workload.Builtin(), ", ")+") or a file")
+	flags.StringVar(&f.workload, "workload", "mixed", "what is sent: a built-in workload ("+builtinWorkloads()+") or a file")
 	flags.StringVar(&f.slo, "slo", "", "SLO file with the limits that the run is judged by")
 	flags.StringVar(&f.engine, "engine", defaultEngine, "how hits are sent: "+strings.Join(engine.Names(), " or "))
 	flags.IntVar(&f.connections, "connections", 64, "connections to the endpoint")
@@ -78,18 +77,6 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
-}
-
-func loadWorkload(name string) (w *workload.Workload, source string, err error) {
-	w, err = workload.Load(name)
-	if err != nil {
-		return nil, "", usageError(err, "built-in workloads: "+strings.Join(workload.Builtin(), ", "))
-	}
-	// A built-in workload has no file; its name says it all.
-	if text, err := os.ReadFile(name); err == nil {
-		source = string(text)
-	}
-	return w, source, nil
 }
 
 // target is the endpoint by flag or AWS_* environment.

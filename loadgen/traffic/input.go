@@ -184,6 +184,12 @@ func parseClock(text string) (float64, error) {
 	return total, nil
 }
 
+// ParseClock reads a time of day such as 09:00, as time since midnight.
+func ParseClock(text string) (time.Duration, error) {
+	v, err := parseClock(text)
+	return seconds(v), err
+}
+
 // number writes a figure for formulas: at most six digits, no exponent below a million.
 func number(v float64) string {
 	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
