@@ -86,8 +86,17 @@ const (
 // Load returns a built-in file by its name, or reads one. Errors: *workload.Error for the content, else why it cannot be
 // read.
 func Load(nameOrFile string) (*File, error) {
+	data, err := Read(nameOrFile)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(nameOrFile, data)
+}
+
+// Read is the text of a built-in file, or of one on disk.
+func Read(nameOrFile string) ([]byte, error) {
 	if data, err := builtin.ReadFile("builtin/" + nameOrFile + ".yaml"); err == nil {
-		return Parse(nameOrFile, data)
+		return data, nil
 	}
 	data, err := os.ReadFile(nameOrFile)
 	if errors.Is(err, os.ErrNotExist) {
@@ -96,7 +105,7 @@ func Load(nameOrFile string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading causes: %w", err)
 	}
-	return Parse(nameOrFile, data)
+	return data, nil
 }
 
 // Names reports whether a text, as a name or the content of a file, names causes: what Load and Parse are for.
@@ -210,11 +219,12 @@ type dayCurve struct {
 
 var flat = dayCurve{factor: 1}
 
-func (d dayCurve) curve(mean float64) Curve {
-	if d.factor <= 1 {
+// curve is that of calls which follow the day in part.
+func (d dayCurve) curve(mean, follow float64) Curve {
+	if d.factor <= 1 || follow == 0 || mean == 0 {
 		return Curve{Mean: mean}
 	}
-	return Curve{Mean: mean, Swing: mean * (d.factor - 1), Period: Day, Peak: d.peak}
+	return Curve{Mean: mean, Swing: mean * (d.factor - 1) * follow, Period: Day, Peak: d.peak}
 }
 
 // day reads "flat" or {peak_to_mean: 1.8, peak_at: "14:00"}.

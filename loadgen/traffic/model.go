@@ -65,7 +65,7 @@ func (in *inputs) d(name string) time.Duration { return seconds(in.n(name)) }
 type term struct {
 	operation string
 	rate      float64 // mean, calls a second
-	steady    bool    // does not follow the day
+	follow    float64 // how far it follows the day: 1 in proportion, 0 not at all
 	storm     *Storm
 	formula   string
 	context   map[string]string
@@ -83,12 +83,21 @@ type terms struct {
 
 // call adds calls that follow the day.
 func (t *terms) call(operation string, rate float64, formula string, args ...any) *term {
-	return t.add(term{operation: operation, rate: rate, formula: fill(formula, args)})
+	return t.add(term{operation: operation, rate: rate, follow: 1, formula: fill(formula, args)})
 }
 
 // steady adds calls that come alike by day and night.
 func (t *terms) steady(operation string, rate float64, formula string, args ...any) *term {
-	return t.add(term{operation: operation, rate: rate, steady: true, formula: fill(formula, args)})
+	return t.add(term{operation: operation, rate: rate, formula: fill(formula, args)})
+}
+
+// misses adds the calls of holders that keep what they fetched. The more often they use it, the less the calls depend on
+// how often: a change of the uses by a small share changes the misses by that ÷ (1 + λ × hold).
+func (t *terms) misses(operation string, share, holders, uses, hold float64, formula string, args ...any) {
+	rate := share * expiring(holders, uses, hold)
+	if rate > 0 {
+		t.call(operation, rate, formula, args...).follow = 1 / (1 + uses/holders*hold)
+	}
 }
 
 // burst adds a storm.
@@ -264,11 +273,7 @@ func (p *reader) flows(node ast.Node, file *File, m *Model, c *Cause, out *terms
 			p.fail(node, "%s: %v; list the key under keys with its spec", c.Name, err)
 			return
 		}
-		shape := day
-		if t.steady {
-			shape = flat
-		}
-		f.Rate = shape.curve(t.rate)
+		f.Rate = day.curve(t.rate, t.follow)
 		if t.storm != nil {
 			f.Storms = []Storm{*t.storm}
 		}

@@ -29,7 +29,7 @@ func dynamoDB() Model {
 			out.context = map[string]string{"aws:dynamodb:tableName": "table-{v}", "aws:dynamodb:subscriberId": "000000000000"}
 			requests, holders := in.n("requests"), in.n("connections")*in.n("principals")
 			if in.on("keep_alive") {
-				out.call("Decrypt", expiring(holders, requests, in.n("cache")), "%v connections × %v principals, each cached for %v s, %v/s requests",
+				out.misses("Decrypt", 1, holders, requests, in.n("cache"), "%v connections × %v principals, each cached for %v s, %v/s requests",
 					in.n("connections"), in.n("principals"), in.n("cache"), requests)
 			} else {
 				out.call("Decrypt", requests, "%v/s requests × 1, as each opens a connection", requests)
@@ -80,13 +80,19 @@ func encryptionSDKTerms(in *inputs, out *terms) {
 	entry := messages / (in.n("producers") * in.n("contexts"))
 	uses := math.Min(in.n("max_messages"), 1+entry*in.n("max_age"))
 	keys := messages * (kept/uses + 1 - kept)
+	// Data keys that age out are as many by day as by night; those that are used up follow the messages.
+	follow := 1.0
+	if uses < in.n("max_messages") {
+		follow = (kept/(uses*uses) + 1 - kept) / (kept/uses + 1 - kept)
+	}
 	const formula = "%v/s messages ÷ %v uses of a data key (at most %v messages, %v s at %v/s each), %v of the entries kept"
-	out.call("GenerateDataKey", keys, formula, messages, uses, in.n("max_messages"), in.n("max_age"), entry, kept)
+	out.call("GenerateDataKey", keys, formula, messages, uses, in.n("max_messages"), in.n("max_age"), entry, kept).follow = follow
 	if further > 0 {
-		out.call("Encrypt", keys*further, formula+", × %v further wrapping keys", messages, uses, in.n("max_messages"), in.n("max_age"), entry, kept, further)
+		out.call("Encrypt", keys*further, formula+", × %v further wrapping keys",
+			messages, uses, in.n("max_messages"), in.n("max_age"), entry, kept, further).follow = follow
 	}
 	if reads > 0 {
 		out.assume("reads", "a consumer decrypts a data key once for all messages under it")
-		out.call("Decrypt", reads*(kept/uses+1-kept), "%v/s reads ÷ %v messages of a data key, %v of the entries kept", reads, uses, kept)
+		out.call("Decrypt", reads*(kept/uses+1-kept), "%v/s reads ÷ %v messages of a data key, %v of the entries kept", reads, uses, kept).follow = follow
 	}
 }

@@ -23,16 +23,20 @@ func sqs() Model {
 			if d > 86400 {
 				out.fail("reuse_period is from 60s to 24h")
 			}
-			// Of a principal that is rarely active, each activity is followed by a period without a call.
-			active := func(principals float64) float64 { return queues * principals / d }
-			if in.given("messages") {
-				active = func(principals float64) float64 { return expiring(queues*principals, in.n("messages"), d) }
-				out.assume("messages", "a principal fetches a key at its first activity after the last one expired, and messages spread evenly over queues and principals")
-			}
 			out.context = map[string]string{"aws:sqs:arn": "arn:aws:sqs:us-east-1:000000000000:queue-{v}"}
 			out.assume("encryption context", "the name aws:sqs:arn is recalled, not read in the guide; it changes no count")
-			out.call("GenerateDataKey", active(p), "%v queues ÷ %v s × P = %v", queues, d, p)
-			out.call("Decrypt", active(p)+active(c), "%v queues ÷ %v s × (P + C) = (%v + %v)", queues, d, p, c)
+			if !in.given("messages") {
+				out.steady("GenerateDataKey", queues*p/d, "%v queues ÷ %v s × P = %v", queues, d, p)
+				out.steady("Decrypt", queues*(p+c)/d, "%v queues ÷ %v s × (P + C) = (%v + %v)", queues, d, p, c)
+				return
+			}
+			// Of a principal that is rarely active, each activity is followed by a period without a call.
+			uses := in.n("messages")
+			out.assume("messages", "a principal fetches a key at its first activity after the last one expired, and messages spread evenly over queues and principals")
+			const formula = "%v queues × %v %s, each for %v s, %v/s messages"
+			out.misses("GenerateDataKey", 1, queues*p, uses, d, formula, queues, p, "producers", d, uses)
+			out.misses("Decrypt", 1, queues*p, uses, d, formula, queues, p, "producers", d, uses)
+			out.misses("Decrypt", 1, queues*c, uses, d, formula, queues, c, "consumers", d, uses)
 		},
 	}
 }
@@ -52,7 +56,7 @@ func sns() Model {
 			rate := in.n("topics") * in.n("publishers") / in.n("reuse_period")
 			out.context = map[string]string{"aws:sns:topicArn": "arn:aws:sns:us-east-1:000000000000:topic-{v}"}
 			for _, op := range []string{"GenerateDataKey", "Decrypt"} {
-				out.call(op, rate, "%v topics × %v publishers ÷ %v s", in.n("topics"), in.n("publishers"), in.n("reuse_period"))
+				out.steady(op, rate, "%v topics × %v publishers ÷ %v s", in.n("topics"), in.n("publishers"), in.n("reuse_period"))
 			}
 		},
 	}

@@ -33,7 +33,7 @@ func secretsManager() Model {
 				if holders == 0 {
 					out.fail("cached_reads needs instances")
 				}
-				out.call("Decrypt", expiring(holders, uses, in.n("cache_ttl")), "%v instances × %v secrets, each kept for %v s, %v/s reads",
+				out.misses("Decrypt", 1, holders, uses, in.n("cache_ttl"), "%v instances × %v secrets, each kept for %v s, %v/s reads",
 					in.n("instances"), in.n("secrets"), in.n("cache_ttl"), uses)
 				if !in.given("cache_ttl") {
 					out.assume("cache_ttl", "the default of the client cache, 1 hour, is recalled")

@@ -46,14 +46,13 @@ func s3() Model {
 			out.assume("lifetime", "the lifetime of a bucket-level key is not published; 300 s unless given otherwise")
 			sessions, life := in.n("requesters")*in.n("buckets"), in.n("lifetime")
 			reads += in.n("multipart_uploads") * (in.n("parts") + 1)
-			total := expiring(sessions, writes+reads, life)
 			if writes+reads == 0 {
 				return
 			}
 			share := writes / (writes + reads)
 			const formula = "%v requesters × %v buckets, a key each for %v s; %v of %v requests a second write"
-			out.call("GenerateDataKey", total*share, formula, in.n("requesters"), in.n("buckets"), life, writes, writes+reads)
-			out.call("Decrypt", total*(1-share), formula, in.n("requesters"), in.n("buckets"), life, writes, writes+reads)
+			out.misses("GenerateDataKey", share, sessions, writes+reads, life, formula, in.n("requesters"), in.n("buckets"), life, writes, writes+reads)
+			out.misses("Decrypt", 1-share, sessions, writes+reads, life, formula, in.n("requesters"), in.n("buckets"), life, writes, writes+reads)
 		},
 	}
 }

@@ -28,8 +28,17 @@ const maxFile = 1 << 20
 
 // Load returns a built-in workload by its name, or reads a file.
 func Load(nameOrFile string) (*Workload, error) {
+	data, err := Read(nameOrFile)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(nameOrFile, data)
+}
+
+// Read is the text of a built-in workload, or of a file.
+func Read(nameOrFile string) ([]byte, error) {
 	if data, err := builtin.ReadFile("builtin/" + nameOrFile + ".yaml"); err == nil {
-		return Parse(nameOrFile, data)
+		return data, nil
 	}
 	data, err := os.ReadFile(nameOrFile)
 	if errors.Is(err, os.ErrNotExist) {
@@ -38,7 +47,7 @@ func Load(nameOrFile string) (*Workload, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading workload: %w", err)
 	}
-	return Parse(nameOrFile, data)
+	return data, nil
 }
 
 // Error is what is wrong with a workload file, and where.
