@@ -66,6 +66,7 @@ var rooms = map[string][]string{
 	"loadgen/slo":      {"loadgen/measure", "results/stats"},
 	"loadgen/machine":  {},
 	"loadgen/quota":     {},
+	"loadgen/retry":     {},
 	"loadgen/traffic":   {"loadgen/workload", "loadgen/schedule"},
 	"loadgen/spawn":     {"loadgen/engine", "loadgen/machine"},
 	"loadgen/scrape":    {},
