@@ -125,6 +125,7 @@ type Operation struct {
 	From      string        `json:"from,omitempty"` // the service that calls
 	Caller    string        `json:"caller,omitempty"`
 	Cause     string        `json:"cause,omitempty"` // of the requests, as the workload names it
+	Key       string        `json:"key,omitempty"`   // group of keys, as the workload names it
 	Due       uint64        `json:"due"`
 	Outcomes  []Outcome     `json:"outcomes"`
 	Latency   []Percentile  `json:"latency"` // over hits due: what had no good answer ranks as "never"

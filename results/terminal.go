@@ -109,6 +109,13 @@ func renderOperations(out io.Writer, r *Record) {
 		for _, p := range op.Latency {
 			row = append(row, p.Value.String())
 		}
+		if len(op.Latency) == 0 { // nothing was due
+			for range r.Total.Latency {
+				row = append(row, "–")
+			}
+			rows = append(rows, append(row, "–"))
+			continue
+		}
 		rows = append(rows, append(row, formatDuration(op.Max)))
 	}
 	table(out, rows, align+"r")

@@ -47,7 +47,7 @@ func Fill(r *results.Record, t *Trial, res *Result, host machine.Host) error {
 		e := &res.Summary.Entries[i]
 		op := add(operation(e.Name, t.Plan.Workload.Mix[i].Operation, res.Populations[i+1], exclude, t.Plan.Seed))
 		entry := &t.Plan.Workload.Mix[i]
-		op.From, op.Caller, op.Cause = entry.Service, entry.Caller, entry.Cause
+		op.From, op.Caller, op.Cause, op.Key = entry.Service, entry.Caller, entry.Cause, entry.Keys
 		op.Errors = errorCounts(e.Errors)
 		op.Service = quantiles(e.Outcomes[measure.OK].Service)
 		failures = append(failures, entryOutcomes(&op, e))

@@ -235,6 +235,71 @@ mix:
 	}
 }
 
+// grantor is a material that knows the account of its keys.
+type grantor struct{ material }
+
+func (grantor) Grantee() string { return "arn:aws:iam::111122223333:root" }
+
+func TestManagementBodies(t *testing.T) {
+	t.Parallel()
+	w := parse(t, `
+name: t
+keys:
+  - {name: a}
+  - {name: s, spec: RSA_2048, usage: SIGN_VERIFY}
+  - {name: m, spec: HMAC_256}
+mix:
+  - {operation: CreateGrant, keys: a}
+  - {name: signers, operation: CreateGrant, keys: s}
+  - {name: makers, operation: CreateGrant, keys: m}
+  - {operation: GetKeyRotationStatus, keys: a}
+  - {operation: ListGrants, keys: a}
+  - {operation: GenerateDataKeyPair, keys: a, context: {k: v}}
+  - {operation: GenerateDataKeyPairWithoutPlaintext, keys: a, pair_spec: RSA_3072}
+`)
+	const grant = `{"GranteePrincipal":"arn:aws:iam::111122223333:root","KeyId":"key-%d-0","Operations":["%s"]}`
+	bodies := w.Bodies(grantor{})
+	for i, want := range []string{fmt.Sprintf(grant, 0, "Decrypt"), fmt.Sprintf(grant, 1, "Sign"), fmt.Sprintf(grant, 2, "GenerateMac"), `{"KeyId":"key-0-0"}`, `{"KeyId":"key-0-0"}`,
+		`{"EncryptionContext":{"k":"v"},"KeyId":"key-0-0","KeyPairSpec":"ECC_NIST_P256"}`, `{"KeyId":"key-0-0","KeyPairSpec":"RSA_3072"}`} {
+		if got := string(bodies.Append(nil, &workload.Hit{Entry: i})); got != want {
+			t.Errorf("entry %d:\ngot  %s\nwant %s", i, got, want)
+		}
+	}
+	if got := string(w.Bodies(material{}).Append(nil, &workload.Hit{})); !strings.Contains(got, "arn:aws:iam::000000000000:root") {
+		t.Errorf("without an account: %s", got)
+	}
+	for text, want := range map[string]string{
+		"name: t\nkeys: [{name: a}]\nmix: [{operation: GenerateDataKeyPair, pair_spec: DES}]\n": `unknown spec of a key pair "DES"`,
+		"name: t\nkeys: [{name: a}]\nmix: [{operation: Encrypt, pair_spec: RSA_2048}]\n":        "pair_spec is for GenerateDataKeyPair",
+	} {
+		if _, err := workload.Parse("f.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// What a program asks about operations and specs.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ operation, spec, usage, problem string }{
+		{"Encrypt", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", ""}, {"Sign", "RSA_2048", "SIGN_VERIFY", ""}, {"DescribeKey", "RSA_2048", "ENCRYPT_DECRYPT", ""},
+		{"GetPublicKey", "ECC_NIST_P256", "SIGN_VERIFY", ""}, {"GetPublicKey", "HMAC_256", "", "needs an asymmetric key"}, {"ListKeys", "", "", ""}, {"GenerateRandom", "", "", ""},
+		{"GenerateDataKey", "RSA_2048", "", "needs a key of spec SYMMETRIC_DEFAULT"}, {"GenerateDataKeyPair", "RSA_2048", "ENCRYPT_DECRYPT", ""}, {"GenerateMac", "SYMMETRIC_DEFAULT", "", "needs a key of usage"},
+		{"Brew", "SYMMETRIC_DEFAULT", "", "unknown operation"}, {"Encrypt", "DES", "", "unknown key spec"},
+	} {
+		usage, err := workload.Usage(c.operation, c.spec)
+		if usage != c.usage || (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) {
+			t.Errorf("%s with %s: %q, %v", c.operation, c.spec, usage, err)
+		}
+	}
+	if !workload.UsesKey("Sign") || workload.UsesKey("ListKeys") || !workload.TakesContext("Decrypt") || workload.TakesContext("Sign") || !workload.MakesPairs("GenerateDataKeyPair") {
+		t.Error("operations")
+	}
+	if len(workload.Operations()) < 20 || len(workload.KeySpecs()) < 10 || len(workload.PairSpecs()) < 8 {
+		t.Error("lists")
+	}
+}
+
 // Parsing never panics and refuses with a typed error; what it accepts makes valid requests.
 func FuzzParse(f *testing.F) {
 	for _, name := range workload.Builtin() {
