@@ -98,7 +98,7 @@ func Read(nameOrFile string) ([]byte, error) {
 	if data, err := builtin.ReadFile("builtin/" + nameOrFile + ".yaml"); err == nil {
 		return data, nil
 	}
-	data, err := os.ReadFile(nameOrFile)
+	data, err := workload.ReadFile(nameOrFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%q is neither a file of causes nor built in (%s)", nameOrFile, strings.Join(Builtin(), ", "))
 	}
@@ -113,13 +113,13 @@ func Names(nameOrFile string) bool {
 	if slices.Contains(Builtin(), nameOrFile) {
 		return true
 	}
-	data, err := os.ReadFile(nameOrFile)
+	data, err := workload.ReadFile(nameOrFile)
 	return err == nil && HasCauses(data)
 }
 
 // HasCauses reports whether the text of a workload file has a list of causes. A text that is no YAML has none.
 func HasCauses(data []byte) bool {
-	if len(data) > maxFile {
+	if len(data) > maxFile || workload.CheckDepth("", data) != nil {
 		return false
 	}
 	file, err := parser.ParseBytes(data, 0)
@@ -136,6 +136,9 @@ func HasCauses(data []byte) bool {
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > maxFile {
 		return nil, &workload.Error{File: name, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
+	}
+	if err := workload.CheckDepth(name, data); err != nil {
+		return nil, err
 	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {

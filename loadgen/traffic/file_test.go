@@ -136,6 +136,8 @@ func TestParseErrors(t *testing.T) {
 		{"keys: [{name: k}, {name: k}]\ncauses: [{name: a, model: kinesis}]\n", `key "k" appears twice`},
 		{"keys: [{name: k, count: 2M}]\ncauses: [{name: a, model: kinesis}]\n", "f.yaml:1:25: count is above the limit of 1000000"},
 		{"causes: [\n", "f.yaml:1:"},
+		{"causes: " + strings.Repeat("{a: ", 100_000), "f.yaml:1:265: nested deeper than 64 levels"},
+		{"# " + strings.Repeat("x", 1<<20), "f.yaml: larger than 1048576 bytes"},
 		{"", "f.yaml: wants one YAML document with causes"},
 		{"causes: &a [{name: a, model: kinesis}]\nname: *a\n", "f.yaml:"},
 		{"name: \"a\\u0007b\"\ncauses: [{name: a, model: kinesis}]\n", "f.yaml:1:7: has a control character"},

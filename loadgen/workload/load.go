@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -40,7 +41,7 @@ func Read(nameOrFile string) ([]byte, error) {
 	if data, err := builtin.ReadFile("builtin/" + nameOrFile + ".yaml"); err == nil {
 		return data, nil
 	}
-	data, err := os.ReadFile(nameOrFile)
+	data, err := ReadFile(nameOrFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("workload %q is neither a file nor built in (%s)", nameOrFile, strings.Join(Builtin(), ", "))
 	}
@@ -48,6 +49,16 @@ func Read(nameOrFile string) ([]byte, error) {
 		return nil, fmt.Errorf("reading workload: %w", err)
 	}
 	return data, nil
+}
+
+// ReadFile reads a file whose text Parse takes. What is larger is cut a byte behind the limit, so that Parse refuses it.
+func ReadFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }
 
 // Error is what is wrong with a workload file, and where.
@@ -68,6 +79,9 @@ func (e *Error) Error() string {
 func Parse(file string, data []byte) (*Workload, error) {
 	if len(data) > maxFile {
 		return nil, &Error{File: file, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
+	}
+	if err := CheckDepth(file, data); err != nil {
+		return nil, err
 	}
 	w := &Workload{}
 	if err := yaml.UnmarshalWithOptions(data, w, yaml.Strict()); err != nil {
