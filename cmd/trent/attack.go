@@ -44,7 +44,7 @@ the run), 6 inconclusive, 130 interrupted.`,
   trent attack --endpoint https://kms.eu-west-1.amazonaws.com --allow-remote --max-requests 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			times, err := window.arrivals(c, &f, spec, rate, duration)
+			times, err := window.arrivals(c, e, &f, spec, rate, duration)
 			if err != nil {
 				return err
 			}

@@ -65,7 +65,7 @@ func refuseWindow(c *cobra.Command, why string) error {
 }
 
 // arrivals is when hits are due: by the flags, or as the workload's causes have it.
-func (f *windowFlags) arrivals(c *cobra.Command, load *loadFlags, spec string, rate float64, duration time.Duration) (schedule.Schedule, error) {
+func (f *windowFlags) arrivals(c *cobra.Command, e *environment, load *loadFlags, spec string, perSecond float64, duration time.Duration) (schedule.Schedule, error) {
 	given := spec != "" || c.Flags().Changed("rate")
 	if spec != "" && (c.Flags().Changed("rate") || c.Flags().Changed("duration")) {
 		return nil, usageError(errors.New("--schedule contains rate and duration"), "leave out --rate and --duration, or --schedule")
@@ -75,7 +75,11 @@ func (f *windowFlags) arrivals(c *cobra.Command, load *loadFlags, spec string, r
 		if err != nil {
 			return nil, err
 		}
-		return f.schedule(file, duration, load.seed)
+		times, err := f.schedule(file, duration, load.seed)
+		if err == nil {
+			fmt.Fprintf(e.Stderr, "%s: %s, %s/s expected on average\n", file.Name, times, rate(times.MeanRate()))
+		}
+		return times, err
 	}
 	why := "and " + load.workload + " is none"
 	if given {
@@ -85,7 +89,7 @@ func (f *windowFlags) arrivals(c *cobra.Command, load *loadFlags, spec string, r
 		return nil, err
 	}
 	if spec == "" {
-		spec = fmt.Sprintf("%g/s %s", rate, duration)
+		spec = fmt.Sprintf("%g/s %s", perSecond, duration)
 	}
 	times, err := schedule.Parse(spec, load.seed)
 	if err != nil {

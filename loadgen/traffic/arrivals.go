@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"container/heap"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -54,6 +55,17 @@ func (s *Source) Next() (at time.Duration, flow int, ok bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// Arrivals ranges over the calls in [from, to): when, and the index of the flow. See NewSource.
+func Arrivals(flows []Flow, from, to time.Duration, seed uint64) iter.Seq2[time.Duration, int] {
+	return func(yield func(time.Duration, int) bool) {
+		for s := NewSource(flows, from, to, seed); ; {
+			if at, flow, ok := s.Next(); !ok || !yield(at, flow) {
+				return
+			}
+		}
+	}
 }
 
 // add takes a stream in at its first call in the window.

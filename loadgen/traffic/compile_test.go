@@ -109,9 +109,9 @@ func TestSchedule(t *testing.T) {
 		want   []float64 // by entry
 		spec   string
 	}{
-		{"peak, as it is", traffic.Window{From: 14*time.Hour - 30*time.Second, Length: time.Minute}, []float64{48 * 60, 60, 60, 0}, "causes of shop from 13:59:30, 1m0s"},
-		{"amid the storm", traffic.Window{From: 3*time.Hour + 30*time.Second, Length: 30 * time.Second}, []float64{30 * (30 - 18*math.Cos(math.Pi/12)), 30, 30, 600}, "causes of shop from 03:00:30, 30s"},
-		{"a day in a minute, a thousandth", traffic.Window{Length: time.Minute, Speed: 1440, Scale: 0.01}, []float64{25920, 864, 864, 12}, "causes of shop from 00:00:00, speed ×1440, scale ×0.01, 1m0s"},
+		{"peak, as it is", traffic.Window{From: 14*time.Hour - 30*time.Second, Length: time.Minute}, []float64{48 * 60, 60, 60, 0}, "arrivals of its causes from 13:59:30, 1m0s"},
+		{"amid the storm", traffic.Window{From: 3*time.Hour + 30*time.Second, Length: 30 * time.Second}, []float64{30 * (30 - 18*math.Cos(math.Pi/12)), 30, 30, 600}, "arrivals of its causes from 03:00:30, 30s"},
+		{"a day in a minute, a thousandth", traffic.Window{Length: time.Minute, Speed: 1440, Scale: 0.01}, []float64{25920, 864, 864, 12}, "arrivals of its causes from 00:00:00, speed ×1440, scale ×0.01, 1m0s"},
 	} {
 		s, err := c.Schedule(v.window)
 		if err != nil {

@@ -46,7 +46,7 @@ func encryptionSDK() Model {
 	return Model{
 		Name: "encryption-sdk", Service: "application", Title: "Messages encrypted by clients (AWS Encryption SDK, DynamoDB Encryption Client)",
 		Formula: "without cache: GenerateDataKey a message, Encrypt for each further wrapping key, Decrypt a message read; with cache: messages ÷ uses of a data key, " +
-			"uses = min(max messages, 1 + λ × max age) for each producer and context",
+			"uses = min(max messages, max bytes ÷ message, 1 + λ × max age) for each producer and context",
 		Source: "AWS Encryption SDK Developer Guide: \"Data key caching\", its thresholds and its example",
 		Inputs: []Input{
 			{Name: "messages", Kind: RateInput, Text: "messages encrypted, over all producers"},
@@ -56,6 +56,8 @@ func encryptionSDK() Model {
 			{Name: "cache", Kind: SwitchInput, Default: "false", Text: "data keys are cached"},
 			{Name: "max_age", Kind: DurationInput, Default: "3660d", Least: 0.001, Text: "of a cached data key"},
 			{Name: "max_messages", Kind: NumberInput, Default: "4294967296", Least: 1, Text: "uses of a cached data key"},
+			{Name: "max_bytes", Kind: NumberInput, Default: "0", Text: "encrypted under a cached data key; 0 for no limit"},
+			{Name: "message_bytes", Kind: NumberInput, Default: "1024", Least: 1, Text: "of a message"},
 			{Name: "capacity", Kind: CountInput, Default: "1M", Least: 1, Text: "entries of each cache"},
 			{Name: "contexts", Kind: CountInput, Default: "1", Least: 1, Text: "encryption contexts in use, each with a data key of its own"},
 		},
@@ -78,18 +80,22 @@ func encryptionSDKTerms(in *inputs, out *terms) {
 		out.assume("capacity", "contexts are equally frequent, so that a full cache holds the wanted entry in capacity ÷ contexts of the cases")
 	}
 	entry := messages / (in.n("producers") * in.n("contexts"))
-	uses := math.Min(in.n("max_messages"), 1+entry*in.n("max_age"))
+	most := in.n("max_messages")
+	if limit := in.n("max_bytes"); limit > 0 {
+		most = math.Min(most, math.Max(math.Floor(limit/in.n("message_bytes")), 1))
+	}
+	uses := math.Min(most, 1+entry*in.n("max_age"))
 	keys := messages * (kept/uses + 1 - kept)
 	// Data keys that age out are as many by day as by night; those that are used up follow the messages.
 	follow := 1.0
-	if uses < in.n("max_messages") {
+	if uses < most {
 		follow = (kept/(uses*uses) + 1 - kept) / (kept/uses + 1 - kept)
 	}
 	const formula = "%v/s messages ÷ %v uses of a data key (at most %v messages, %v s at %v/s each), %v of the entries kept"
-	out.call("GenerateDataKey", keys, formula, messages, uses, in.n("max_messages"), in.n("max_age"), entry, kept).follow = follow
+	out.call("GenerateDataKey", keys, formula, messages, uses, most, in.n("max_age"), entry, kept).follow = follow
 	if further > 0 {
 		out.call("Encrypt", keys*further, formula+", × %v further wrapping keys",
-			messages, uses, in.n("max_messages"), in.n("max_age"), entry, kept, further).follow = follow
+			messages, uses, most, in.n("max_age"), entry, kept, further).follow = follow
 	}
 	if reads > 0 {
 		out.assume("reads", "a consumer decrypts a data key once for all messages under it")

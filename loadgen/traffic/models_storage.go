@@ -26,6 +26,7 @@ func s3() Model {
 			{Name: "multipart_uploads", Kind: RateInput, Text: "multipart uploads begun"},
 			{Name: "parts", Kind: NumberInput, Default: "0", Text: "parts of a multipart upload"},
 			{Name: "bucket_keys", Kind: SwitchInput, Default: "false", Text: "the buckets use a bucket key"},
+			{Name: "directory", Kind: SwitchInput, Default: "false", Text: "directory buckets (S3 Express One Zone), which always use a bucket key, by sessions of lifetime"},
 			{Name: "requesters", Kind: CountInput, Default: "1", Least: 1, Text: "principals that read or write; each role session counts"},
 			{Name: "buckets", Kind: CountInput, Default: "1", Least: 1, Text: "buckets that each requester uses (each has its key)"},
 			{Name: "lifetime", Kind: DurationInput, Default: "300s", Least: 1, Text: "how long a bucket-level key is used"},
@@ -33,7 +34,7 @@ func s3() Model {
 		terms: func(in *inputs, out *terms) {
 			writes, reads := in.n("puts")+in.n("copies")+in.n("multipart_uploads"), in.n("gets")+in.n("copies")
 			out.context = map[string]string{s3Arn: bucket + "/object-{v}"}
-			if !in.on("bucket_keys") {
+			if !in.on("bucket_keys") && !in.on("directory") {
 				out.call("GenerateDataKey", writes, "%v/s PUT + %v/s COPY + %v/s multipart", in.n("puts"), in.n("copies"), in.n("multipart_uploads"))
 				out.call("Decrypt", reads, "%v/s GET + %v/s COPY", in.n("gets"), in.n("copies"))
 				if uploads, parts := in.n("multipart_uploads"), in.n("parts"); uploads > 0 {
@@ -43,7 +44,11 @@ func s3() Model {
 				return
 			}
 			out.context = map[string]string{s3Arn: bucket}
-			out.assume("lifetime", "the lifetime of a bucket-level key is not published; 300 s unless given otherwise")
+			if in.on("directory") {
+				out.assume("lifetime", "that a session of a directory bucket lasts 5 minutes and makes the calls of one bucket-level key is recalled, not read")
+			} else {
+				out.assume("lifetime", "the lifetime of a bucket-level key is not published; 300 s unless given otherwise")
+			}
 			sessions, life := in.n("requesters")*in.n("buckets"), in.n("lifetime")
 			reads += in.n("multipart_uploads") * (in.n("parts") + 1)
 			if writes+reads == 0 {

@@ -123,8 +123,10 @@ func TestCaches(t *testing.T) {
 	}{
 		// λ = 1/s a requester, each call is followed by 300 s without: 2 ÷ (300 + 1).
 		{"two requesters", "model: s3, gets: 2/s, bucket_keys: true, requesters: 2", 2.0 / 301},
+		{"directory buckets are no other", "model: s3, gets: 2/s, directory: true, requesters: 2", 2.0 / 301},
 		{"rare use is one call each", "model: s3, gets: 1/day, bucket_keys: true, requesters: 100", 1.0 / 86400 / (1 + 300.0/8640000)},
 		{"age ends data keys first: 61 messages each", "model: encryption-sdk, messages: 1/s, cache: true, max_age: 60s, max_messages: 100", 1.0 / 61},
+		{"bytes end data keys first: 10 messages each", "model: encryption-sdk, messages: 1/s, cache: true, max_messages: 100, max_bytes: 10k, message_bytes: 1k", 0.1},
 		{"two contexts, a cache of one", "model: encryption-sdk, messages: 2/s, cache: true, max_messages: 10, contexts: 2, capacity: 1", 2 * (0.5/10 + 0.5)},
 		{"a client cache of an hour", "model: secrets-manager, instances: 10, secrets: 2, cached_reads: 20/s", 20.0 / 3601},
 	} {

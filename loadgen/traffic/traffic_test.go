@@ -62,13 +62,10 @@ type arrival struct {
 
 func arrivals(flows []traffic.Flow, from, to time.Duration, seed uint64) []arrival {
 	var out []arrival
-	for s := traffic.NewSource(flows, from, to, seed); ; {
-		at, flow, ok := s.Next()
-		if !ok {
-			return out
-		}
+	for at, flow := range traffic.Arrivals(flows, from, to, seed) {
 		out = append(out, arrival{at, flow})
 	}
+	return out
 }
 
 var mixed = []traffic.Flow{

@@ -82,7 +82,7 @@ func (s timed) MeanRate() float64 { return s.calls / s.window.Length.Seconds() }
 
 // String says what part of which causes it is; no specification stands for it.
 func (s timed) String() string {
-	text := fmt.Sprintf("causes of %s from %s", s.compiled.Workload.Name, clockTime(s.window.From))
+	text := "arrivals of its causes from " + clockTime(s.window.From)
 	if s.window.Speed != 1 {
 		text += fmt.Sprintf(", speed ×%g", s.window.Speed)
 	}
