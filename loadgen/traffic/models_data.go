@@ -15,7 +15,7 @@ func dynamoDB() Model {
 		Inputs: []Input{
 			{Name: "requests", Kind: RateInput, Text: "requests to the tables"},
 			{Name: "connections", Kind: CountInput, Default: "1", Least: 1, Text: "connections kept open, of all clients; each reaches a host with a cache of its own"},
-			{Name: "principals", Kind: CountInput, Default: "1", Least: 1, Text: "principals that share each connection's host"},
+			{Name: "principals", Kind: CountInput, Default: "1", Least: 1, Text: "principals that use each connection"},
 			{Name: "keep_alive", Kind: SwitchInput, Default: "true", Text: "clients reuse their connections"},
 			{Name: "cache", Kind: DurationInput, Default: "5m", Least: 1, Text: "how long a table key is cached"},
 			{Name: "tables_created", Kind: RateInput, Text: "tables created, or given another key"},
@@ -46,7 +46,7 @@ func encryptionSDK() Model {
 	return Model{
 		Name: "encryption-sdk", Service: "application", Title: "Messages encrypted by clients (AWS Encryption SDK, DynamoDB Encryption Client)",
 		Formula: "without cache: GenerateDataKey a message, Encrypt for each further wrapping key, Decrypt a message read; with cache: messages ÷ uses of a data key, " +
-			"uses = min(max messages, max bytes ÷ message, 1 + λ × max age) for each producer and context",
+			"uses = min(max messages, max bytes ÷ message, 1 + those in max age) on average for each producer and context",
 		Source: "AWS Encryption SDK Developer Guide: \"Data key caching\", its thresholds and its example",
 		Inputs: []Input{
 			{Name: "messages", Kind: RateInput, Text: "messages encrypted, over all producers"},
@@ -84,13 +84,14 @@ func encryptionSDKTerms(in *inputs, out *terms) {
 	if limit := in.n("max_bytes"); limit > 0 {
 		most = math.Min(most, math.Max(math.Floor(limit/in.n("message_bytes")), 1))
 	}
-	uses := math.Min(most, 1+entry*in.n("max_age"))
+	uses := capped(most, entry*in.n("max_age"))
 	keys := messages * (kept/uses + 1 - kept)
-	// Data keys that age out are as many by day as by night; those that are used up follow the messages.
-	follow := 1.0
-	if uses < most {
-		follow = (kept/(uses*uses) + 1 - kept) / (kept/uses + 1 - kept)
+	// Data keys that age out are as many by day as by night, those that are used up follow the messages: the share by
+	// which calls change when messages do by a small one.
+	misses := func(share float64) float64 {
+		return share * (kept/capped(most, share*entry*in.n("max_age")) + 1 - kept)
 	}
+	follow := math.Min(math.Max((misses(1.001)-misses(0.999))/0.002/misses(1), 0), 1)
 	const formula = "%v/s messages ÷ %v uses of a data key (at most %v messages, %v s at %v/s each), %v of the entries kept"
 	out.call("GenerateDataKey", keys, formula, messages, uses, most, in.n("max_age"), entry, kept).follow = follow
 	if further > 0 {

@@ -127,6 +127,8 @@ func TestCaches(t *testing.T) {
 		{"rare use is one call each", "model: s3, gets: 1/day, bucket_keys: true, requesters: 100", 1.0 / 86400 / (1 + 300.0/8640000)},
 		{"age ends data keys first: 61 messages each", "model: encryption-sdk, messages: 1/s, cache: true, max_age: 60s, max_messages: 100", 1.0 / 61},
 		{"bytes end data keys first: 10 messages each", "model: encryption-sdk, messages: 1/s, cache: true, max_messages: 100, max_bytes: 10k, message_bytes: 1k", 0.1},
+		// E[min(3, 1 + N)] with N Poisson of 2: 3 − 2·e⁻² − 2·e⁻².
+		{"use and age end data keys alike", "model: encryption-sdk, messages: 1/s, cache: true, max_messages: 3, max_age: 2s", 1 / (3 - 4*math.Exp(-2))},
 		{"two contexts, a cache of one", "model: encryption-sdk, messages: 2/s, cache: true, max_messages: 10, contexts: 2, capacity: 1", 2 * (0.5/10 + 0.5)},
 		{"a client cache of an hour", "model: secrets-manager, instances: 10, secrets: 2, cached_reads: 20/s", 20.0 / 3601},
 	} {
@@ -151,7 +153,7 @@ func TestCachedCallsFollowTheDayInPart(t *testing.T) {
 		"model: encryption-sdk, messages: 9/s, cache: true, max_age: 1s":     1.1,
 		"model: encryption-sdk, messages: 9/s, cache: true, max_messages: 4": 2,
 	} {
-		if got := peak(cause); math.Abs(got-want) > 1e-9 {
+		if got := peak(cause); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%s: peak %v times the mean, want %v", cause, got, want)
 		}
 	}
