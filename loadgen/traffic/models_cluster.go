@@ -16,7 +16,9 @@ func eksV1() Model {
 			{Name: "secrets", Kind: CountInput, Default: "0", Text: "secrets in the cluster"},
 			{Name: "api_servers", Kind: CountInput, Default: "1", Least: 1, Text: "API servers"},
 			{Name: "writes", Kind: RateInput, Text: "secrets written"},
-			{Name: "misses", Kind: RateInput, Text: "reads of secrets whose data key is not in the cache"},
+			{Name: "reads", Kind: RateInput, Text: "secrets read from storage, evenly over all"},
+			{Name: "cache", Kind: CountInput, Default: "1000", Text: "data keys that the API server caches"},
+			{Name: "misses", Kind: RateInput, Text: "further reads of secrets whose data key is not in the cache"},
 			{Name: "probe", Kind: DurationInput, Default: "0s", Text: "between two health probes of an API server; 0s for none"},
 			{Name: "call_time", Kind: DurationInput, Default: "40ms", Least: 0.000001, Text: "how long one Decrypt takes, as a start makes one after the other"},
 			{Name: "at", Kind: ClockInput, Default: "09:00", Text: "when the API servers restart"},
@@ -27,6 +29,9 @@ func eksV1() Model {
 			out.context = clusterContext
 			out.call("Encrypt", in.n("writes"), "%v/s writes × 1", in.n("writes"))
 			out.call("Decrypt", in.n("misses"), "%v/s misses × 1", in.n("misses"))
+			if reads, secrets := in.n("reads"), in.n("secrets"); secrets > in.n("cache") {
+				out.call("Decrypt", reads*(1-in.n("cache")/secrets), "%v/s reads × (1 − %v cached ÷ %v secrets)", reads, in.n("cache"), secrets)
+			}
 			if probe := in.n("probe"); probe > 0 {
 				for _, op := range []string{"Encrypt", "Decrypt"} {
 					out.steady(op, in.n("api_servers")/probe, "%v API servers ÷ %v s", in.n("api_servers"), probe)

@@ -87,6 +87,8 @@ func TestPublishedExamples(t *testing.T) {
 		{"EKS v1: 20,000 secrets at 40 ms last 800 s", "model: eks-secrets-v1, secrets: 20k, call_time: 40ms, at: '00:00'", 800 * time.Second, 20_000, 1e-9, nil},
 		{"EKS v1: serial, so 25/s", "model: eks-secrets-v1, secrets: 20k, call_time: 40ms, at: '00:00'", time.Second, 25, 1e-9, nil},
 		{"kubernetes #90856: 2,000 secrets at 40 ms last 80 s", "model: eks-secrets-v1, secrets: 2k, call_time: 40ms, at: '00:00'", 80 * time.Second, 2000, 1e-9, nil},
+		{"EKS v1: a cache of 1,000 holds half of 2,000 secrets", "model: eks-secrets-v1, secrets: 2k, reads: 10/s, at: '12:00'", time.Second, 5, 1e-9, nil},
+		{"EKS v1: a cache larger than the secrets misses none", "model: eks-secrets-v1, secrets: 999, reads: 10/s, writes: 1/s, at: '12:00'", time.Second, 1, 1e-9, nil},
 		{"EKS v2: 2 a minute and API server as intended", "model: eks-secrets-v2, api_servers: 1, probe: 1m", time.Minute, 2, 1e-9, nil},
 		{"kubernetes #127748: 6 a minute as observed", "model: eks-secrets-v2, api_servers: 1", time.Minute, 6, 1e-9, nil},
 		{"Vault: 288 a day and node", "model: vault-seal", day, 288, 1e-9, nil},
@@ -111,6 +113,37 @@ func TestPublishedExamples(t *testing.T) {
 				t.Errorf("%v calls over %v, want %v", got, c.over, c.want)
 			}
 		})
+	}
+}
+
+// Causes add up: the second example of the SQS guide has two queues and 532 calls.
+func TestCausesAddUp(t *testing.T) {
+	t.Parallel()
+	f, err := traffic.Parse("f.yaml", []byte(`
+causes:
+  - {name: first, model: sqs, reuse_period: 24h, producers: 3, consumers: 1}
+  - {name: second, model: sqs, reuse_period: 24h, producers: 5, consumers: 2}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := traffic.Calls(f.Flows(), 0, 28*day); math.Abs(got-532) > 1e-6 {
+		t.Errorf("%v calls, want 532", got)
+	}
+	// A recorded trace has 240 calls in 10 minutes, of which 126 in one and 60 in the next: its peak minute is about six times its mean one.
+	f, err = traffic.Parse("f.yaml", []byte(`
+causes:
+  - {name: burst, model: startup-storm, processes: 126, within: 1m, at: "00:04"}
+  - {name: next, model: startup-storm, processes: 60, within: 1m, at: "00:05"}
+  - {name: rest, model: custom, calls: {Encrypt: 5.4/min}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, rate := traffic.Busiest(f.Flows(), time.Minute)
+	mean := traffic.Calls(f.Flows(), 0, 10*time.Minute) / 600
+	if from != 4*time.Minute || math.Abs(mean-0.4) > 1e-9 || rate/mean < 5 || rate/mean > 6 {
+		t.Errorf("peak minute from %v: %v times the mean of %v/s", from, rate/mean, mean)
 	}
 }
 
