@@ -121,6 +121,10 @@ func explainCause(out io.Writer, c *traffic.ExplainedCause) error {
 func stormText(storms []traffic.Storm) string {
 	var out strings.Builder
 	for _, s := range storms {
+		if s.Every == traffic.Day && s.Within >= time.Hour {
+			fmt.Fprintf(&out, ", all from %s to %s", clockOf(s.At), clockOf(s.At+s.Within))
+			continue
+		}
 		fmt.Fprintf(&out, ", at %s", clockOf(s.At))
 		if s.Every > 0 {
 			fmt.Fprintf(&out, " every %s", strings.TrimSuffix(strings.TrimSuffix(s.Every.String(), "0s"), "0m"))
@@ -137,7 +141,7 @@ func figures(f traffic.Figures) string {
 
 // clockOf is the nearest minute of the day.
 func clockOf(t time.Duration) string {
-	t = (t + 30*time.Second) % traffic.Day
+	t = (t + 30*time.Second + traffic.Day) % traffic.Day // hours over midnight begin on the day before
 	return fmt.Sprintf("%02d:%02d", int(t.Hours()), int(t.Minutes())%60)
 }
 

@@ -214,48 +214,6 @@ func (p *reader) read(body ast.Node) *File {
 	return f
 }
 
-// dayCurve is how rates go over a day.
-type dayCurve struct {
-	factor float64 // peak over mean, from 1 to 2
-	peak   time.Duration
-}
-
-var flat = dayCurve{factor: 1}
-
-// curve is that of calls which follow the day in part.
-func (d dayCurve) curve(mean, follow float64) Curve {
-	if d.factor <= 1 || follow == 0 || mean == 0 {
-		return Curve{Mean: mean}
-	}
-	return Curve{Mean: mean, Swing: mean * (d.factor - 1) * follow, Period: Day, Peak: d.peak}
-}
-
-// day reads "flat" or {peak_to_mean: 1.8, peak_at: "14:00"}.
-func (p *reader) day(node ast.Node) dayCurve {
-	if n, ok := node.(*ast.StringNode); ok {
-		if n.Value != "flat" {
-			p.fail(node, "day is flat, or {peak_to_mean: 1.8, peak_at: \"14:00\"}")
-		}
-		return flat
-	}
-	d := dayCurve{factor: 1, peak: 14 * time.Hour}
-	for _, entry := range p.fields(node, "day") {
-		switch entry.name {
-		case "peak_to_mean":
-			_, d.factor = p.figure(entry.value, Input{Name: "peak_to_mean", Kind: NumberInput, Least: 1})
-			if d.factor > 2 {
-				p.fail(entry.value, "peak_to_mean: a day curve is a sine around the mean, whose peak is at most twice it; split the cause, or add a storm")
-			}
-		case "peak_at":
-			_, v := p.figure(entry.value, Input{Name: "peak_at", Kind: ClockInput})
-			d.peak = seconds(v)
-		default:
-			p.unknown(entry, "day", []string{"peak_to_mean", "peak_at"})
-		}
-	}
-	return d
-}
-
 func (p *reader) keys(node ast.Node) []Key {
 	var out []Key
 	total := 0

@@ -273,9 +273,9 @@ func (p *reader) flows(node ast.Node, file *File, m *Model, c *Cause, out *terms
 			p.fail(node, "%s: %v; list the key under keys with its spec", c.Name, err)
 			return
 		}
-		f.Rate = day.curve(t.rate, t.follow)
+		day.put(&f, t.rate, t.follow)
 		if t.storm != nil {
-			f.Storms = []Storm{*t.storm}
+			f.Storms = append(f.Storms, *t.storm)
 		}
 		f = f.Scaled(c.Times)
 		if c.Times != 1 {

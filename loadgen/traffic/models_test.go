@@ -192,6 +192,34 @@ func TestCachedCallsFollowTheDayInPart(t *testing.T) {
 	}
 }
 
+// All calls within some hours: three times the mean in eight of them, none outside; what does not follow the day stays.
+func TestHours(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cause    string
+		from, to time.Duration
+		want     float64
+	}{
+		{"model: s3, gets: 1/s, day: {hours: '09:00-17:00'}", 9 * time.Hour, 17 * time.Hour, 86400},
+		{"model: s3, gets: 1/s, day: {hours: '09:00-17:00'}", 10 * time.Hour, 10*time.Hour + time.Second, 3},
+		{"model: s3, gets: 1/s, day: {hours: '09:00-17:00'}", 17 * time.Hour, 33 * time.Hour, 0},
+		{"model: s3, gets: 1/s, day: {hours: '22:00-04:00'}", 0, time.Hour, 4 * 3600},
+		{"model: s3, gets: 1/s, day: {hours: '22:00-04:00'}", 0, day, 86400},
+		{"model: health-check, interval: 2s, day: {hours: '09:00-17:00'}", 0, time.Hour, 3600},
+	} {
+		if got := traffic.Calls(one(t, c.cause), c.from, c.to); math.Abs(got-c.want) > 1e-6*c.want+1e-6 {
+			t.Errorf("%s from %v to %v: %v calls, want %v", c.cause, c.from, c.to, got, c.want)
+		}
+	}
+	flows := one(t, "model: s3, gets: 10/s, day: {hours: '22:00-04:00'}")
+	if n := len(arrivals(flows, 0, time.Minute, 1)); math.Abs(float64(n)-2400) > 5*math.Sqrt(2400) {
+		t.Errorf("%d calls in the first minute, expected 2400", n)
+	}
+	if got := traffic.Mean(flows); math.Abs(got-10) > 1e-9 {
+		t.Errorf("mean %v", got)
+	}
+}
+
 // Every model says what it is, works with little said, labels what is not published, and calls what can be sent.
 func TestModelsAreComplete(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ func Busiest(flows []Flow, length time.Duration) (from time.Duration, rate float
 	length = max(length, time.Millisecond)
 	best := -1.0
 	for _, at := range moments(flows, length) {
-		if calls := Calls(flows, at, at+length); calls > best*(1+1e-12) {
+		if calls := Calls(flows, at, at+length); calls > best*(1+1e-9) {
 			best, from = calls, at
 		}
 	}
