@@ -21,7 +21,19 @@ func newWorkloadCommand(e *environment) *cobra.Command {
 		Long: `A workload is a YAML file with either a mix of operations and their weights, or a list of causes: buckets, queues, tables,
 secrets, clusters and tools, each by a model that turns what you know of it into calls. List shows what is built in, show the
 inputs of a model or the text of a built-in file (a start for your own), and explain the calls of a file of causes with the
-formula of each.`,
+formula of each. In a file of causes:
+
+  name: mine
+  day: {peak_to_mean: 1.8, peak_at: "20:00"}   # or {hours: "09:00-17:00"}, or flat; a cause may have its own
+  keys:                                        # those that are of another spec than SYMMETRIC_DEFAULT, or several
+    - {name: tokens, spec: ECC_NIST_P256, count: 2}
+  causes:
+    - name: invoices                           # caller, key, service and times (how many such there are) as needed,
+      model: s3                                # and the model's inputs
+      caller: billing
+      key: orders
+      gets: 30/s                               # a rate is a number per s, min, h, day, week or month
+      puts: 20k/day`,
 		Example: `  trent workload list
   trent workload show sqs
   trent workload show web-shop > mine.yaml; trent workload explain mine.yaml
