@@ -125,9 +125,9 @@ type poissonStream struct {
 	random rand.PCG
 }
 
-// blockLength is a function of the rate alone, some hundred calls long.
+// blockLength is a function of the rate alone: some hundred calls, as those of a block before the window are drawn for nothing.
 func blockLength(rate float64) time.Duration {
-	return time.Duration(min(max(256/rate, 1), 3600) * float64(time.Second))
+	return time.Duration(min(max(256/rate, 0.001), 3600) * float64(time.Second))
 }
 
 func (p *poissonStream) index() int  { return p.flow }

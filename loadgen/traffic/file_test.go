@@ -117,6 +117,7 @@ func TestParseErrors(t *testing.T) {
 		{"causes:\n  - name: a\n    model: parameter-store\n    tier: free\n", `f.yaml:4:11: tier: "free": expected one of standard, advanced`},
 		{"causes:\n  - name: a\n    model: startup-storm\n    at: 25:00\n", `f.yaml:4:9: at: "25:00": expected a time of day`},
 		{"causes:\n  - name: a\n    model: startup-storm\n    every: 1ms\n", "f.yaml:2:5: a: every: storms come at most once a second"},
+		{"causes:\n  - name: a\n    model: startup-storm\n    every: 1s\n    within: 1h\n", "f.yaml:2:5: a: every: more than 100 storms at once"},
 		{"causes:\n  - name: a\n    model: custom\n    calls: {Decrpyt: 1/s}\n", `f.yaml:4:13: unknown operation "Decrpyt": expected one of CreateGrant,`},
 		{"causes:\n  - name: a\n    model: custom\n    calls: 3/s\n", "f.yaml:4:12: calls wants keys and values"},
 		{"causes:\n  - name: a\n    model: custom\n    calls: {Sign: 1/s}\n", "f.yaml:2:5: a: Sign needs a key of usage SIGN_VERIFY, which SYMMETRIC_DEFAULT cannot have; list the key"},

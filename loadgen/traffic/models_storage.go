@@ -1,7 +1,5 @@
 package traffic
 
-import "time"
-
 // storageModels are object and block storage.
 func storageModels() []Model {
 	return []Model{s3(), ebs(), ec2(), rds(), emr(), redshift()}
@@ -62,16 +60,6 @@ func s3() Model {
 	}
 }
 
-// expiring is the misses a second of holders that keep what they fetched for some seconds, when uses arrive at random
-// and spread evenly over them: each fetches, holds it, and waits for the next use, 1 ÷ (hold + 1 ÷ λ).
-func expiring(holders, uses, hold float64) float64 {
-	if holders <= 0 || uses <= 0 {
-		return 0
-	}
-	each := uses / holders
-	return holders * each / (1 + each*hold)
-}
-
 func ebs() Model {
 	return Model{
 		Name: "ebs", Service: "ebs", Title: "Encrypted block volumes (EBS)",
@@ -122,19 +110,6 @@ func ec2() Model {
 			}
 		},
 	}
-}
-
-// storm adds calls at the inputs at and every.
-func (t *terms) storm(operation string, in *inputs, calls float64, within time.Duration, formula string, args ...any) *term {
-	if calls == 0 {
-		return &term{}
-	}
-	every := in.d("every")
-	if every > 0 && every < time.Second {
-		t.fail("every: storms come at most once a second")
-	}
-	return t.burst(operation, Storm{At: in.d("at"), Within: within, Every: every, Calls: calls}, formula+" within %v s",
-		append(args, within.Seconds())...)
 }
 
 func rds() Model {

@@ -26,3 +26,13 @@ func capped(most, mean float64) float64 {
 	}
 	return 1 + m - missing
 }
+
+// expiring is the misses a second of holders that keep what they fetched for some seconds, when uses arrive at random
+// and spread evenly over them: each fetches, holds it, and waits for the next use, 1 ÷ (hold + 1 ÷ λ).
+func expiring(holders, uses, hold float64) float64 {
+	if holders <= 0 || uses <= 0 {
+		return 0
+	}
+	each := uses / holders
+	return holders * each / (1 + each*hold)
+}
