@@ -78,6 +78,11 @@ causes:
 	if b.Service != "shop" || b.Caller != "accounts" || b.KeySpec != "ECC_NIST_P384" || b.Rate.Swing != 0 || math.Abs(b.Rate.Mean-20_000.0/86400) > 1e-12 {
 		t.Errorf("%+v", b)
 	}
+	for _, f := range flows {
+		if f.Operation == "GenerateRandom" && (f.Key != "" || f.KeySpec != "") || f.Operation == "GenerateDataKeyPair" && f.KeySpec != "ECC_NIST_P256" {
+			t.Errorf("%+v", f)
+		}
+	}
 	c, err := f.Compiled()
 	if err != nil {
 		t.Fatal(err)

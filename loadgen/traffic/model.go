@@ -193,7 +193,10 @@ func (p *reader) flows(node ast.Node, file *File, m *Model, c *Cause, out *terms
 		f := Flow{Cause: c.Name, Service: c.Service, Caller: c.Caller, Operation: t.operation, Formula: t.formula, Context: t.context, Unbilled: t.unbilled}
 		if workload.UsesKey(t.operation) {
 			f.Key = c.Key
-			f.KeySpec = file.specOf(c.Key, first(t.spec, m.spec, symmetric))
+			f.KeySpec = file.specOf(c.Key, first(m.spec, symmetric))
+			if workload.MakesPairs(t.operation) && f.KeySpec == symmetric {
+				f.KeySpec = workload.PairSpecs()[0] // a pair's spec, as the service has it by default here
+			}
 		}
 		if err := workload.Fits(t.operation, f.KeySpec); err != nil {
 			p.fail(node, "%s: %v; list the key under keys with its spec", c.Name, err)

@@ -72,7 +72,7 @@ func custom() Model {
 		Formula: "as given",
 		Source:  "the user",
 		Inputs: []Input{
-			{Name: "calls", Kind: CallsInput, Text: "operations and their rates, such as {Decrypt: 20/s, GenerateMac: 1k/h}"},
+			{Name: "calls", Kind: CallsInput, Text: "operations and their rates, such as {Decrypt: 20/s, Encrypt: 1k/h}; for GenerateDataKeyPair the spec of the cause's key is the pairs'"},
 			{Name: "storm", Kind: CallsInput, Text: "operations and their rates while a storm lasts"},
 			{Name: "within", Kind: DurationInput, Default: "60s", Least: 0.001, Text: "how long the storm lasts"},
 			{Name: "at", Kind: ClockInput, Default: "09:00", Text: "when"},

@@ -14,7 +14,6 @@ type term struct {
 	formula   string
 	context   map[string]string
 	unbilled  bool
-	spec      string // of its key where that differs from the model's
 }
 
 // terms collects a model's streams.
