@@ -48,6 +48,10 @@ type Target struct {
 	// MaxRequests is a hard cap on the requests sent by one Provisioned with all its runs, by one run without keys, or by one
 	// Client. 0: no cap.
 	MaxRequests uint64
+	// MaxKeys is the most keys that one Provisioned makes. 0: no cap. Each bills until it is deleted, 7 days later at the earliest.
+	MaxKeys int
+	// UseKeys are keys (IDs, ARNs or aliases) to use where any would do; then none is made and none deleted.
+	UseKeys []string
 	// AllowPlaintext permits an http URL, for comparisons.
 	AllowPlaintext bool
 }
@@ -137,6 +141,9 @@ func (e *TargetError) Error() string { return fmt.Sprintf("target %s: %v", e.URL
 
 // Unwrap returns the reason.
 func (e *TargetError) Unwrap() error { return e.Reason }
+
+// ErrKeyCap is a workload that needs more keys than Target.MaxKeys. Nothing was sent.
+var ErrKeyCap = errors.New("cap on keys is too low for the workload")
 
 // ErrRequestCap is a request not sent because MaxRequests was reached.
 var ErrRequestCap = errors.New("cap on requests reached")

@@ -73,7 +73,8 @@ func (p *Provisioned) Requests() uint64 { return p.budget.used.Load() }
 
 // Provision creates the keys that w needs, tagged created-by=trent-load, and what its entries send. On an error, or when ctx ends,
 // the keys already created are scheduled for deletion (unless kept) before it returns. Errors: *TargetError, ErrRequestCap where
-// the cap is too small for the requests and the later Release, an *APIError.
+// the cap is too small for the requests and the later Release, ErrKeyCap, an *APIError, a *KeyError for keys of the user's that
+// do not fit.
 func Provision(ctx context.Context, t Target, w *workload.Workload, o ProvisionOptions) (*Provisioned, error) {
 	d, err := resolve(ctx, &t)
 	if err != nil {
@@ -91,6 +92,19 @@ func provision(ctx context.Context, c *Client, w *workload.Workload, o Provision
 	}
 	p := &Provisioned{workload: w, client: c, budget: c.budget, options: o}
 	p.plan()
+	if len(c.target.UseKeys) > 0 {
+		p.options.Keep = true
+		if err := p.useKeys(ctx, c.target.UseKeys); err != nil {
+			return nil, err
+		}
+		if err := p.makeArtifacts(ctx); err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+	if most := c.target.MaxKeys; most > 0 && w.KeyCount() > most {
+		return nil, fmt.Errorf("workload %s needs %d keys, allowed are %d: %w", w.Name, w.KeyCount(), most, ErrKeyCap)
+	}
 	if !o.Keep && !p.budget.take(uint64(w.KeyCount())) {
 		return nil, fmt.Errorf("setting aside the requests that delete the keys: %w", ErrRequestCap)
 	}
