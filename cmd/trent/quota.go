@@ -164,7 +164,7 @@ func runQuotaVerify(c *cobra.Command, e *environment, f *quotaFlags) error {
 		Progress: func(done, total int, name string) {
 			display.Phase("%d of %d quotas checked, %v so far; now %s", done, total, time.Since(started).Round(time.Second), name)
 		}}
-	release, err := openWays(ctx, e, v, target, f.otherRegion)
+	release, notes, err := openWays(ctx, e, v, target, f.otherRegion)
 	defer func() {
 		display.Phase("releasing the keys")
 		display.Close()
@@ -185,6 +185,7 @@ func runQuotaVerify(c *cobra.Command, e *environment, f *quotaFlags) error {
 	record := &results.Record{Tool: "trent " + version, Command: e.Command, Environment: environmentNow(), Target: results.Target{URL: target.URL, Region: target.Region},
 		Workload: results.Text{Name: "quotas"}, Engine: results.Engine{Name: "client"}}
 	record.QuotaRun(found, started.UTC(), time.Since(started))
+	record.Notes = notes
 	concludeQuotas(record, ctx.Err() != nil)
 	return f.deliver(e, record)
 }
@@ -206,13 +207,14 @@ func concludeQuotas(r *results.Record, interrupted bool) {
 }
 
 // openWays prepares the way of the run and those that must be left alone. What it returns ends them, also after an error.
-func openWays(ctx context.Context, e *environment, v *quotatest.Verifier, target engine.Target, otherRegion string) (release []func() error, err error) {
+func openWays(ctx context.Context, e *environment, v *quotatest.Verifier, target engine.Target, otherRegion string) (release []func() error, notes []string, err error) {
 	open := func(t engine.Target) (quotatest.Way, error) {
 		client, err := engine.NewClient(t)
 		if err != nil {
 			return quotatest.Way{}, err
 		}
-		way, free, err := quotatest.Prepare(ctx, client)
+		way, free, said, err := quotatest.Prepare(ctx, client, t.UseKeys)
+		notes = append(notes, said...)
 		release = append(release, func() error {
 			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 			defer cancel()
@@ -222,21 +224,21 @@ func openWays(ctx context.Context, e *environment, v *quotatest.Verifier, target
 		return way, err
 	}
 	if v.Way, err = open(target); err != nil {
-		return release, err
+		return release, notes, err
 	}
 	if otherRegion != "" {
 		t := target
 		t.Region = otherRegion
 		if v.Others["another Region"], err = open(t); err != nil {
-			return release, err
+			return release, notes, err
 		}
 	}
 	if id := e.Getenv("TRENT_OTHER_ACCESS_KEY_ID"); id != "" {
 		t := target
 		t.Credentials = engine.Credentials{AccessKeyID: id, Secret: e.Getenv("TRENT_OTHER_SECRET_ACCESS_KEY")}
 		if v.Others["another account"], err = open(t); err != nil {
-			return release, err
+			return release, notes, err
 		}
 	}
-	return release, nil
+	return release, notes, nil
 }

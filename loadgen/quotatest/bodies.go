@@ -112,6 +112,9 @@ func (k *keySet) management(c quota.Call) (in members, ok bool) {
 		"ListAliases": {"KeyId": key}, "ListKeys": {"Limit": 1}, "GetKeyPolicy": {"KeyId": key, "PolicyName": "default"}, "DescribeKey": {"KeyId": key},
 		"GetPublicKey": {"KeyId": k.ids["ECC_NIST_P256"]}, "ListResourceTags": {"KeyId": key},
 	}
+	if !k.own && changing[c.Operation] {
+		return nil, false // these keys are somebody's
+	}
 	in, ok = all[c.Operation]
 	for _, name := range []string{"KeyId", "Policy"} {
 		if v, has := in[name]; has && v == "" {
@@ -120,3 +123,8 @@ func (k *keySet) management(c quota.Call) (in members, ok bool) {
 	}
 	return in, ok
 }
+
+// changing are the operations whose requests here would change a key, an alias or a grant.
+var changing = map[string]bool{"CancelKeyDeletion": true, "CreateAlias": true, "UpdateAlias": true, "DisableKey": true, "EnableKey": true,
+	"EnableKeyRotation": true, "DisableKeyRotation": true, "RotateKeyOnDemand": true, "ReplicateKey": true, "UpdatePrimaryRegion": true, "TagResource": true,
+	"UntagResource": true, "UpdateKeyDescription": true, "ImportKeyMaterial": true, "DeleteImportedKeyMaterial": true, "PutKeyPolicy": true, "CreateGrant": true}

@@ -20,6 +20,17 @@ type keySet struct {
 	ids     map[string]string // by what for: a spec, or one of the names below
 	made    map[string]string // ciphertexts, signatures and MACs by spec, base64
 	peer    string            // a public key for agreement, base64
+	own     bool              // the keys were made here
+}
+
+// refusal is an error answer.
+type refusal struct {
+	operation, name, message string
+	status                   int
+}
+
+func (e *refusal) Error() string {
+	return fmt.Sprintf("%s: %s (HTTP %d): %s", e.operation, e.name, e.status, e.message)
 }
 
 // Keys that are not named by their spec.
@@ -36,32 +47,68 @@ var wanted = []struct{ name, spec, usage string }{
 	{"ECC_NIST_P256", "ECC_NIST_P256", "SIGN_VERIFY"}, {agreementKey, "ECC_NIST_P256", "KEY_AGREEMENT"}, {"ML_DSA_44", "ML_DSA_44", "SIGN_VERIFY"},
 }
 
-// Prepare makes the keys that requests for every row need (eight, tagged created-by=trent-load) and returns the way. Release schedules
-// their deletion; it is never nil. Requests that could leave something behind are made so that they are let through and then refused: a
-// key in a key store that does not exist, an alias that is there already. Error: what kept the symmetric key from being made;
-// a family that the endpoint lacks is left out.
-func Prepare(ctx context.Context, c Caller) (way Way, release func(context.Context) error, err error) {
-	k := &keySet{caller: c, ids: map[string]string{}, made: map[string]string{}}
-	release = k.release
+// Prepare makes the keys that requests for every row need (eight, tagged created-by=trent-load), or shares out the ones to use, and
+// returns the way. Release schedules the deletion of those made; it is never nil. Requests that could leave something behind are made so
+// that they are let through and then refused: a key in a key store that does not exist, an alias that is there already. An endpoint
+// that makes no keys is tried with the ID of one that does not exist, which notes tell: whether a request is throttled does not
+// depend on what it would answer. Error: a connection that failed, or ctx's.
+func Prepare(ctx context.Context, c Caller, use []string) (way Way, release func(context.Context) error, notes []string, err error) {
+	k := &keySet{caller: c, account: "000000000000", ids: map[string]string{}, made: map[string]string{}, own: len(use) == 0}
+	if k.own {
+		notes, err = k.create(ctx)
+	} else {
+		err = k.share(ctx, use)
+	}
+	if err == nil {
+		err = k.prepareArtifacts(ctx)
+	}
+	return Way{Caller: c, Body: k.body}, k.release, notes, err
+}
+
+// create makes the wanted keys. Error: nothing was answered at all.
+func (k *keySet) create(ctx context.Context) (notes []string, err error) {
 	for _, w := range wanted {
 		var out struct{ KeyMetadata struct{ KeyId, Arn string } }
 		err := k.call(ctx, "CreateKey", map[string]any{"KeySpec": w.spec, "KeyUsage": w.usage, "Description": "quota verification",
 			"Tags": []map[string]string{{"TagKey": "created-by", "TagValue": "trent-load"}}}, &out)
-		if err != nil && (w.name == "SYMMETRIC_DEFAULT" || ctx.Err() != nil) {
-			return way, release, err
-		}
-		if err != nil {
+		var refused *refusal
+		switch {
+		case err != nil && !errors.As(err, &refused):
+			return notes, err
+		case err != nil || out.KeyMetadata.KeyId == "":
+			notes = append(notes, fmt.Sprintf("No key of spec %s for %s could be made; its requests name one that does not exist.", w.spec, w.usage))
+			k.ids[w.name] = noKey
 			continue
 		}
-		k.ids[w.name] = out.KeyMetadata.KeyId
-		if parts := strings.Split(out.KeyMetadata.Arn, ":"); len(parts) > 4 {
-			k.account = parts[4]
+		k.keep(w.name, out.KeyMetadata.KeyId, out.KeyMetadata.Arn)
+	}
+	return notes, nil
+}
+
+// keep keeps a key.
+func (k *keySet) keep(name, id, arn string) {
+	k.ids[name] = id
+	if parts := strings.Split(arn, ":"); len(parts) > 4 {
+		k.account = parts[4]
+	}
+}
+
+// share looks the given keys up and uses each for what it is for.
+func (k *keySet) share(ctx context.Context, use []string) error {
+	for _, key := range use {
+		var out struct {
+			KeyMetadata struct{ KeyId, Arn, KeySpec, KeyUsage string }
+		}
+		if err := k.call(ctx, "DescribeKey", map[string]any{"KeyId": key}, &out); err != nil {
+			return err
+		}
+		for _, w := range wanted {
+			if m := &out.KeyMetadata; w.name != spareKey && m.KeySpec == w.spec && m.KeyUsage == w.usage {
+				k.keep(w.name, m.KeyId, m.Arn)
+			}
 		}
 	}
-	if err := k.prepareArtifacts(ctx); err != nil {
-		return way, release, err
-	}
-	return Way{Caller: c, Body: k.body}, release, nil
+	return nil
 }
 
 // call sends one request of the preparation, patiently where it is throttled.
@@ -79,14 +126,14 @@ func (k *keySet) call(ctx context.Context, operation string, in map[string]any, 
 			if out == nil {
 				return nil
 			}
-			if err := json.Unmarshal(response, out); err != nil {
-				return fmt.Errorf("decoding the answer of %s: %w", operation, err)
+			if json.Unmarshal(response, out) != nil {
+				return &refusal{operation, "unreadable", "the answer is no JSON of this operation", status}
 			}
 			return nil
 		}
 		name, message := exception(response)
 		if !throttling[name] || attempt == 20 {
-			return fmt.Errorf("%s: %s (HTTP %d): %s", operation, name, status, message)
+			return &refusal{operation, name, message, status}
 		}
 		timer := time.NewTimer(min(100*time.Millisecond<<attempt, 2*time.Second))
 		select {
@@ -106,16 +153,17 @@ var message = base64.StdEncoding.EncodeToString([]byte("quota verification"))
 // prepareArtifacts makes what Decrypt, Verify and VerifyMac send, an alias and a peer's public key. What a key cannot be used for is
 // left out of the rows.
 func (k *keySet) prepareArtifacts(ctx context.Context) error {
+	k.policy, k.peer = "{}", message
 	symmetric := k.ids["SYMMETRIC_DEFAULT"]
 	var policy struct{ Policy string }
-	if err := k.call(ctx, "CreateAlias", map[string]any{"AliasName": k.aliasName(), "TargetKeyId": symmetric}, nil); err != nil && ctx.Err() != nil {
-		return err
+	if k.own {
+		_ = k.call(ctx, "CreateAlias", map[string]any{"AliasName": k.aliasName(), "TargetKeyId": symmetric}, nil) // refused, CreateAlias is too
 	}
-	if err := k.call(ctx, "GetKeyPolicy", map[string]any{"KeyId": symmetric, "PolicyName": "default"}, &policy); err == nil {
+	if err := k.call(ctx, "GetKeyPolicy", map[string]any{"KeyId": symmetric, "PolicyName": "default"}, &policy); err == nil && policy.Policy != "" {
 		k.policy = policy.Policy
 	}
 	var peer struct{ PublicKey string }
-	if id := k.ids[agreementKey]; id != "" && k.call(ctx, "GetPublicKey", map[string]any{"KeyId": id}, &peer) == nil {
+	if id := k.ids[agreementKey]; id != "" && k.call(ctx, "GetPublicKey", map[string]any{"KeyId": id}, &peer) == nil && peer.PublicKey != "" {
 		k.peer = peer.PublicKey
 	}
 	for _, m := range []struct{ spec, operation string }{{"SYMMETRIC_DEFAULT", "Encrypt"}, {"RSA_2048", "Encrypt"}, {"RSA_2048", "Sign"},
@@ -125,20 +173,26 @@ func (k *keySet) prepareArtifacts(ctx context.Context) error {
 			continue
 		}
 		var out struct{ CiphertextBlob, Signature, Mac string }
-		if err := k.call(ctx, m.operation, in, &out); err == nil {
-			k.made[m.operation+" "+m.spec] = out.CiphertextBlob + out.Signature + out.Mac
+		made := message // where none could be made: the requests are refused for it, and count all the same
+		if err := k.call(ctx, m.operation, in, &out); err == nil && out.CiphertextBlob+out.Signature+out.Mac != "" {
+			made = out.CiphertextBlob + out.Signature + out.Mac
 		}
+		k.made[m.operation+" "+m.spec] = made
 	}
 	return ctx.Err()
 }
 
 // release takes the alias back and schedules the keys' deletion in seven days, the shortest time that there is.
 func (k *keySet) release(ctx context.Context) error {
-	var failures []error
-	if k.ids["SYMMETRIC_DEFAULT"] != "" {
-		failures = append(failures, k.call(ctx, "DeleteAlias", map[string]any{"AliasName": k.aliasName()}, nil))
+	if !k.own {
+		return nil
 	}
+	var failures []error
+	_ = k.call(ctx, "DeleteAlias", map[string]any{"AliasName": k.aliasName()}, nil) // it goes with its key in any case
 	for _, id := range k.ids {
+		if id == noKey {
+			continue
+		}
 		failures = append(failures, k.call(ctx, "ScheduleKeyDeletion", map[string]any{"KeyId": id, "PendingWindowInDays": 7}, nil))
 	}
 	if err := errors.Join(failures...); err != nil {
