@@ -205,6 +205,14 @@ type Sample struct {
 	ClientCPU time.Duration `json:"client_cpu_ns"`
 	ServerCPU time.Duration `json:"server_cpu_ns,omitempty"`
 	Pressure  float64       `json:"cpu_pressure"` // share of the interval in which some task waited for a CPU
+
+	Client    Process       `json:"client"`
+	Server    *Process      `json:"server,omitempty"`    // where its process tree is visible
+	GCCycles  uint64        `json:"gc_cycles,omitempty"` // of the client
+	GCPause   time.Duration `json:"gc_pause_ns,omitempty"`
+	ClockStep time.Duration `json:"clock_step_ns,omitempty"` // of the wall clock against the monotonic one
+	System    Pressure      `json:"pressure"`
+	Own       *Pressure     `json:"own_pressure,omitempty"` // of the client's control group
 }
 
 // Cost is CPU time a request; nil where it could not be read.

@@ -3,8 +3,6 @@ package attack
 import (
 	"context"
 	"math"
-	"net/netip"
-	"net/url"
 	"time"
 
 	"trent/loadgen/engine"
@@ -95,7 +93,8 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	r.Gates = slo.Gates(t.Limits, r.Conditions)
 	r.Verdicts = t.Limits.Judge(r.Populations, plan.Seed)
 	r.Outcome = slo.Overall(r.Gates, r.Verdicts)
-	if r.Populations[0].OK() == 0 && r.Report.Due > 0 {
+	// Without limits nothing can be said of a run that got no good answer; with limits it missed them.
+	if r.Populations[0].OK() == 0 && r.Report.Due > 0 && t.Limits.Empty() {
 		r.Outcome = slo.HarnessError
 	}
 	return r, nil
@@ -149,7 +148,11 @@ func (t *Trial) conditions(r *Result) slo.Conditions {
 		c.ClientLagP99 = measure.Quantile(lag, 0.99)
 	}
 	c.ClientBusy = r.Usage.Busy(t.ClientCPUs)
+	// A mean over all of a large machine would hide what was taken from the client's few CPUs.
 	c.Stolen = r.Usage.Stolen(nil)
+	if own := r.Usage.Stolen(t.ClientCPUs); own > c.Stolen {
+		c.Stolen = own
+	}
 	if r.Usage.ClientSlices > 0 {
 		c.RunDelay = r.Usage.ClientDelay / time.Duration(r.Usage.ClientSlices)
 	}
@@ -158,25 +161,14 @@ func (t *Trial) conditions(r *Result) slo.Conditions {
 	if wall := float64(r.Usage.Wall); wall > 0 {
 		c.GCPauses = float64(r.Usage.GCPauses) / wall
 		if r.Usage.HasOwn {
+			c.OwnCPU = float64(r.Usage.Own.CPU.Full) / wall
 			c.OwnMemory = float64(r.Usage.Own.Memory.Full) / wall
 			c.OwnIO = float64(r.Usage.Own.IO.Full) / wall
 		}
 	}
-	if loopback(t.Plan.Target.URL) {
-		// Connecting to this machine fails for want of a descriptor or a port; a server that is gone refuses, which
-		// has a name of its own.
-		c.Exhausted = r.Summary.Errors["ConnectFailed"]
-	}
+	// A connection that fails otherwise, or is refused, is the server's doing or the network's.
+	c.Exhausted = r.Summary.Errors[engine.PortsExhausted] + r.Summary.Errors[engine.DescriptorsExhausted]
 	return c
-}
-
-func loopback(endpoint string) bool {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return false
-	}
-	address, err := netip.ParseAddr(u.Hostname())
-	return err == nil && address.IsLoopback() || u.Hostname() == "localhost"
 }
 
 // ServerCost is the server's CPU time a good answer over the whole trial, the warm-up included; 0 where unknown.

@@ -56,6 +56,9 @@ func connectFault(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nameRefused
 	}
+	if name := exhaustion(err); name != "" {
+		return name
+	}
 	return nameConnect
 }
 
