@@ -43,8 +43,8 @@ func (s section) Body() [][]string {
 // chapters are those that the record has.
 func chapters(r *Record) []chapter {
 	var out []chapter
-	for _, of := range []func(*Record) (chapter, bool){quotaChapter, comparisonChapter, soakChapter, replayChapter, planChapter, agentsChapter,
-		attributionChapter} {
+	for _, of := range []func(*Record) (chapter, bool){capacityChapter, quotaChapter, comparisonChapter, soakChapter, replayChapter, planChapter, agentsChapter,
+		attributionChapter, processChapter, metricsChapter} {
 		if c, ok := of(r); ok {
 			out = append(out, c)
 		}

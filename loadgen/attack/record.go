@@ -58,6 +58,7 @@ func Fill(r *results.Record, t *Trial, res *Result, host machine.Host) error {
 	r.Series = series(res.Summary)
 	r.Heat = heat(res.Summary)
 	r.Machine = samples(res.Samples)
+	r.ServerMetrics = res.Metrics
 	r.Cost = results.Cost{Requests: res.Report.Sent}
 	if c := res.ClientCost(); c > 0 {
 		r.Cost.Client = &c

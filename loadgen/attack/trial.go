@@ -8,7 +8,9 @@ import (
 	"trent/loadgen/engine"
 	"trent/loadgen/machine"
 	"trent/loadgen/measure"
+	"trent/loadgen/scrape"
 	"trent/loadgen/slo"
+	"trent/results"
 	"trent/results/stats"
 )
 
@@ -43,6 +45,7 @@ type Trial struct {
 	Meter      Meter
 	ClientCPUs []int           // that the client may use; the gate on busy CPUs looks at these
 	Raw        *measure.RawLog // gets every hit; closed by the caller; may be nil
+	Metrics    string          // URL of the server's own metrics, scraped meanwhile; "": none
 }
 
 // Result is what a trial found.
@@ -58,6 +61,7 @@ type Result struct {
 	Gates       []slo.Gate
 	Verdicts    []slo.Verdict
 	Outcome     slo.Outcome
+	Metrics     *results.ServerMetrics // nil without a URL
 }
 
 // Run sends the load and judges it.
@@ -65,8 +69,10 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	plan := t.Plan
 	plan.Recorder = measure.NewRecorder(measure.Config{Entries: plan.Workload.EntryNames(), Raw: t.Raw})
 	t.Meter.Begin()
+	scraped := t.scrape()
 	report, err := t.Engine.Run(ctx, &plan)
 	began, samples := t.Meter.End()
+	log := scraped()
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +93,9 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	if len(judged) == 0 {
 		judged = r.Samples
 	}
+	if log != nil {
+		r.Metrics = serverMetrics(t.Metrics, log, report.Start, t.Warm, end)
+	}
 	r.Usage, r.Whole = machine.Combined(judged), machine.Combined(r.Samples)
 	r.Populations = Populations(r.Summary, t.Warm, end)
 	r.Conditions = t.conditions(r)
@@ -98,6 +107,14 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 		r.Outcome = slo.HarnessError
 	}
 	return r, nil
+}
+
+// scrape starts scraping where there is something to scrape; the function returned ends it.
+func (t *Trial) scrape() (stop func() *scrape.Log) {
+	if t.Metrics == "" {
+		return func() *scrape.Log { return nil }
+	}
+	return scrape.Start(scrape.HTTP(t.Metrics), scrape.Options{Keep: keepSeries}).Stop
 }
 
 // Populations are the judged seconds of all hits ("") and of each entry of the workload, from one moment to another.

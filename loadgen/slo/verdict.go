@@ -255,7 +255,9 @@ func judgeShare(metric string, limit float64, atLeast bool, p Population, part, 
 		hits += whole(s)
 	}
 	v.Estimate = stats.BootstrapShare(parts, wholes, o)
-	if hits > 0 {
+	// Where none at all is allowed (or all are wanted), the count itself decides: no interval of a share ends there.
+	absolute := limit == 0 && !atLeast || limit == 1 && atLeast
+	if hits > 0 && !absolute {
 		low, high := wilson(good, hits)
 		v.Low, v.High = min(v.Low, low), max(v.High, high)
 	}
