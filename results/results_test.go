@@ -176,7 +176,7 @@ func TestHeadline(t *testing.T) {
 	}{
 		{func(*results.CapacityResult) {}, "20,100 requests/s sustained (server-bound)"},
 		{func(c *results.CapacityResult) { c.Label = results.ClientBound }, "At least 20,100 requests/s (client-bound), estimated ceiling 22,400/s"},
-		{func(c *results.CapacityResult) { c.Label, c.Ceiling = results.NotReached, 0 }, "At least 20,100 requests/s (not reached)"},
+		{func(c *results.CapacityResult) { c.Label, c.Ceiling = results.NotReached, 0 }, "At least 20,100 requests/s (client-bound: the highest rate allowed passed)"},
 		{func(c *results.CapacityResult) { c.Sustained = 0 }, "No rate was confirmed within the SLO"},
 		{func(c *results.CapacityResult) { c.Label = results.CostOnly }, "CPU a request only: fewer than two usable CPUs"},
 	} {

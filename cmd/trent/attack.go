@@ -80,6 +80,10 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, t
 	if err != nil {
 		return err
 	}
+	metrics, err := f.metricsURL(e, target.URL)
+	if err != nil {
+		return err
+	}
 	raw, hdrLog, closeExports, err := x.open()
 	if err != nil {
 		return err
@@ -94,7 +98,7 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, t
 		Target: target, Workload: w, WorkloadSource: source, Schedule: times, Limits: limits, Engine: f.engine,
 		Connections: f.connections, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
 		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
-		Raw: raw, HdrLog: hdrLog, Exporter: exporter,
+		Metrics: metrics, Raw: raw, HdrLog: hdrLog, Exporter: exporter,
 	})
 	if closing := errors.Join(exporter.Close(), closeExports()); err == nil && closing != nil {
 		record.Notes = append(record.Notes, "An export is incomplete: "+closing.Error())
