@@ -85,7 +85,31 @@ func (m *ServerMetrics) Mean(name string, labels ...string) (total float64, ok b
 }
 
 // tableSeries bounds the table in a report; the record has all.
-const tableSeries = 24
+const tableSeries = 14
+
+// interesting are beginnings of names, what a reader looks for first.
+var interesting = []string{"trent_hsm_engine", "trent_hsm_workers", "trent_hsm_parked", "trent_store_commit", "trent_store_sync", "trent_connections_open",
+	"trent_requests", "trent_tls", "trent_keyring", "trent_live", "go_gc", "trent_"}
+
+// dull series tell nothing that the harness does not know better.
+var dull = []string{"trent_request_body", "trent_request_duration", "trent_hsm_domain", "trent_store_revision", "go_goroutines", "trent_key_pool"}
+
+// byInterest orders series by what a reader looks for; unknown names come first, for they are another server's.
+func byInterest(all []MetricSeries) []*MetricSeries {
+	rank := func(name string) int {
+		begins := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+		if slices.ContainsFunc(dull, begins) {
+			return len(interesting)
+		}
+		return slices.IndexFunc(interesting, begins)
+	}
+	out := make([]*MetricSeries, len(all))
+	for i := range all {
+		out[i] = &all[i]
+	}
+	slices.SortStableFunc(out, func(a, b *MetricSeries) int { return rank(a.Name) - rank(b.Name) })
+	return out
+}
 
 // metricsChapter shows the series of the server that moved.
 func metricsChapter(r *Record) (chapter, bool) {
@@ -99,8 +123,7 @@ func metricsChapter(r *Record) (chapter, bool) {
 		s.Text += fmt.Sprintf(" %d scrapes failed, the latest: %s.", m.Failed, m.Failure)
 	}
 	rows := [][]string{{"series", "mean", "max", "unit"}}
-	for i := range m.Series {
-		series := &m.Series[i]
+	for _, series := range byInterest(m.Series) {
 		if series.Max == 0 && series.Mean == 0 {
 			continue
 		}

@@ -27,7 +27,11 @@ func (r *Record) Why() []Reason {
 		}
 	}
 	for _, v := range r.Verdicts {
-		out = append(out, r.whyVerdict(v))
+		reason := r.whyVerdict(v)
+		if r.Outcome == "void" {
+			reason.Text = "For what it is worth in a run that does not count: " + lower(reason.Text)
+		}
+		out = append(out, reason)
 	}
 	if r.Capacity != nil {
 		out = append(out, r.whyCapacity()...)
@@ -178,8 +182,9 @@ func (r *Record) whySlow(out *Reason, v Verdict) {
 	limit := time.Duration(v.Limit)
 	switch {
 	case client >= wait && client >= service:
-		out.Text += "Most of it is the client's own delay."
+		out.Text += "Most of it is the client's own delay, so it says little of the server."
 		out.Change = "Lower the rate, use the native engine, or give the client a CPU of its own."
+		return
 	case wait > service:
 		out.Text += "The server answers too slowly for this rate: all connections were in use, and hits waited for one."
 		out.Change = "Lower the rate or make the server faster; more --connections help only where its CPUs are not full."
@@ -208,7 +213,7 @@ func (r *Record) serverText() string {
 	if wall <= 0 || server.Slices == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("It used %.2f of the machine's %d CPUs", cpu.Seconds()/wall.Seconds(), r.Environment.Cores)
+	text := fmt.Sprintf("The server used %.2f of the machine's %d CPUs", cpu.Seconds()/wall.Seconds(), r.Environment.Cores)
 	if delay := server.Delay / time.Duration(server.Slices); delay >= 100*time.Microsecond {
 		text += fmt.Sprintf(", and its threads waited %s for a CPU each time they were ready: it wants more", formatDuration(delay))
 	}
@@ -296,6 +301,13 @@ func (r *Record) whyCapacity() []Reason {
 		out = append(out, Reason{Subject: "what limits it", Outcome: b.Name, Text: b.Text, Change: b.Change})
 	}
 	return out
+}
+
+func lower(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToLower(text[:1]) + text[1:]
 }
 
 // sentence makes a clause a sentence.

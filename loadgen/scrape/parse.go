@@ -219,6 +219,9 @@ func (p *parser) kindOf(s *Sample) Kind {
 			return kind
 		}
 	}
+	if strings.HasSuffix(s.Name, "_total") {
+		return Counter // by the naming rules of both formats, where the type was left out
+	}
 	return Untyped
 }
 
