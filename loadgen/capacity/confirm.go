@@ -9,14 +9,9 @@ import (
 	"trent/results"
 )
 
-// reserve is the time kept for the confirming run and the overload step.
-func (s *Search) reserve() time.Duration {
-	rate, _ := s.bracket()
-	if rate == 0 {
-		rate = s.Start
-	}
-	return warm + s.confirmTime(rate) + 2*warm + 2*overloadTime
-}
+// reserve is the time kept for the confirming run and the overload step. What a slow service needs beyond twenty seconds
+// comes beside the budget: it would leave nothing for the search.
+const reserve = warm + confirmJudged + 2*warm + 2*overloadTime
 
 // confirmTime is the 20 blocks that a verdict on a percentile wants, or as long as it takes at this rate to have the
 // hits that the verdicts want; bounded, because a percentile that is too high for a slow service would take hours.
@@ -49,7 +44,7 @@ const noneSeen = 3.85
 func enough(n float64) float64 { return n + 3.1*math.Sqrt(n) }
 
 func (s *Search) affordable(judged time.Duration) bool {
-	return s.Budget == 0 || s.spent+warm+judged+s.reserve() <= s.Budget
+	return s.Budget == 0 || s.spent+warm+judged+reserve <= s.Budget
 }
 
 // confirmHighest confirms the highest pass by a long run, five percent lower each time it does not hold. A
