@@ -91,18 +91,18 @@ func capacityChapter(r *Record) (chapter, bool) {
 		out.Sections = append(out.Sections, headroomSection(h))
 	}
 	if t := c.Trials; t != nil {
-		out.Sections = append(out.Sections, trialsSection(t))
+		out.Late = append(out.Late, trialsSection(t))
 	}
 	if n := c.Noise; n != nil {
-		out.Sections = append(out.Sections, section{Title: "Noise", Text: fmt.Sprintf(
+		out.Late = append(out.Late, section{Title: "Noise", Text: fmt.Sprintf(
 			"%d runs alike at %s/s (A/A) lay within %s of their mean CPU a request, 95 times in a hundred; the search stops at %s.",
 			len(n.Costs), formatRate(n.Rate), formatShare(n.Relative), formatShare(c.Resolution))})
 	}
 	for i := range c.Sensitivity {
-		out.Sections = append(out.Sections, sensitivitySection(&c.Sensitivity[i]))
+		out.Late = append(out.Late, sensitivitySection(&c.Sensitivity[i]))
 	}
 	if s := c.Scalability; s != nil {
-		out.Sections = append(out.Sections, scalabilitySection(s))
+		out.Late = append(out.Late, scalabilitySection(s))
 	}
 	return out, true
 }
@@ -184,7 +184,7 @@ func sensitivityFigure(v *Sensitivity) (figure, bool) {
 	x := axis{low: low, high: top, scale: math.Log, title: v.Unit}
 	for _, p := range v.Points {
 		if float64(p.Value) >= low && float64(p.Value) <= top {
-			x.ticks = append(x.ticks, tick{float64(p.Value), axisCount(float64(p.Value))})
+			x.ticks = append(x.ticks, tick{float64(p.Value), formatCount(uint64(max(p.Value, 0)))})
 		}
 	}
 	fig.SVG = draw(func(c canvas) string {

@@ -224,7 +224,7 @@ func throughputFigure(r *Record) (figure, bool) {
 }
 
 func timeAxis(end float64, c canvas) axis {
-	a := linearAxis(end, c.ticks, "seconds since the first hit", func(v float64) string { return fmt.Sprintf("%g", v) })
+	a := linearAxis(end, c.ticks, "seconds since the first hit", func(v float64) string { return fmt.Sprintf("%g", math.Round(v*1e6)/1e6) })
 	a.high = end
 	for len(a.ticks) > 1 && a.ticks[len(a.ticks)-1].value > end {
 		a.ticks = a.ticks[:len(a.ticks)-1]

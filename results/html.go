@@ -106,6 +106,12 @@ func tiles(r *Record) []tile {
 		if c.Ceiling > 0 {
 			out = append(out, tile{"Estimated ceiling", formatRate(c.Ceiling) + "/s", "server CPUs ÷ CPU a request"})
 		}
+	} else if c != nil && c.Label != CostOnly {
+		// The figures of the record are those of the calibrating run, which answer nothing.
+		if c.HighestPass > 0 {
+			out = append(out, tile{"Highest pass", formatRate(c.HighestPass) + "/s", "of a short step, not confirmed"})
+		}
+		return out
 	} else if r.Total.Due > 0 {
 		out = append(out, tile{"Answered", formatRate(r.Total.OKPerSec) + "/s", "of " + formatRate(r.Total.DuePerSec) + "/s due"})
 	}

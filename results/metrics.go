@@ -141,7 +141,7 @@ func metricsChapter(r *Record) (chapter, bool) {
 	if fig, ok := queuesFigure(r); ok {
 		s.Figures = append(s.Figures, fig)
 	}
-	return chapter{Sections: []section{s}}, true
+	return chapter{Late: []section{s}}, true
 }
 
 // figureText is a number of any size with three digits or more.

@@ -74,7 +74,7 @@ func processChapter(r *Record) (chapter, bool) {
 	if fig, ok := memoryFigure(r, hasServer); ok {
 		s.Figures = append(s.Figures, fig)
 	}
-	return chapter{Sections: []section{s}}, true
+	return chapter{Late: []section{s}}, true
 }
 
 func (p *Process) add(q Process) {

@@ -30,6 +30,10 @@ func RenderTerminal(w io.Writer, r *Record) error {
 	renderVerdicts(out, r)
 	renderGates(out, r)
 	renderCost(out, r)
+	if after := late(added); len(after) > 0 {
+		fmt.Fprintln(out)
+		renderSections(out, after)
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(out, "Note: %s\n", note)
 	}

@@ -63,7 +63,7 @@ func (x *capacityFlags) bind(c *cobra.Command) {
 	flags := c.Flags()
 	flags.Float64Var(&x.maxRate, "max-rate", 0, "never ask for more requests a second (0: no limit)")
 	flags.DurationVar(&x.budget, "duration", 0, "time for all steps of the search together (default: about one minute)")
-	flags.BoolVar(&x.noise, "noise", false, "measure the noise first, by runs alike (A/A), and search no finer; takes 24 s")
+	flags.BoolVar(&x.noise, "noise", false, "measure the noise by runs alike (A/A), and search no finer; takes 24 s")
 	flags.BoolVar(&x.curve, "curve", false, "measure latency at shares of the sustained rate, with intervals; takes about two minutes")
 	flags.IntVar(&x.trials, "trials", 1, "repeat the search; five or more give an interval")
 	flags.StringSliceVar(&x.sensitivity, "sensitivity", nil, "measure what these do to cost and latency: "+strings.Join(capacity.Dimensions(), ","))

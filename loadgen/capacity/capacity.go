@@ -40,7 +40,7 @@ type Options struct {
 	Display        *attack.Display
 
 	Metrics     string   // URL of the endpoint's own metrics; "": none. A server that the run starts offers its own
-	Noise       bool     // measure the A/A noise first
+	Noise       bool     // measure the A/A noise
 	Curve       bool     // measure the curve of latency against rate last
 	Trials      int      // searches; below 2: one
 	Sensitivity []string // of Dimensions
@@ -73,7 +73,7 @@ func settle(r *results.Record, interrupted bool) {
 		outcome = slo.Pass
 	case c.Sustained == 0 && c.Label != results.CostOnly && len(c.Steps) > 0:
 		outcome = nothingConfirmed(c.Steps)
-		r.Verdicts = nil // those of the calibrating run say nothing
+		r.Verdicts, r.Gates = nil, nil // those of the calibrating run say nothing
 	case c.Label == results.CostOnly:
 		r.Verdicts = nil
 	}

@@ -14,12 +14,16 @@ import (
 const (
 	noiseRuns   = 6
 	noiseJudged = 3 * time.Second
+	noiseShare  = 0.7 // of the highest rate that passed: where a queue is short, and CPU a request as it is under load
 )
 
 // measureNoise repeats one rate and sees how far CPU a request lies apart, which a capacity is inversely proportional
 // to. The search then stops no finer. Without the server's CPU time there is nothing to measure.
 func (s *Search) measureNoise(ctx context.Context) error {
-	rate := s.bounded(s.Start)
+	rate, _ := s.bracket()
+	if rate = s.bounded(noiseShare * rate); rate < lowestRate {
+		return nil // nothing passed
+	}
 	noise := results.Noise{Rate: rate}
 	var logs []float64
 	for range noiseRuns {

@@ -32,7 +32,7 @@ type Search struct {
 	MaxRate float64       // never exceeded; 0: none
 	Budget  time.Duration // for all attempts; the search stops where what is left is needed to confirm
 	Noise   float64       // relative A/A noise, where known; the search stops at max(2 %, Noise)
-	// MeasureNoise measures it first, by repeating a rate; Curve measures the curve of latency against rate last. Both
+	// MeasureNoise measures it before the bisection, by repeating a rate; Curve measures the curve of latency against rate last. Both
 	// take time beside the budget.
 	MeasureNoise, Curve bool
 	SkipOverload        bool // no step at 1.5 ×
@@ -98,13 +98,13 @@ func (s *Search) Run(ctx context.Context) (*results.CapacityResult, *attack.Resu
 		s.result.Resolution = 0
 		return &s.result, calibration, err
 	}
+	if err == nil {
+		err = s.climb(ctx)
+	}
 	if err == nil && s.MeasureNoise {
 		spent := s.spent
 		err = s.measureNoise(ctx)
 		s.spent = spent
-	}
-	if err == nil {
-		err = s.climb(ctx)
 	}
 	if err == nil {
 		err = s.bisect(ctx)

@@ -55,7 +55,7 @@ const (
 
 // sensitivity runs one short run for each value of each dimension asked for, all at one rate.
 func (r *run) sensitivity(ctx context.Context, found *results.CapacityResult) error {
-	rate := round(max(sensitivityShare*found.Sustained, sensitivityRate))
+	rate := round(max(sensitivityShare*max(found.Sustained, found.HighestPass), sensitivityRate))
 	if r.MaxRate > 0 {
 		rate = min(rate, r.MaxRate)
 	}
