@@ -53,13 +53,22 @@ func evidenceOf(res *attack.Result, client, server []int) Evidence {
 	}
 	e.EnginesBusy = mean("trent_hsm_engines_busy") / mean("trent_hsm_engines")
 	// By Little's law the seconds waited for in each second are the mean number of those who wait.
-	e.EngineQueue = mean("trent_hsm_engine_wait_seconds_total")
+	// Calls that still wait are in the gauge only.
+	e.EngineQueue = greater(mean("trent_hsm_engine_wait_seconds_total"), mean("trent_hsm_engine_queue"))
 	if length := res.Populations[0].Length().Seconds(); length > 0 && res.Populations[0].OK() > 0 {
 		e.WorkersFull = mean("trent_hsm_parked_total") / (float64(res.Summary.Count(measure.OK)) / res.Report.Elapsed.Seconds())
 	}
 	e.StoreSyncing, e.StoreQueue = mean("trent_store_sync_seconds_sum"), mean("trent_store_commit_queue")
 	e.NetworkFilled = mean("trent_network_busy_ratio")
 	return e
+}
+
+// greater is the greater of two figures of which either may not be known.
+func greater(a, b float64) float64 {
+	if math.IsNaN(a) || b > a {
+		return b
+	}
+	return a
 }
 
 // Thresholds from which a counter says that its resource limits.
@@ -134,7 +143,7 @@ func Bounds(at, above Evidence) results.Bound {
 	}
 	switch {
 	case only:
-		b.Text = fmt.Sprintf("At a higher rate, which failed, the %s was %s; it limits from %s. At the sustained rate nothing was used up.", c.counter, figure(c.of(above)), limit)
+		b.Text = fmt.Sprintf("At the lowest rate that failed the %s was %s; it limits from %s. No counter says that anything was used up at a rate that was confirmed.", c.counter, figure(c.of(above)), limit)
 	default:
 		b.Text = fmt.Sprintf("At the sustained rate the %s was %s; it limits from %s.", c.counter, figure(c.of(at)), limit)
 	}

@@ -24,6 +24,10 @@ func (s *Search) conclude() {
 		r.Ceiling = estimate
 	}
 	if r.Sustained == 0 {
+		if s.edge != nil {
+			bound := Bounds(unknown(), evidenceOf(s.edge, s.ClientCPUs, s.ServerCPUs))
+			r.Bound = &bound
+		}
 		r.Label, r.Why = results.NotReached, "No rate passed a confirming run, so there is no result; the steps say why."
 		return
 	}

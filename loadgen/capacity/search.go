@@ -184,11 +184,13 @@ func (s *Search) climb(ctx context.Context) error {
 					s.passes = append(s.passes, rate)
 				}
 				next := s.bounded(rate * widened(used))
-				if next == rate {
+				if next != rate {
+					wentUp, expected, rate = true, used*next/rate, next
+					continue
+				}
+				if step.Outcome == passed {
 					return nil
 				}
-				wentUp, expected, rate = true, used*next/rate, next
-				continue
 			}
 			// Whatever the reason, it is looked at properly.
 		}
@@ -198,7 +200,8 @@ func (s *Search) climb(ctx context.Context) error {
 			return err
 		}
 		factor := 1 / shrink
-		if outcome == passed || outcome == voided && !wentDown && used > 0 && used < farFromEdge {
+		highest := s.bounded(rate*leastGrowth) == rate
+		if outcome == passed || outcome == voided && !highest && !wentDown && used > 0 && used < farFromEdge {
 			factor = widened(used)
 		}
 		wentUp, wentDown = wentUp || factor > 1, wentDown || factor < 1
