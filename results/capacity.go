@@ -80,11 +80,7 @@ func capacityChapter(r *Record) (chapter, bool) {
 		return chapter{}, false
 	}
 	var out chapter
-	if o := c.Overload; o != nil {
-		out.Tiles = append(out.Tiles, tile{"Goodput at 1.5 ×", formatRate(o.Goodput) + "/s", "of " + formatRate(o.Rate) + "/s due"})
-	}
 	if c.Bound != nil {
-		out.Tiles = append(out.Tiles, tile{"Limited by", c.Bound.Name, "by the counters below"})
 		out.Sections = append(out.Sections, boundSection(c.Bound))
 	}
 	if h := c.Headroom; h != nil {

@@ -106,6 +106,12 @@ func tiles(r *Record) []tile {
 		if c.Ceiling > 0 {
 			out = append(out, tile{"Estimated ceiling", formatRate(c.Ceiling) + "/s", "server CPUs ÷ CPU a request"})
 		}
+		if c.Bound != nil {
+			out = append(out, tile{"Limited by", c.Bound.Name, "by the counters below"})
+		}
+		if o := c.Overload; o != nil {
+			out = append(out, tile{"Goodput at 1.5 ×", formatRate(o.Goodput) + "/s", "of " + formatRate(o.Rate) + "/s due"})
+		}
 	} else if c != nil && c.Label != CostOnly {
 		// The figures of the record are those of the calibrating run, which answer nothing.
 		if c.HighestPass > 0 {
