@@ -321,5 +321,6 @@ type Overload struct {
 	Recovered bool          `json:"recovered"`
 	After     float64       `json:"recovery_goodput_rate"` // good answers in time back at half the rate
 	Half      float64       `json:"recovery_rate"`         // that rate
+	Note      string        `json:"note,omitempty"`        // what disturbed it
 	Recovery  time.Duration `json:"recovery_ns"`           // until latency was within the limit again at half the rate
 }

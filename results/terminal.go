@@ -108,8 +108,12 @@ func (o *Overload) Text() string {
 	if o.Half > 0 {
 		back = fmt.Sprintf(", with %s of %s/s answered in time", formatRate(o.After), formatRate(o.Half))
 	}
-	return fmt.Sprintf("at %s/s it answered %s/s, %s/s of them in time; back at half the sustained rate it %s%s.",
+	text := fmt.Sprintf("at %s/s it answered %s/s, %s/s of them in time; back at half the sustained rate it %s%s.",
 		formatRate(o.Rate), formatRate(o.Answered), formatRate(o.Goodput), recovery, back)
+	if o.Note != "" {
+		text += " It is no more than a hint: " + o.Note + "."
+	}
+	return text
 }
 
 func renderOperations(out io.Writer, r *Record) {

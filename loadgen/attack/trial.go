@@ -67,7 +67,7 @@ type Result struct {
 // Run sends the load and judges it.
 func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	plan := t.Plan
-	plan.Recorder = measure.NewRecorder(measure.Config{Entries: plan.Workload.EntryNames(), Raw: t.Raw})
+	plan.Recorder = measure.NewRecorder(measure.Config{Entries: plan.Workload.EntryNames(), Raw: t.Raw, LagsFrom: t.Warm})
 	t.Meter.Begin()
 	scraped := t.scrape()
 	report, err := t.Engine.Run(ctx, &plan)

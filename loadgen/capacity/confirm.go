@@ -11,7 +11,7 @@ import (
 
 // reserve is the time kept for the confirming run and the overload step. What a slow service needs beyond twenty seconds
 // comes beside the budget: it would leave nothing for the search.
-const reserve = warm + confirmJudged + 2*warm + 2*overloadTime
+const reserve = warm + confirmJudged + warm + overloadTime + recoverTime
 
 // confirmTime is the 20 blocks that a verdict on a percentile wants, or as long as it takes at this rate to have the
 // hits that the verdicts want; bounded, because a percentile that is too high for a slow service would take hours.

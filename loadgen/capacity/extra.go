@@ -119,3 +119,18 @@ func (s *Search) measureHeadroom(ctx context.Context, f Fleet, h *results.Headro
 	}
 	return nil
 }
+
+// FitScalability fits the Universal Scalability Law to rates measured in a closed loop with so many clients each. Errors:
+// stats.ErrLevels with fewer than six levels.
+func FitScalability(levels []int, rates []float64) (*results.Scalability, error) {
+	clients := make([]float64, len(levels))
+	for i, n := range levels {
+		clients[i] = float64(n)
+	}
+	law, err := stats.FitUSL(clients, rates)
+	if err != nil {
+		return nil, err
+	}
+	return &results.Scalability{Levels: slices.Clone(levels), Rates: slices.Clone(rates), Lambda: law.Lambda, Sigma: law.Sigma, Kappa: law.Kappa,
+		Peak: law.Peak(), R2: law.R2}, nil
+}

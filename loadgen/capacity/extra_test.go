@@ -158,3 +158,14 @@ func TestServerWithoutVisibleLimit(t *testing.T) {
 		}
 	})
 }
+
+func TestFitScalability(t *testing.T) {
+	t.Parallel()
+	law, err := capacity.FitScalability([]int{1, 18, 36, 72, 108, 144, 216}, []float64{64.9, 995.9, 1652.4, 1853.2, 1828.9, 1775.0, 1702.2})
+	if err != nil || math.Abs(law.Peak-96.52) > 0.05 || law.R2 < 0.95 || len(law.Levels) != 7 { // see results/stats
+		t.Errorf("%+v, %v", law, err)
+	}
+	if _, err := capacity.FitScalability([]int{1, 2, 4, 8, 16}, []float64{1, 2, 3, 4, 5}); err == nil {
+		t.Error("five levels are enough")
+	}
+}

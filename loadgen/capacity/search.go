@@ -65,6 +65,7 @@ const (
 	confirmJudged  = 20 * time.Second
 	longestConfirm = 2 * time.Minute // or the budget, if that is longer
 	overloadTime   = 3 * time.Second
+	recoverTime    = 8 * time.Second // half the rate leaves half the capacity for a backlog of one and a half seconds' worth
 	calibrateRate  = 200
 	calibrateTime  = time.Second
 	resolution     = 0.02
