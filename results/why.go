@@ -3,7 +3,9 @@ package results
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -284,6 +286,9 @@ func (r *Record) whyCapacity() []Reason {
 	case c.Label == CostOnly:
 		first.Change = "Give the machine two usable CPUs or more."
 	case c.Sustained == 0:
+		if text := disturbances(c.Steps); text != "" {
+			first.Text += " " + text
+		}
 		first.Change = "See the steps: where they are void, quieten the machine; where they fail, loosen the SLO or give the server more."
 	case c.Label != ServerBound:
 		first.Text += fmt.Sprintf(" So %s/s is a lower bound", formatRate(c.Sustained))
@@ -301,6 +306,34 @@ func (r *Record) whyCapacity() []Reason {
 		out = append(out, Reason{Subject: "what limits it", Outcome: b.Name, Text: b.Text, Change: b.Change})
 	}
 	return out
+}
+
+// disturbances says how many steps were void and by what, the most frequent first.
+func disturbances(steps []Step) string {
+	by := map[string]int{}
+	void := 0
+	for _, s := range steps {
+		if s.Outcome != "void" {
+			continue
+		}
+		void++
+		words := strings.Fields(s.Note)
+		for len(words) > 0 && strings.ContainsAny(words[len(words)-1][:1], "0123456789%") {
+			words = words[:len(words)-1] // the figure
+		}
+		if len(words) > 0 {
+			by[strings.Join(words, " ")]++
+		}
+	}
+	if void == 0 {
+		return ""
+	}
+	names := slices.Sorted(maps.Keys(by))
+	slices.SortStableFunc(names, func(a, b string) int { return by[b] - by[a] })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s (%d)", name, by[name])
+	}
+	return fmt.Sprintf("%d of %d steps did not count, by %s.", void, len(steps), strings.Join(names, ", "))
 }
 
 func lower(text string) string {

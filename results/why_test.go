@@ -119,6 +119,15 @@ func TestWhyOfACapacity(t *testing.T) {
 	if got := reasonFor(t, r, "what limits it"); got.Outcome != results.BoundClient || got.Change != "Give it more." {
 		t.Errorf("%+v", got)
 	}
+	none := capacityRecord(t)
+	none.Capacity.Sustained, none.Capacity.Label = 0, results.NotReached
+	for i, note := range []string{"client lag p99 3.2ms", "client CPUs busy 85.20 %", "client lag p99 14ms"} {
+		none.Capacity.Steps[i].Outcome, none.Capacity.Steps[i].Note = "void", note
+	}
+	none.Capacity.Steps = none.Capacity.Steps[:4]
+	if got := reasonFor(t, none, "the result"); !strings.Contains(got.Text, "3 of 4 steps did not count, by client lag p99 (2), client CPUs busy (1).") {
+		t.Errorf("%+v", got)
+	}
 	var text strings.Builder
 	if err := results.RenderWhy(&text, r); err != nil || !strings.Contains(text.String(), "• what limits it: CLIENT. The client was full.\n  → Give it more.\n") {
 		t.Errorf("%v:\n%s", err, text.String())
