@@ -60,7 +60,7 @@ func oneSeries(id string, log *scrape.Log, at []time.Duration, from, to time.Dur
 		switch {
 		case !ok && s.Counter && i > 0 && len(r.Values) > 0:
 			value = 0 // a counter with labels appears with its first event
-		case !ok:
+		case !ok, math.IsInf(value, 0):
 			value = math.NaN()
 		}
 		if s.Counter {
@@ -69,7 +69,9 @@ func oneSeries(id string, log *scrape.Log, at []time.Duration, from, to time.Dur
 				continue
 			}
 			length = (at[i] - at[i-1]).Seconds()
-			value = scrape.Rate(log.Readings[i-1].Values[id], value, at[i]-at[i-1])
+			if value = scrape.Rate(log.Readings[i-1].Values[id], value, at[i]-at[i-1]); math.IsInf(value, 0) {
+				value = math.NaN()
+			}
 		}
 		s.Values = append(s.Values, value)
 		// An interval of a counter counts by where it ends; half of the first may lie before the window.

@@ -19,7 +19,7 @@ func TestMetricsOfTheServer(t *testing.T) {
 	t.Parallel()
 	s := newKeyService(t)
 	m := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "# TYPE requests_total counter\nrequests_total{result=\"ok\"} %d\n# TYPE queue gauge\nqueue 3\n# TYPE python_gc gauge\npython_gc 1\n", s.hits.Load())
+		fmt.Fprintf(w, "# TYPE requests_total counter\nrequests_total{result=\"ok\"} %d\n# TYPE queue gauge\nqueue 3\n# TYPE python_gc gauge\npython_gc 1\n# TYPE odd gauge\nodd +Inf\n# TYPE odder_total counter\nodder_total +Inf\n", s.hits.Load())
 	}))
 	defer m.Close()
 	o := options(t, s, "200/s 2500ms")
@@ -29,7 +29,7 @@ func TestMetricsOfTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := r.ServerMetrics
-	if got == nil || got.Scrapes < 4 || got.Failed != 0 || len(got.Series) != 2 || len(got.At) != got.Scrapes {
+	if got == nil || got.Scrapes < 4 || got.Failed != 0 || len(got.Series) != 4 || len(got.At) != got.Scrapes {
 		t.Fatalf("%+v", got)
 	}
 	rate, ok := got.Mean("requests_total", `result="ok"`)

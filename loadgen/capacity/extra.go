@@ -134,3 +134,12 @@ func FitScalability(levels []int, rates []float64) (*results.Scalability, error)
 	return &results.Scalability{Levels: slices.Clone(levels), Rates: slices.Clone(rates), Lambda: law.Lambda, Sigma: law.Sigma, Kappa: law.Kappa,
 		Peak: law.Peak(), R2: law.R2}, nil
 }
+
+// modulesOf counts the HSMs that tell of themselves apart, by the label module; 0 where none does.
+func modulesOf(m *results.ServerMetrics) int {
+	names := map[string]bool{}
+	for _, s := range m.Find("trent_hsm_workers", "module=") {
+		names[s.Name] = true
+	}
+	return len(names)
+}

@@ -172,6 +172,9 @@ func (r *run) search(ctx context.Context, base attack.Trial) (*results.Record, e
 	}
 	trial := plans[best]
 	clear(plans)
+	if found.Headroom == nil {
+		found.Headroom = Fleet{Modules: modulesOf(best.Metrics), Asked: r.Fleet.Asked}.headroom(found.Sustained)
+	}
 	if err == nil {
 		err = r.trials(ctx, base, found)
 	}
