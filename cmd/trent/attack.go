@@ -37,7 +37,7 @@ modelled day, or from --from, sped up by --speedup and thinned by --scale.
 Exit codes: 0 passed, 1 could not run, 2 usage, 3 a limit was missed, 5 void (client or machine disturbed
 the run), 6 inconclusive, 130 interrupted.`,
 		Example: `  eval "$(trent env)"; trent attack --rate 500 --duration 10s
-  trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml
+  trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml --why
   trent attack --schedule "linear:100-2000 60s" --engine native --out results/ramp
   trent attack --rate 500 --duration 10s --raw hits.csv.gz --hdr-log latency.hlog
   trent attack --workload web-shop --duration 60s --speedup 1440 --scale 0.01

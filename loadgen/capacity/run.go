@@ -67,6 +67,8 @@ func Run(ctx context.Context, o Options) (record *results.Record, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the workload's keys: %w", err)
 	}
+	// A server that has just started makes keys ahead, and one that made keys may still write.
+	r.drain(ctx, 0)
 	record, err = r.search(ctx, r.trial(keys))
 	return cleaned(record, err, attack.Release(ctx, keys))
 }
