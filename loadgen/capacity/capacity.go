@@ -12,6 +12,7 @@ package capacity
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"trent/loadgen/attack"
@@ -76,6 +77,11 @@ func settle(r *results.Record, interrupted bool) {
 		r.Verdicts, r.Gates = nil, nil // those of the calibrating run say nothing
 	case c.Label == results.CostOnly:
 		r.Verdicts = nil
+		// How late or busy the client was is no matter where only CPU time is counted; what was stolen is.
+		r.Gates = slices.DeleteFunc(r.Gates, func(g results.Gate) bool { return g.Name != slo.StolenGate })
+		if slices.ContainsFunc(r.Gates, func(g results.Gate) bool { return g.Void }) {
+			outcome = slo.Voided
+		}
 	}
 	r.Outcome, r.ExitCode = outcome.String(), outcome.ExitCode()
 	if interrupted {

@@ -16,7 +16,6 @@ import (
 type run struct {
 	Options
 	host    machine.Host
-	cpus    int // usable before this process was pinned
 	side    sides
 	engine  engine.Engine
 	pid     int  // of the server's process, 0 where it is not visible
@@ -45,8 +44,7 @@ func Run(ctx context.Context, o Options) (record *results.Record, err error) {
 		return nil, err
 	}
 	r.spawned = o.Target.URL == ""
-	usable := r.host.UsableCPUs()
-	r.cpus, r.side = len(usable), shareOut(usable, r.spawned)
+	r.side = shareOut(r.host.UsableCPUs(), r.spawned)
 	if r.spawned {
 		server, err := r.start(ctx)
 		if err != nil {
@@ -212,7 +210,7 @@ func (r *run) search(ctx context.Context, base attack.Trial) (*results.Record, e
 func (r *run) newSearch(base attack.Trial, plans map[*attack.Result]attack.Trial) *Search {
 	s := &Search{Limits: r.Limits, MaxRate: r.MaxRate, Budget: r.Budget, Seed: r.Seed + uint64(1000*r.number), ClientCPUs: r.side.client, ServerCPUs: r.side.server,
 		// With one CPU for both, a rate would be that of client and server together.
-		CostOnly: r.pid != 0 && r.cpus < 2}
+		CostOnly: r.pid != 0 && r.side.count() < 2}
 	s.Try = func(ctx context.Context, a Attempt) (*attack.Result, error) {
 		trial, res, err := r.try(ctx, base, a)
 		if err == nil && plans != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"trent/loadgen/machine"
 )
@@ -12,6 +13,15 @@ import (
 type sides struct {
 	client, server []int
 	shared         bool // both on the same: only CPU a request can be measured, or nothing is known of the server
+}
+
+// count is the number of CPUs that client and server have together.
+func (s sides) count() int {
+	cpus := map[int]bool{}
+	for _, cpu := range slices.Concat(s.client, s.server) {
+		cpus[cpu] = true
+	}
+	return len(cpus)
 }
 
 // shareOut shares CPUs out: a quarter to the client, which needs about a third of the server's time a request, and the

@@ -39,6 +39,9 @@ type Gate struct {
 	Advice string // what to do where Void
 }
 
+// StolenGate is the name of the gate on CPU time that the hypervisor took: the only one that matters to CPU a request.
+const StolenGate = "CPU stolen"
+
 // Thresholds of the gates.
 const (
 	maxClientLag = time.Millisecond       // or a tenth of the tightest latency limit
@@ -76,7 +79,7 @@ func Gates(l Limits, c Conditions) []Gate {
 			"the client's threads waited for a CPU; stop other work on its CPUs"),
 		shareGate("client GC pauses", c.GCPauses, pauses, false,
 			"the client's garbage collector stopped it too often; raise GOGC for the client"),
-		shareGate("CPU stolen", c.Stolen, maxStolen, false,
+		shareGate(StolenGate, c.Stolen, maxStolen, false,
 			"other guests took this machine's CPUs; repeat at another time or on a dedicated host"),
 		durationGate("clock step", c.ClockStep.Abs(), step,
 			"the wall clock was set during the run; let it settle and repeat"),
