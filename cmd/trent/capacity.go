@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -115,6 +117,10 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, x *capacityFlag
 		}
 		if o.Metrics, err = f.metricsURL(e, o.Target.URL); err != nil {
 			return err
+		}
+		// Each point makes keys of its own, hundreds in all, which a real service bills until their deletion.
+		if u, err := url.Parse(o.Target.URL); len(x.sensitivity) > 0 && (err != nil || !onThisMachine(u)) {
+			return usageError(errors.New("--sensitivity makes hundreds of keys, and the endpoint is not on this machine"), "measure it against an endpoint on this machine")
 		}
 	} else {
 		if o.Spawn, err = spawnOptions(); err != nil {
