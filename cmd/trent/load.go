@@ -74,13 +74,20 @@ func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
 	f.outputFlags.bind(c)
 }
 
+// secondSignal is how long after the first a signal must come to kill.
+const secondSignal = time.Second
+
 // interruptible ends the context at the first Ctrl-C or SIGTERM, which makes a partial result; the second kills.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	// timeout(1) signals a child twice at once, itself and by its group: that is one request to end.
+	context.AfterFunc(ctx, func() {
+		time.Sleep(secondSignal)
+		stop()
+	})
 	return ctx, stop
 }
 
