@@ -165,7 +165,7 @@ func (t *Trial) conditions(r *Result) slo.Conditions {
 	if loopback(t.Plan.Target.URL) {
 		// Connecting to this machine fails for want of a descriptor or a port; a server that is gone refuses, which
 		// has a name of its own.
-		c.Exhausted = r.Summary.Errors["ConnectFailed"]
+		c.Exhausted = r.Summary.Errors[engine.ErrorExhausted]
 	}
 	return c
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -13,50 +14,85 @@ import (
 
 // Names under which hits without an answer of the API are counted, beside the exception names that the service sends.
 const (
-	nameTimeout      = "Timeout"
-	nameReset        = "ConnectionReset"
-	nameClosed       = "ConnectionClosed"
-	nameTruncated    = "AnswerTruncated"
-	nameMalformed    = "MalformedAnswer"
-	nameRefused      = "ConnectionRefused"
-	nameHandshake    = "TLSHandshakeFailed"
-	nameConnect      = "ConnectFailed"
-	nameConnection   = "ConnectionFailed"
-	nameNoConnection = "NoConnectionInTime"
-	nameInterrupted  = "Interrupted"
-	nameCap          = "RequestCap"
+	nameTimeout       = "Timeout"
+	nameReset         = "ConnectionReset"
+	nameClosed        = "ConnectionClosed"
+	nameTruncated     = "AnswerTruncated"
+	nameMalformed     = "MalformedAnswer"
+	nameRefused       = "ConnectionRefused"
+	nameHandshake     = "TLSHandshakeFailed"
+	nameCertificate   = "CertificateRefused" // the server's is not trusted, or not for this host
+	nameNotTLS        = "NotTLS"             // something else came where a handshake was due
+	nameSlowHandshake = "TLSHandshakeTimeout"
+	nameSlowConnect   = "ConnectTimeout"
+	nameConnect       = "ConnectFailed"
+	nameConnection    = "ConnectionFailed"
+	nameNoConnection  = "NoConnectionInTime"
+	nameInterrupted   = "Interrupted"
+	nameCap           = "RequestCap"
+	nameSDK           = "SDKRefused" // the SDK would not send the call, for want of credentials for example
 )
+
+// ErrorExhausted is the name of connections that failed for want of descriptors, ports or memory on this machine: the client's own
+// doing.
+const ErrorExhausted = "ClientExhausted"
 
 // faultOf sorts a failed exchange by what went wrong.
 func faultOf(err error) (measure.Outcome, string) {
-	var network net.Error
 	switch {
 	case errors.Is(err, errMalformed), errors.Is(err, io.ErrNoProgress):
 		return measure.Malformed, nameMalformed
 	case errors.Is(err, errTruncated):
 		return measure.ConnError, nameTruncated
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return measure.Timeout, nameTimeout
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return measure.ConnError, nameReset
 	case errors.Is(err, errClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
 		return measure.ConnError, nameClosed
-	case errors.As(err, &network) && network.Timeout():
+	case isTimeout(err):
 		return measure.Timeout, nameTimeout
 	}
 	return measure.ConnError, nameConnection
 }
 
-// connectFault names a connection that could not be made.
-func connectFault(err error) string {
+// connectFault sorts a connection that could not be made.
+func connectFault(err error) (measure.Outcome, string) {
 	var handshake *handshakeError
+	var certificate *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	late := isTimeout(err)
 	switch {
-	case errors.As(err, &handshake):
-		return nameHandshake
+	case exhausted(err):
+		return measure.ConnError, ErrorExhausted
+	case errors.As(err, &handshake) && late:
+		return measure.Timeout, nameSlowHandshake
+	case errors.As(err, &certificate):
+		return measure.ConnError, nameCertificate
+	case errors.As(err, &notTLS):
+		return measure.ConnError, nameNotTLS
+	case handshake != nil:
+		return measure.ConnError, nameHandshake
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return nameRefused
+		return measure.ConnError, nameRefused
+	case late:
+		return measure.Timeout, nameSlowConnect
 	}
-	return nameConnect
+	return measure.ConnError, nameConnect
+}
+
+// exhausted reports whether this machine had no descriptor, port or memory for a connection.
+func exhausted(err error) bool {
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
+}
+
+// isTimeout reports whether time ran out.
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
 // verdictOf sorts an answer. name is the exception's for what is not OK.
