@@ -85,7 +85,7 @@ func (r *run) loop(l ClosedLoop, senders []func(pending)) Loop {
 					thought.Add(int64(now - begun))
 				}
 				r.due.Add(1)
-				send(pending{n: n.Add(1) - 1, due: now, handed: now, free: true})
+				send(pending{n: n.Add(1) - 1, entry: schedule.AnyEntry, due: now, handed: now, free: true})
 			}
 		})
 	}

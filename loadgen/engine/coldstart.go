@@ -28,14 +28,14 @@ func NewColdStart(hits int) ColdStart {
 func (c ColdStart) String() string { return fmt.Sprintf("cold start: %d connections at once", c.Hits) }
 
 // Iterator gives every hit as due at 0.
-func (c ColdStart) Iterator() schedule.Iterator { return &atOnce{left: c.Hits} }
+func (c ColdStart) Iterator() schedule.Iterator { return &atOnce{hits: uint64(c.Hits)} }
 
-type atOnce struct{ left int }
+type atOnce struct{ next, hits uint64 }
 
-func (a *atOnce) Next() (time.Duration, bool) {
-	if a.left == 0 {
-		return 0, false
+func (a *atOnce) Next() (schedule.Hit, bool) {
+	if a.next == a.hits {
+		return schedule.Hit{}, false
 	}
-	a.left--
-	return 0, true
+	a.next++
+	return schedule.Hit{N: a.next - 1, Entry: schedule.AnyEntry}, true
 }

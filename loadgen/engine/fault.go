@@ -33,10 +33,6 @@ const (
 	nameSDK           = "SDKRefused" // the SDK would not send the call, for want of credentials for example
 )
 
-// ErrorExhausted is the name of connections that failed for want of descriptors, ports or memory on this machine: the client's own
-// doing.
-const ErrorExhausted = "ClientExhausted"
-
 // faultOf sorts a failed exchange by what went wrong.
 func faultOf(err error) (measure.Outcome, string) {
 	switch {
@@ -54,45 +50,48 @@ func faultOf(err error) (measure.Outcome, string) {
 	return measure.ConnError, nameConnection
 }
 
-// connectFault sorts a connection that could not be made.
-func connectFault(err error) (measure.Outcome, string) {
+// connectFault names a connection that could not be made.
+func connectFault(err error) string {
 	var handshake *handshakeError
 	var certificate *tls.CertificateVerificationError
 	var notTLS tls.RecordHeaderError
-	late := isTimeout(err)
-	switch {
-	case exhausted(err):
-		return measure.ConnError, ErrorExhausted
-	case errors.As(err, &handshake) && late:
-		return measure.Timeout, nameSlowHandshake
+	switch secured := errors.As(err, &handshake); {
+	case secured && outOfTime(err):
+		return nameSlowHandshake
 	case errors.As(err, &certificate):
-		return measure.ConnError, nameCertificate
+		return nameCertificate
 	case errors.As(err, &notTLS):
-		return measure.ConnError, nameNotTLS
-	case handshake != nil:
-		return measure.ConnError, nameHandshake
+		return nameNotTLS
+	case secured:
+		return nameHandshake
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return measure.ConnError, nameRefused
-	case late:
-		return measure.Timeout, nameSlowConnect
+		return nameRefused
+	case outOfTime(err):
+		return nameSlowConnect
 	}
-	return measure.ConnError, nameConnect
+	if name := exhaustion(err); name != "" {
+		return name
+	}
+	return nameConnect
 }
 
-// exhausted reports whether this machine had no descriptor, port or memory for a connection.
-func exhausted(err error) bool {
-	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, number) {
-			return true
-		}
+// connectOutcome sorts a connection that could not be made: for want of time, or otherwise.
+func connectOutcome(err error) measure.Outcome {
+	if outOfTime(err) {
+		return measure.Timeout
 	}
-	return false
+	return measure.ConnError
+}
+
+// outOfTime reports whether the time that the run gave was over.
+func outOfTime(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // isTimeout reports whether time ran out.
 func isTimeout(err error) bool {
 	var network net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
+	return outOfTime(err) || errors.As(err, &network) && network.Timeout()
 }
 
 // verdictOf sorts an answer. name is the exception's for what is not OK.

@@ -40,5 +40,5 @@ func (r *run) connectFailure(err error) (measure.Outcome, string) {
 	if r.hard.Err() != nil {
 		return r.cut()
 	}
-	return connectFault(err)
+	return connectOutcome(err), connectFault(err)
 }

@@ -162,7 +162,7 @@ func newSDKSender(s *sdkRun) *sdkSender {
 // send makes the call of a hit and records it.
 func (s *sdkSender) send(p pending) {
 	r := s.run
-	r.sequence.Hit(p.n, &s.hit)
+	r.sequence.HitOf(p.n, int(p.entry), &s.hit)
 	s.sample = measure.Sample{
 		N: p.n, Entry: uint16(s.hit.Entry), Due: p.due, Handed: p.handed,
 		ConnFree: measure.Never, FirstWrite: measure.Never, FirstByte: measure.Never, Done: measure.Never,

@@ -257,7 +257,7 @@ func (c *callTrace) classify(err error) (outcome measure.Outcome, name string, s
 	case c.asked == measure.Never && c.run.hard.Err() == nil && !isTimeout(err):
 		return measure.Failed, nameSDK, 0 // it was not even sent
 	case errors.As(err, &connect):
-		outcome, name = connectFault(connect.err)
+		outcome, name = connectOutcome(connect.err), connectFault(connect.err)
 	case errors.As(err, &api):
 		outcome, name = apiFault(api.ErrorCode(), status)
 	case status != 0 && status != 200:
