@@ -58,6 +58,9 @@ func RenderHTML(w io.Writer, r *Record) error {
 		capacityFigure, percentileFigure, throughputFigure, latencyTimeFigure, heatFigure, machineFigure,
 	} {
 		if fig, ok := make(r); ok {
+			if r.ClosedLoop != nil {
+				fig.Caption = "Closed loop: what is called due was sent then, by clients that wait. " + fig.Caption
+			}
 			p.Figures = append(p.Figures, fig)
 		}
 	}
@@ -114,6 +117,9 @@ func tiles(r *Record) []tile {
 			continue
 		}
 		note := "latency from due"
+		if r.ClosedLoop != nil {
+			note = "closed loop, from sending"
+		}
 		if p.Low != nil && p.High != nil {
 			note = fmt.Sprintf("%s … %s", *p.Low, *p.High)
 		}

@@ -32,6 +32,8 @@ type Options struct {
 	Limits         slo.Limits
 	Engine         string // name; "" for the default
 	Connections    int    // 0: the engine's default
+	Connect        engine.Connect
+	SDK            engine.SDKOptions
 	Timeout        time.Duration
 	Seed           uint64
 	KeepKeys       bool
@@ -69,7 +71,7 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	trial := Trial{
 		Engine: sender, Limits: o.Limits, Meter: NewMeter(machine.NewProbe(host, 0), time.Second), ClientCPUs: host.UsableCPUs(),
 		Plan: engine.Plan{Target: o.Target, Workload: o.Workload, Keys: keys, Schedule: o.Schedule, Seed: o.Seed,
-			Connections: o.Connections, Timeout: o.Timeout, Progress: o.progress()},
+			Connections: o.Connections, Connect: o.Connect, SDK: o.SDK, Timeout: o.Timeout, Progress: o.progress()},
 	}
 	o.Display.Phase("sending %s at %s through %s", o.Workload.Name, o.Schedule, o.Engine)
 	if o.Raw != nil {

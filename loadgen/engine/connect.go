@@ -46,7 +46,8 @@ func (c *Connect) churns() bool {
 // late reports whether no connection is opened before the first hit.
 func (c *Connect) late() bool { return c.Late || c.HandshakeOnly || c.Requests == 1 }
 
-func (c *Connect) validate() error {
+// Validate reports what contradicts itself.
+func (c *Connect) Validate() error {
 	switch {
 	case c.Lifetime < 0 || c.Requests < 0:
 		return errors.New("engine: negative lifetime or number of requests of a connection")

@@ -203,5 +203,5 @@ func (p *Plan) validate() error {
 	case p.Recorder == nil:
 		return errors.New("engine: plan without a recorder")
 	}
-	return p.Connect.validate()
+	return p.Connect.Validate()
 }
