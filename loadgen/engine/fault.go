@@ -30,7 +30,10 @@ const (
 	nameNoConnection  = "NoConnectionInTime"
 	nameInterrupted   = "Interrupted"
 	nameCap           = "RequestCap"
-	nameSDK           = "SDKRefused" // the SDK would not send the call, for want of credentials for example
+	// nameSDKClosed is an exchange whose connection the SDK's client closed by itself: it does so where an answer begins before it
+	// has looked for the end of its own request.
+	nameSDKClosed = "ClosedBySDK"
+	nameSDK       = "SDKRefused" // the SDK would not send the call, for want of credentials for example
 )
 
 // faultOf sorts a failed exchange by what went wrong.

@@ -36,6 +36,9 @@ type artifact struct{ value, payload string }
 // pendingDays is the shortest waiting period of a key deletion (ScheduleKeyDeletion, AWS KMS API reference).
 const pendingDays = 7
 
+// cleanupTimeout bounds the deletion of the keys that Provision made before it failed: the server may be what failed.
+const cleanupTimeout = 10 * time.Second
+
 // attempts bounds how often a request of Provision is tried while the service throttles it.
 const attempts = 10
 
@@ -114,7 +117,7 @@ func provision(ctx context.Context, c *Client, w *workload.Workload, o Provision
 	}
 	if err != nil {
 		// The caller's context may have ended; what was created must go all the same.
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 		defer cancel()
 		return nil, errors.Join(err, p.Release(cleanup))
 	}

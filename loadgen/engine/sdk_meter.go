@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http/httptrace"
 	"slices"
 	"sync"
@@ -171,9 +172,20 @@ type callTrace struct {
 
 	asked, connFree       time.Duration // of the first attempt: for a connection, and when there was one
 	firstWrite, firstByte atomic.Int64  // the first write of the first attempt, the first byte back of the last
+	phase                 atomic.Int32
+	expired               bool // the last attempt ran out of time
 	mu                    sync.Mutex
 	broken                error // what ended the last attempt's connection
 }
+
+// Phases of an attempt before its request is sent.
+const (
+	pooled int32 = iota // waits for a connection
+	dialling
+	handshaking
+)
+
+func (c *callTrace) reached(phase int32) { c.phase.Store(phase) }
 
 type callKey struct{}
 
@@ -201,6 +213,8 @@ func (c *callTrace) hooks() *httptrace.ClientTrace {
 	c.broken = nil
 	c.mu.Unlock()
 	c.firstByte.Store(int64(measure.Never))
+	c.expired = false
+	c.reached(pooled)
 	return &httptrace.ClientTrace{
 		GetConn: func(string) {
 			if first && c.asked == measure.Never {
@@ -260,12 +274,25 @@ func (c *callTrace) classify(err error) (outcome measure.Outcome, name string, s
 		outcome, name = connectOutcome(connect.err), connectFault(connect.err)
 	case errors.As(err, &api):
 		outcome, name = apiFault(api.ErrorCode(), status)
+	case c.expired || isTimeout(err):
+		outcome, name = measure.Timeout, c.lateName()
 	case status != 0 && status != 200:
 		outcome, name = apiFault("", status)
 	default:
 		outcome, name = c.fault(err)
 	}
 	return outcome, name, status
+}
+
+// lateName says for what time ran out.
+func (c *callTrace) lateName() string {
+	switch phase := c.phase.Load(); {
+	case c.connFree != measure.Never || phase == pooled:
+		return nameTimeout
+	case phase == dialling:
+		return nameSlowConnect
+	}
+	return nameSlowHandshake
 }
 
 // apiFault sorts an error answer. "UnknownError" is the SDK's name for one without a name.
@@ -296,6 +323,8 @@ func (c *callTrace) fault(err error) (measure.Outcome, string) {
 		outcome, name = faultOf(broken)
 	}
 	switch {
+	case errors.Is(err, net.ErrClosed):
+		return measure.ConnError, nameSDKClosed
 	case outcome == measure.Timeout || outcome == measure.Malformed || name == nameReset:
 		return outcome, name
 	case answering && (errors.Is(err, io.ErrUnexpectedEOF) || name == nameClosed):
@@ -333,6 +362,7 @@ func (s *sdkRun) attempt(ctx context.Context, in middleware.FinalizeInput, next 
 	}
 	begun := time.Now()
 	out, metadata, err := next.HandleFinalize(ctx, in)
+	c.expired = errors.Is(ctx.Err(), context.DeadlineExceeded)
 	c.outcome, c.name, c.status = c.classify(err)
 	if s.hard.Err() != nil && err != nil {
 		c.outcome, c.name = s.cut()

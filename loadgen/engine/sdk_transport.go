@@ -81,6 +81,10 @@ func (t *sdkTransport) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 		return c, nil
 	}
 	t.mu.Unlock()
+	call, _ := ctx.Value(callKey{}).(*callTrace)
+	if call != nil {
+		call.reached(dialling)
+	}
 	c, err := t.open(ctx)
 	if err != nil {
 		return nil, &connectError{err}
@@ -101,6 +105,9 @@ func (t *sdkTransport) open(ctx context.Context) (stream net.Conn, err error) {
 	err = d.open(ctx, t.run.timeout, func(ctx context.Context, raw net.Conn) (net.Conn, error) {
 		c := &sdkConn{Conn: raw, raw: raw, transport: t}
 		if d.tls != nil {
+			if call, ok := ctx.Value(callKey{}).(*callTrace); ok {
+				call.reached(handshaking)
+			}
 			secured := tls.Client(raw, d.tls)
 			if err := secured.HandshakeContext(ctx); err != nil {
 				return nil, err
