@@ -19,6 +19,10 @@ import (
 // sdkEngine makes each hit a call of aws-sdk-go-v2's KMS client, as an application has it: typed inputs, the SDK's own serialising,
 // signing, retries with their token bucket, and HTTP client, whose pool is as large as the plan's connections. A hit is a whole
 // call, with what it waits between its attempts.
+//
+// The SDK (smithy-go 1.28) closes a request's body as soon as the head of its answer is there. Where that is before the HTTP client
+// has looked for the body's end, which only very near servers are fast enough for, the client gives the connection up: it shows as
+// connections made in mid-run, and is part of what an application sees.
 type sdkEngine struct{}
 
 // SDKOptions are what users set of the SDK. The zero value is its default: standard mode, three attempts, no limit for an attempt.
@@ -82,7 +86,7 @@ func prepareSDK(ctx context.Context, p *Plan, d *destination) (*sdkRun, error) {
 		t.MaxConnsPerHost, t.MaxIdleConnsPerHost, t.MaxIdleConns = p.connections(), p.connections(), 0
 		t.DisableKeepAlives = p.Connect.Requests == 1
 		t.MaxResponseHeaderBytes = maxHead
-	})
+	}).WithTimeout(max(p.SDK.AttemptTimeout, 0))
 	made := map[Caller]*kms.Client{}
 	for i := range p.Workload.Mix {
 		caller := p.Target.caller(&p.Workload.Mix[i])

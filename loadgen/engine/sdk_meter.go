@@ -355,11 +355,6 @@ func (s *sdkRun) attempt(ctx context.Context, in middleware.FinalizeInput, next 
 	}
 	c.attempts++
 	ctx = httptrace.WithClientTrace(ctx, c.hooks())
-	if limit := s.plan.SDK.AttemptTimeout; limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
 	begun := time.Now()
 	out, metadata, err := next.HandleFinalize(ctx, in)
 	c.expired = errors.Is(ctx.Err(), context.DeadlineExceeded)

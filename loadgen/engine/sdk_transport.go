@@ -67,20 +67,9 @@ func (t *sdkTransport) warm() error {
 
 // dial is the client's way to a connection.
 func (t *sdkTransport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	t.mu.Lock()
-	if time.Now().After(t.fresh) {
-		for _, c := range t.stash {
-			c.Close()
-		}
-		t.stash = nil
-	}
-	if n := len(t.stash); n > 0 {
-		c := t.stash[n-1]
-		t.stash = t.stash[:n-1]
-		t.mu.Unlock()
+	if c := t.opened(); c != nil {
 		return c, nil
 	}
-	t.mu.Unlock()
 	call, _ := ctx.Value(callKey{}).(*callTrace)
 	if call != nil {
 		call.reached(dialling)
@@ -91,6 +80,25 @@ func (t *sdkTransport) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	}
 	t.run.reconnects.Add(1)
 	return c, nil
+}
+
+// opened takes a connection that was opened ahead; nil where none is left that is fresh.
+func (t *sdkTransport) opened() net.Conn {
+	t.mu.Lock()
+	n := len(t.stash)
+	if n > 0 && time.Now().Before(t.fresh) {
+		c := t.stash[n-1]
+		t.stash = t.stash[:n-1]
+		t.mu.Unlock()
+		return c
+	}
+	stale := t.stash
+	t.stash = nil
+	t.mu.Unlock()
+	for _, c := range stale {
+		c.Close() // forgets itself, by the same lock
+	}
+	return nil
 }
 
 // connectError tells a connection that could not be made from a failed exchange.
