@@ -170,6 +170,9 @@ func (p *Provisioned) createKey(ctx context.Context, g *workload.KeyGroup, group
 	if err != nil {
 		return fmt.Errorf("encoding CreateKey: %w", err)
 	}
+	// A key whose answer is not awaited exists all the same, and nobody would know its ID to delete it.
+	ctx, cancel := lingering(ctx, grace)
+	defer cancel()
 	var out struct{ KeyMetadata struct{ KeyId, Arn string } }
 	if err := p.request(ctx, "CreateKey", body, &out); err != nil {
 		return err
@@ -295,6 +298,16 @@ func (p *Provisioned) granted(ctx context.Context, operation string, body []byte
 			return fmt.Errorf("%s: %w", operation, ErrRequestCap)
 		}
 	}
+}
+
+// lingering is a context that ends a while after its parent.
+func lingering(parent context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() {
+		timer := time.AfterFunc(while, cancel)
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	})
+	return ctx, func() { stop(); cancel() }
 }
 
 func pause(ctx context.Context, d time.Duration) error {
