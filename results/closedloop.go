@@ -37,7 +37,6 @@ func closedLoopChapter(r *Record) (chapter, bool) {
 	out := chapter{
 		Headline: fmt.Sprintf("Closed loop: %s/s from %d clients, %s", formatRate(r.Total.OKPerSec), c.Clients, think),
 		Lede:     loopWarning,
-		Tiles:    []tile{{"Throughput", formatRate(r.Total.OKPerSec) + "/s", fmt.Sprintf("closed loop, %d clients", c.Clients)}},
 	}
 	s := section{Title: "Closed loop", Align: "rrrrrr", Rows: [][]string{
 		{"clients", "think, asked", "think, mean", "response, mean", "requests/s", "by the law"},

@@ -110,7 +110,11 @@ func tiles(r *Record) []tile {
 			out = append(out, tile{"Estimated ceiling", formatRate(c.Ceiling) + "/s", "server CPUs ÷ CPU a request"})
 		}
 	} else if r.Total.Due > 0 {
-		out = append(out, tile{"Answered", formatRate(r.Total.OKPerSec) + "/s", "of " + formatRate(r.Total.DuePerSec) + "/s due"})
+		note := "of " + formatRate(r.Total.DuePerSec) + "/s due"
+		if c := r.ClosedLoop; c != nil {
+			note = fmt.Sprintf("closed loop, %d clients", c.Clients)
+		}
+		out = append(out, tile{"Answered", formatRate(r.Total.OKPerSec) + "/s", note})
 	}
 	for _, p := range r.Total.Latency {
 		if p.Q != 0.5 && p.Q != 0.99 {

@@ -39,6 +39,9 @@ func sdkChapter(r *Record) (chapter, bool) {
 	if c.Refused > 0 {
 		text += fmt.Sprintf(" %s retries were not made, because the SDK's retry tokens had run out.", formatCount(c.Refused))
 	}
+	if n := r.Engine.Reconnects; n > 0 {
+		text += fmt.Sprintf(" %s connections were made in mid-run; the calls that needed them waited for the handshake.", formatCount(n))
+	}
 	attempts := section{Title: "What the SDK did", Text: text, Align: "lrrrrrr",
 		Rows: [][]string{{"", "count", "throttled", "p50", "p90", "p99", "p99.9"},
 			append([]string{"calls", formatCount(c.Calls), formatCount(r.Total.Count("throttled"))}, row(r.Total.Latency)...),

@@ -219,29 +219,41 @@ func TestHostileServers(t *testing.T) {
 			wg.Go(func() {
 				turns <- struct{}{}
 				defer func() { <-turns }()
-				h := newHostile(t, c.f)
-				w := parse(t, "name: t\nmix: [{operation: ListKeys}]\n")
-				p := &engine.Plan{Target: h.target(t), Workload: w, Keys: engine.NoKeys(w, 0), Connections: 5, Timeout: time.Second,
-					Schedule: schedule.Constant(100, 50*time.Millisecond), SDK: engine.SDKOptions{MaxAttempts: 1}}
-				if c.late {
-					p.Connect.Requests = 1
+				var problem string
+				for range 3 { // a busy machine may turn an answer into a timeout
+					if problem = survive(t, e, c.f, c.want, c.late); problem == "" {
+						return
+					}
 				}
-				begun := time.Now()
-				report, s := run(t, e, p)
-				got := s.Errors[c.want] + s.Errors["ClosedBySDK"]
-				if c.want == "" {
-					got = s.Count(measure.OK)
-				}
-				if got != 5 || report.Due != 5 || report.Interrupted {
-					t.Errorf("%s, %s: want %q, got %v; %d OK", c.name, name, c.want, s.Errors, s.Count(measure.OK))
-				}
-				if took := time.Since(begun); took > 5*time.Second {
-					t.Errorf("%s, %s: took %v", c.name, name, took)
-				}
+				t.Errorf("%s, %s: %s", c.name, name, problem)
 			})
 		}
 	}
 	wg.Wait()
+}
+
+// survive runs an engine against a server and says what was wrong.
+func survive(t *testing.T, e engine.Engine, f func(*hostile, net.Conn), want string, late bool) string {
+	h := newHostile(t, f)
+	w := parse(t, "name: t\nmix: [{operation: ListKeys}]\n")
+	p := &engine.Plan{Target: h.target(t), Workload: w, Keys: engine.NoKeys(w, 0), Connections: 5, Timeout: time.Second,
+		Schedule: schedule.Constant(100, 50*time.Millisecond), SDK: engine.SDKOptions{MaxAttempts: 1}}
+	if late {
+		p.Connect.Requests = 1
+	}
+	begun := time.Now()
+	report, s := run(t, e, p)
+	got := s.Errors[want] + s.Errors["ClosedBySDK"]
+	if want == "" {
+		got = s.Count(measure.OK)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		return fmt.Sprintf("took %v", took)
+	}
+	if got != 5 || report.Due != 5 || report.Interrupted {
+		return fmt.Sprintf("want %q, got %v; %d OK", want, s.Errors, s.Count(measure.OK))
+	}
+	return ""
 }
 
 // A server that takes another certificate in mid-run, closing what it has.

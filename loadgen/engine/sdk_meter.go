@@ -319,11 +319,17 @@ func (c *callTrace) fault(err error) (measure.Outcome, string) {
 	if broken == errMalformed {
 		outcome, name = faultOf(broken)
 	}
+	bySDK := errors.Is(err, net.ErrClosed)
+	if bySDK && broken != nil && !errors.Is(broken, net.ErrClosed) {
+		// The client closed what had ended already.
+		outcome, name = faultOf(broken)
+		bySDK = false
+	}
 	if name == nameConnection && broken != nil && !answering {
 		outcome, name = faultOf(broken)
 	}
 	switch {
-	case errors.Is(err, net.ErrClosed):
+	case bySDK:
 		return measure.ConnError, nameSDKClosed
 	case outcome == measure.Timeout || outcome == measure.Malformed || name == nameReset:
 		return outcome, name
