@@ -158,12 +158,9 @@ func TestHandshakeCountsAsLatency(t *testing.T) {
 		}
 		low("latency", measure.Quantile(s.Latency(measure.OK), 0.05), 79*time.Millisecond)
 		low("wait", measure.Quantile(s.WaitLag(), 0.05), 79*time.Millisecond)
-		low("handshake", measure.Quantile(report.Handshakes.TLS, 0.05), 79*time.Millisecond)
-		if lag := measure.Quantile(s.ClientLag(), 0.5); lag > 40*time.Millisecond {
+		low("handshake", measure.Quantile(report.Handshakes.TLS, 0.5), 50*time.Millisecond) // the server's time runs from accepting
+		if lag := measure.Quantile(s.ClientLag(), 0.5); lag > 50*time.Millisecond {
 			t.Errorf("median client lag %v", lag)
-		}
-		if dial := measure.Quantile(report.Handshakes.Dial, 0.5); dial > 40*time.Millisecond {
-			t.Errorf("median dial %v", dial)
 		}
 	})
 }

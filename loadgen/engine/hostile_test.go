@@ -183,7 +183,7 @@ func TestHostileServers(t *testing.T) {
 		{name: "a status that is none", want: "MalformedAnswer", f: always("HTTP/1.1 2x0 OK\r\nContent-Length: 2\r\n\r\n{}")},
 		{name: "chunks without sizes", want: "MalformedAnswer", f: always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")},
 		{name: "a huge head", want: "MalformedAnswer", f: always("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-Filler: "+strings.Repeat("x", 1000)+"\r\n", 100) + "\r\n")},
-		{name: "a huge body", want: "MalformedAnswer", f: always("HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n{\"a\":\"" + strings.Repeat("x", 9_000_000))},
+		{name: "a huge body", want: "MalformedAnswer", f: always("HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + strings.Repeat("x", 9_000_000))},
 		{name: "interim answers without end", want: "MalformedAnswer", f: always(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 3000))},
 		{name: "an interim answer", f: answering(func(_ *hostile, s *tls.Conn, _ uint64) bool {
 			_, err := io.WriteString(s, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"+good)
