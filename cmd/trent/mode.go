@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -51,8 +50,8 @@ type plan struct {
 // handshakeWorkload stands for hits that send nothing, and needs no keys.
 const handshakeWorkload = "name: handshakes\ndescription: TLS handshakes without a request\nmix: [{name: handshake, operation: GenerateRandom}]\n"
 
-// resolve checks the flags against each other and puts into c and connect what they imply.
-func (m *modeFlags) resolve(c *cobra.Command, seed uint64, connections *int, connect *engine.Connect) (plan, error) {
+// resolve checks the flags against each other and puts into f and connect what they imply.
+func (m *modeFlags) resolve(c *cobra.Command, e *environment, f *loadFlags, window *windowFlags, connect *engine.Connect) (plan, error) {
 	changed := c.Flags().Changed
 	var modes []string
 	for _, name := range []string{"schedule", "rate", "clients", "handshakes", "cold-start"} {
@@ -61,9 +60,7 @@ func (m *modeFlags) resolve(c *cobra.Command, seed uint64, connections *int, con
 		}
 	}
 	switch {
-	case slices.Equal(modes, []string{"--schedule", "--rate"}) || m.spec != "" && changed("duration"):
-		return plan{}, usageError(errors.New("--schedule contains rate and duration"), "leave out --rate and --duration, or --schedule")
-	case len(modes) > 1:
+	case len(modes) > 1 && !slices.Equal(modes, []string{"--schedule", "--rate"}):
 		return plan{}, usageError(fmt.Errorf("%s are different kinds of attack", strings.Join(modes, " and ")), "give one of them")
 	case changed("think") && m.clients == 0:
 		return plan{}, usageError(errors.New("--think is the pause of clients"), "give --clients too")
@@ -79,47 +76,48 @@ func (m *modeFlags) resolve(c *cobra.Command, seed uint64, connections *int, con
 			return plan{}, usageError(fmt.Errorf("--%s %d", name, count), fmt.Sprintf("give 1 to %d", maxAtOnce))
 		}
 	}
+	p := plan{engine: "native", open: true}
+	var err error
 	switch {
 	case m.clients > 0:
-		think, err := parseThink(m.think)
-		if err != nil {
-			return plan{}, err
-		}
 		if !changed("connections") {
-			*connections = m.clients
+			f.connections = m.clients
 		}
-		return plan{times: engine.NewClosedLoop(m.clients, think, m.duration, seed), engine: "native"}, nil
+		var think engine.Think
+		if think, err = parseThink(m.think); err == nil {
+			p.times, p.open = engine.NewClosedLoop(m.clients, think, m.duration, f.seed), false
+		}
 	case m.coldStart > 0:
-		*connections, connect.Late = m.coldStart, true
-		return plan{times: engine.NewColdStart(m.coldStart), engine: "native", open: true}, nil
+		f.connections, connect.Late = m.coldStart, true
+		p.times = engine.NewColdStart(m.coldStart)
 	case changed("handshakes"):
-		if !(m.handshakes > 0) || math.IsInf(m.handshakes, 0) {
-			return plan{}, usageError(fmt.Errorf("--handshakes %g", m.handshakes), "give a rate above 0")
-		}
-		p := plan{engine: "native", open: true}
-		connect.Requests = 1
-		if connect.HandshakeOnly = m.handshakeOnly; m.handshakeOnly {
+		connect.Requests, connect.HandshakeOnly = 1, m.handshakeOnly
+		if m.handshakeOnly {
 			p.workload = handshakeWorkload
 		}
-		return p, m.parse(&p, fmt.Sprintf("%g/s %s", m.handshakes, m.duration), seed)
-	case m.spec != "":
-		p := plan{open: true}
-		return p, m.parse(&p, m.spec, seed)
+		p.times, err = m.connecting(f.seed)
+	default:
+		p.engine = ""
+		p.times, err = window.arrivals(c, e, f, m.spec, m.rate, m.duration)
+		return p, err
 	}
-	p := plan{open: true}
-	err := m.parse(&p, fmt.Sprintf("%g/s %s", m.rate, m.duration), seed)
+	if err == nil {
+		err = refuseWindow(c, "which "+modes[0]+" replaces")
+	}
 	return p, err
+}
+
+// connecting is the schedule of handshakes.
+func (m *modeFlags) connecting(seed uint64) (schedule.Schedule, error) {
+	times, err := schedule.Parse(fmt.Sprintf("%g/s %s", m.handshakes, m.duration), seed)
+	if err != nil || m.handshakes <= 0 {
+		return nil, usageError(errors.Join(fmt.Errorf("--handshakes %g", m.handshakes), err), "give a rate above 0, for example --handshakes 200")
+	}
+	return times, nil
 }
 
 // maxAtOnce bounds clients and storms: each is a connection, and one address has fewer than 65,536 ports.
 const maxAtOnce = 60_000
-
-func (m *modeFlags) parse(p *plan, spec string, seed uint64) (err error) {
-	if p.times, err = schedule.Parse(spec, seed); err != nil {
-		return usageError(err, `for example --schedule "poisson:500 30s", "linear:100-1000 30s" or "steps:100x5s,200x5s"`)
-	}
-	return nil
-}
 
 func parseThink(text string) (engine.Think, error) {
 	duration, exponential := strings.CutPrefix(text, "exponential:")
