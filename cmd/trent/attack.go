@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"slices"
 	"strings"
 	"time"
@@ -122,6 +124,9 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 	exporter, err := x.exporter(w.Name)
 	if err != nil {
 		return errors.Join(err, closeExports())
+	}
+	if f.engine == "sdk" {
+		log.SetOutput(io.Discard) // net/http writes there what servers send out of turn; such answers are counted
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
