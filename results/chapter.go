@@ -45,7 +45,7 @@ func (s section) Body() [][]string {
 func chapters(r *Record) []chapter {
 	var out []chapter
 	for _, of := range []func(*Record) (chapter, bool){capacityChapter, quotaChapter, comparisonChapter, soakChapter, replayChapter, planChapter, agentsChapter,
-		attributionChapter, processChapter, metricsChapter} {
+		attributionChapter, closedLoopChapter, connectionsChapter, sdkChapter, processChapter, metricsChapter} {
 		if c, ok := of(r); ok {
 			out = append(out, c)
 		}

@@ -39,5 +39,9 @@
 //	outcome           pass, fail, void, inconclusive …; exit_code is the process's
 //	capacity          kind capacity only: steps, bracket, sustained_rate, label, ceiling_rate, overload; bound (what
 //	                  limits, with its counters); where asked for noise, trials, sensitivity, headroom, scalability
+//	engine.sdk        engine sdk only: attempts, throttled attempts, retried calls, backoff_ns, latency of attempts
+//	closed_loop       clients, think_ns … of a run without a schedule: "due" in the record then means "sent"
+//	connections       how connections were made and replaced; opening and during: handshakes made, failed, resumed, times of
+//	                  dial and TLS, kinds; handshake_rate; cold_start: first_answer_ns, all_served_ns
 //	notes             sentences for the reader
 package results

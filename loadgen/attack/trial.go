@@ -101,6 +101,9 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	r.Conditions = t.conditions(r)
 	r.Gates = slo.Gates(t.Limits, r.Conditions)
 	r.Verdicts = t.Limits.Judge(r.Populations, plan.Seed)
+	if _, closed := plan.Schedule.(engine.ClosedLoop); closed {
+		r.Verdicts = withoutDue(r.Verdicts)
+	}
 	r.Outcome = slo.Overall(r.Gates, r.Verdicts)
 	// Without limits nothing can be said of a run that got no good answer; with limits it missed them.
 	if r.Populations[0].OK() == 0 && r.Report.Due > 0 && t.Limits.Empty() {

@@ -16,8 +16,11 @@ type answer struct {
 
 // Bounds of an answer.
 const (
-	maxHead = 32 << 10
-	maxBody = 16 << 20
+	maxHead    = 32 << 10
+	maxBody    = 4 << 20  // far above any answer of the service
+	maxBytes   = 12 << 20 // of an answer on the wire: with the framing of its chunks, and the interim answers before it
+	maxInterim = 16
+	keptBytes  = 256 << 10 // of a buffer that stays with its connection
 )
 
 var (
@@ -39,6 +42,9 @@ type inbox struct {
 
 // fill reads more bytes; the error is errClosed or errTruncated at the end of the stream.
 func (b *inbox) fill() error {
+	if len(b.data) > maxBytes {
+		return errMalformed
+	}
 	if len(b.data) == cap(b.data) {
 		grown := make([]byte, len(b.data), max(2*cap(b.data), 8<<10))
 		copy(grown, b.data)
@@ -65,7 +71,10 @@ func (b *inbox) fill() error {
 // read reads one answer; interim answers (1xx) are passed over. After an error the connection is of no use.
 func (b *inbox) read(a *answer) error {
 	b.data, b.start = b.data[:0], 0
-	for {
+	if cap(b.data) > keptBytes {
+		b.data = make([]byte, 0, 8<<10)
+	}
+	for range maxInterim + 1 {
 		if err := b.readOne(a); err != nil {
 			return err
 		}
@@ -75,6 +84,7 @@ func (b *inbox) read(a *answer) error {
 			return nil
 		}
 	}
+	return errMalformed
 }
 
 func (b *inbox) readOne(a *answer) error {
