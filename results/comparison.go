@@ -167,8 +167,10 @@ func comparisonChapter(r *Record) (chapter, bool) {
 		return chapter{}, false
 	}
 	out := chapter{Headline: c.headline(), Lede: c.lede(r), Tiles: c.tiles()}
-	effects := section{Title: "Effects", Text: c.effectsText(), Rows: effectRows(c.Effects), Align: "llrrrrrrrrl"}
-	out.Sections = append(out.Sections, effects)
+	out.Sections = append(out.Sections, section{Title: "Effects", Text: c.effectsText(), Rows: effectRows(c.Effects), Align: "llrrrrrrrrrl"})
+	if reasons := reasonRows(c.Effects); len(reasons) > 1 {
+		out.Sections = append(out.Sections, section{Title: "Why not decided", Rows: reasons, Align: "ll"})
+	}
 	if fig, ok := forestFigure("Ratio by operation and metric", c.Effects, c.Margin); ok {
 		out.Sections = append(out.Sections, section{Figures: []figure{fig}})
 	}
@@ -233,7 +235,7 @@ func (s *Subject) describe() string {
 }
 
 func (c *ComparisonResult) effectsText() string {
-	return fmt.Sprintf("B ÷ A as the median over pairs of rounds with its 95 %% bootstrap interval (errors: B − A). p is the sign-flip test's, p Holm the same corrected for all effects, U the Mann-Whitney test's, which knows nothing of pairs. A/A is A against itself, MDE the smallest change found with a power of 80 %%. Regression: the whole interval is worse by more than %s and p Holm is at most 0.05.", formatShare(c.Margin))
+	return fmt.Sprintf("B ÷ A as the median over pairs of rounds with its 95 %% bootstrap interval (errors: B − A). p is the sign-flip test's, p Holm the same corrected for all effects, U the Mann-Whitney test's, which knows nothing of pairs. A/A is A against itself, MDE the smallest change found with a power of 80 %%. Regression: the whole interval is worse by more than %s and p Holm is at most 0.05.", formatShare(c.Margin)) + sameText(c.Effects)
 }
 
 func (c *ComparisonResult) tiles() []tile {
@@ -260,15 +262,64 @@ func metricName(metric string) string {
 }
 
 func effectRows(effects []Effect) [][]string {
-	rows := [][]string{{"operation", "metric", "A", "B", "B ÷ A", "95 % interval", "p", "p Holm", "U: p", "A/A; MDE", "verdict"}}
+	rows := [][]string{{"operation", "metric", "A", "B", "B ÷ A", "95 % interval", "p", "p Holm", "U: p", "A/A", "MDE", "verdict"}}
 	for i := range effects {
 		e := &effects[i]
-		verdict := e.Verdict
-		if e.Reason != "" {
-			verdict += ": " + e.Reason
+		if e.same() {
+			continue
 		}
 		rows = append(rows, []string{e.Operation, metricName(e.Metric), e.valueText(e.A), e.valueText(e.B), e.effectText(e.Ratio), e.intervalText(),
-			pText(e.SignFlip), pText(e.Holm), pText(e.MannWhitney), e.selfText(), verdict})
+			pText(e.SignFlip), pText(e.Holm), pText(e.MannWhitney), e.effectText(e.Self), e.detectableText(), e.Verdict})
+	}
+	return rows
+}
+
+// same tells an effect that was not there in any pair, as of errors where there were none.
+func (e *Effect) same() bool { return e.Verdict == Unchanged && e.Holm == nil }
+
+// sameText names the effects that the table leaves out.
+func sameText(effects []Effect) string {
+	var order []string
+	of := map[string][]string{}
+	for i := range effects {
+		if e := &effects[i]; e.same() {
+			if of[e.Operation] == nil {
+				order = append(order, e.Operation)
+			}
+			of[e.Operation] = append(of[e.Operation], metricName(e.Metric))
+		}
+	}
+	if len(order) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, operation := range order {
+		parts = append(parts, strings.Join(of[operation], " and ")+" of "+operation)
+	}
+	return " Equal in every pair, and not shown: " + strings.Join(parts, ", ") + "."
+}
+
+// reasonRows gathers the effects by why they have no verdict.
+func reasonRows(effects []Effect) [][]string {
+	var order []string
+	of := map[string][]string{}
+	for i := range effects {
+		e := &effects[i]
+		if e.Reason == "" {
+			continue
+		}
+		if of[e.Reason] == nil {
+			order = append(order, e.Reason)
+		}
+		of[e.Reason] = append(of[e.Reason], metricName(e.Metric)+" of "+e.Operation)
+	}
+	rows := [][]string{{"reason", "effects"}}
+	for _, reason := range order {
+		list := of[reason]
+		if len(list) > 4 {
+			list = append(list[:3:3], fmt.Sprintf("and %d more", len(list)-3))
+		}
+		rows = append(rows, []string{reason, strings.Join(list, ", ")})
 	}
 	return rows
 }
@@ -304,15 +355,14 @@ func (e *Effect) intervalText() string {
 	return e.effectText(e.Low) + " … " + e.effectText(e.High)
 }
 
-func (e *Effect) selfText() string {
-	text := e.effectText(e.Self)
-	if e.Detectable == nil {
-		return text
+func (e *Effect) detectableText() string {
+	switch {
+	case e.Detectable == nil:
+		return "–"
+	case e.Difference:
+		return fmt.Sprintf("%.2g pt", *e.Detectable*100)
 	}
-	if e.Difference {
-		return text + fmt.Sprintf("; %.2g pt", *e.Detectable*100)
-	}
-	return text + "; " + formatShare(*e.Detectable)
+	return formatShare(*e.Detectable)
 }
 
 func pText(p *float64) string {

@@ -88,6 +88,9 @@ func (r *run) record(pairs []Pair, begun time.Time, interrupted bool) (*results.
 		c.Against = against(r.Baseline, r.BaselineName, record, r.Margin, r.Seed)
 	}
 	conclude(record, interrupted)
+	if record.Outcome == slo.Voided.String() && slices.ContainsFunc(c.Discarded, func(d results.Discard) bool { return d.Latency }) {
+		record.Notes = append(record.Notes, "Latencies need a machine that nobody else uses; CPU a request does not: --metrics cpu,goodput,errors judges without them.")
+	}
 	return record, nil
 }
 
