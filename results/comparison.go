@@ -399,9 +399,11 @@ func (a *EarlierRun) section() section {
 
 // probeSection is what the subjects lack. Without a lack it is a sentence.
 func probeSection(c *ComparisonResult) []section {
-	rows := [][]string{{"subject", "operation", "finding", "answer"}}
+	rows := [][]string{{"subject", "finding", "answer", "operations"}}
 	counts := map[string]map[string]int{}
-	for _, p := range c.Probes {
+	at := map[[3]string]int{} // row of a subject, finding and answer
+	for i := range c.Probes {
+		p := &c.Probes[i]
 		name := c.name(p.Side)
 		if counts[name] == nil {
 			counts[name] = map[string]int{}
@@ -410,18 +412,13 @@ func probeSection(c *ComparisonResult) []section {
 		if p.Finding == Answers {
 			continue
 		}
-		what := p.Operation
-		if p.Entry != "" && p.Entry != p.Operation {
-			what = p.Entry + " (" + p.Operation + ")"
+		key := [3]string{name, p.Finding, p.answer()}
+		if row, ok := at[key]; ok {
+			rows[row][3] += ", " + p.what()
+			continue
 		}
-		answer := p.Error
-		if p.Status > 0 {
-			answer = strings.TrimSpace(fmt.Sprintf("%d %s", p.Status, p.Error))
-		}
-		if p.Message != "" {
-			answer += ": " + shorten(p.Message, 90)
-		}
-		rows = append(rows, []string{name, what, p.Finding, answer})
+		at[key] = len(rows)
+		rows = append(rows, []string{name, p.Finding, key[2], p.what()})
 	}
 	var texts []string
 	for _, side := range []string{"A", "B"} {
@@ -438,18 +435,28 @@ func probeSection(c *ComparisonResult) []section {
 	return []section{{Title: "What the subjects lack", Text: strings.Join(texts, " "), Rows: rows, Align: "llll"}}
 }
 
+// what was asked for.
+func (p *Probe) what() string {
+	if p.Entry != "" && p.Entry != p.Operation {
+		return p.Entry + " (" + p.Operation + ")"
+	}
+	return p.Operation
+}
+
+// answer is the status and the error's name.
+func (p *Probe) answer() string {
+	switch {
+	case p.Status == 0:
+		return p.Error
+	case p.Error == "" || strings.HasPrefix(p.Error, "HTTP"):
+		return fmt.Sprint(p.Status)
+	}
+	return fmt.Sprintf("%d %s", p.Status, p.Error)
+}
+
 func (c *ComparisonResult) name(side string) string {
 	if side == "A" {
 		return c.A.Name
 	}
 	return c.B.Name
-}
-
-func shorten(text string, limit int) string {
-	text = strings.Join(strings.Fields(text), " ")
-	runes := []rune(text)
-	if len(runes) <= limit {
-		return text
-	}
-	return string(runes[:limit]) + "…"
 }

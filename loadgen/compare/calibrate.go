@@ -71,11 +71,9 @@ func (r *run) findTop(ctx context.Context, side *running) error {
 		} else {
 			missed = 0
 		}
-		for _, g := range res.Gates {
-			if g.Void && g.Name == "client CPUs busy" {
-				r.note("The client's CPUs were full at %.0f/s on %s: its top rate may be higher.", rate, side.Name)
-				missed = 2
-			}
+		if r.own(&res.Usage) > maxOwn {
+			r.note("The client was full at %.0f/s on %s, whose top rate may be higher.", rate, side.Name)
+			missed = 2
 		}
 		rate *= growth
 	}

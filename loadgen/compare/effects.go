@@ -30,12 +30,14 @@ type measured struct {
 	operation, metric string
 	a, b              []float64 // by A/B pair
 	selfA, selfB      []float64 // by A/A pair
+	counted           int       // A/B pairs that were not disturbed, with figures or without
 }
 
 // Effects computes every effect that the pairs have evidence on, all operations together first.
 func (j Judge) Effects(pairs []Pair) []results.Effect {
 	var out []results.Effect
 	var logs [][]float64
+	var counted []int
 	for _, operation := range operations(pairs) {
 		for _, metric := range j.Metrics {
 			m := measured{operation: operation, metric: metric}
@@ -44,12 +46,16 @@ func (j Judge) Effects(pairs []Pair) []results.Effect {
 				continue
 			}
 			e, differences := j.effect(&m)
-			out, logs = append(out, e), append(logs, differences)
+			out, logs, counted = append(out, e), append(logs, differences), append(counted, m.counted)
 		}
 	}
 	j.correct(out, logs)
 	for i := range out {
-		j.decide(&out[i])
+		e := &out[i]
+		if j.decide(e); e.Verdict == results.Unmeasured && counted[i] >= MinPairs {
+			// Nothing was disturbed: the operation is rare.
+			e.Verdict, e.Reason = results.Undecided, "too few hits in most rounds; longer rounds or a higher rate bring more"
+		}
 	}
 	return out
 }
@@ -72,6 +78,9 @@ func (m *measured) collect(pairs []Pair) {
 		p := &pairs[i]
 		if !p.CountsFor(m.metric) {
 			continue
+		}
+		if !p.Self {
+			m.counted++
 		}
 		a, okA := m.value(p, "A")
 		b, okB := m.value(p, "B")
@@ -151,7 +160,7 @@ func (j Judge) effect(m *measured) (results.Effect, []float64) {
 	between, self := differences(e.Difference, m.a, m.b), differences(e.Difference, m.selfA, m.selfB)
 	e.Ratio, e.Low, e.High = present(&e, stats.MedianEstimate(between, options))
 	e.Self, e.SelfLow, e.SelfHigh = present(&e, stats.MedianEstimate(self, options))
-	if shift := stats.MinimumDetectable(bounded(self), len(m.a), significance, power); !math.IsNaN(shift) {
+	if shift := stats.MinimumDetectable(bounded(self), len(m.a), significance, power); shift > 0 {
 		if !e.Difference {
 			shift = math.Expm1(shift)
 		}

@@ -121,7 +121,7 @@ func (s *Series) pair(ctx context.Context, number int, self bool, seed uint64) (
 		return p, err
 	}
 	p.SatA, p.SatB = &a, &b
-	p.SatDisturbed = union(a.Void, b.Void)
+	p.SatDisturbed = union(union(a.Void, b.Void), union(a.Disturbed, b.Disturbed))
 	return p, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -84,6 +85,13 @@ func (r *run) record(pairs []Pair, begun time.Time, interrupted bool) (*results.
 		return nil, err
 	}
 	record.Notes = append(record.Notes, r.missing(c.Effects)...)
+	if secure := [2]bool{strings.HasPrefix(c.A.URL, "https:"), strings.HasPrefix(c.B.URL, "https:")}; secure[0] != secure[1] {
+		plain, tls := c.A.Name, c.B.Name
+		if secure[0] {
+			plain, tls = tls, plain
+		}
+		record.Notes = append(record.Notes, fmt.Sprintf("%s is reached in plaintext and %s over TLS: what TLS costs is on one side only.", plain, tls))
+	}
 	if r.Baseline != nil {
 		c.Against = against(r.Baseline, r.BaselineName, record, r.Margin, r.Seed)
 	}

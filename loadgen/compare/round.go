@@ -114,7 +114,7 @@ func (r *run) try(ctx context.Context, a Attempt) (Measured, error) {
 	if err != nil {
 		return Measured{}, err
 	}
-	return r.measured(a, res, span), nil
+	return r.measured(a, rate, res, span), nil
 }
 
 // prefix tells how far the comparison is.
@@ -138,8 +138,17 @@ func (r *run) prefix(a Attempt, side *running) string {
 // The others disturb latencies; CPU a request does not depend on them.
 var severe = []string{"CPU stolen", "clock step", "descriptors or ports exhausted", "CPU quota used up, periods"}
 
+// Gates of a comparison's own.
+const (
+	gateOthers      = "other work on the servers' CPUs"
+	gateOwn         = "client full"
+	gateUnsaturated = "not saturated"
+	maxOthers       = 0.10 // of the servers' CPUs
+	maxOwn          = 0.80 // of the client's CPUs, used by the client itself
+)
+
 // measured turns a trial into a round.
-func (r *run) measured(a Attempt, res *attack.Result, span *cpuSpan) Measured {
+func (r *run) measured(a Attempt, rate float64, res *attack.Result, span *cpuSpan) Measured {
 	m := Measured{Round: results.Round{Pair: a.Pair, Self: a.Self, Side: a.Side, Second: a.Second, Saturated: a.Saturated,
 		Due: res.Summary.Asked(), OK: res.Summary.Count(measure.OK)}}
 	m.OKRate = answeredRate(res.Summary, r.Round)
@@ -155,10 +164,19 @@ func (r *run) measured(a Attempt, res *attack.Result, span *cpuSpan) Measured {
 		case !g.Void:
 		case slices.Contains(severe, g.Name):
 			m.Void = append(m.Void, g.Name)
-		case !a.Saturated:
+		case !a.Saturated: // under saturation hits are late whoever is to blame
 			m.Disturbed = append(m.Disturbed, g.Name)
-		case g.Name == "client CPUs busy":
-			m.Void = append(m.Void, "client CPUs busy") // the rate would be the client's
+		}
+	}
+	if r.others(&res.Usage) > maxOthers {
+		m.Disturbed = append(m.Disturbed, gateOthers)
+	}
+	if a.Saturated {
+		if r.own(&res.Usage) > maxOwn {
+			m.Disturbed = append(m.Disturbed, gateOwn) // the rate would be the client's
+		}
+		if m.OKRate > answered*rate {
+			m.Disturbed = append(m.Disturbed, gateUnsaturated)
 		}
 	}
 	if a.Saturated {
@@ -170,6 +188,27 @@ func (r *run) measured(a Attempt, res *attack.Result, span *cpuSpan) Measured {
 		m.add(e.Name, e.Asked(), e.Errors, e.Outcomes[measure.OK].Latency)
 	}
 	return m
+}
+
+// others is the share of the servers' CPUs that neither server used, as far as it was used; 0 where the servers are not kept to
+// CPUs of their own.
+func (r *run) others(u *machine.Usage) float64 {
+	if !r.pinned || !u.HasServer || u.Wall <= 0 {
+		return 0
+	}
+	busy := u.Busy(r.server)
+	if math.IsNaN(busy) {
+		return 0
+	}
+	return busy - float64(u.ServerCPU)/float64(u.Wall)/float64(len(r.server))
+}
+
+// own is the share of the client's CPUs that the client itself used.
+func (r *run) own(u *machine.Usage) float64 {
+	if u.Wall <= 0 || len(r.client) == 0 {
+		return 0
+	}
+	return float64(u.ClientCPU) / float64(u.Wall) / float64(len(r.client))
 }
 
 // add puts an operation's figures into the round.

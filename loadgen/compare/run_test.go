@@ -86,7 +86,9 @@ func options(t *testing.T, a, b *emulator) compare.Options {
 	return o
 }
 
-func notImplemented(w http.ResponseWriter) { http.Error(w, "not implemented", http.StatusNotImplemented) }
+func notImplemented(w http.ResponseWriter) {
+	http.Error(w, "not implemented", http.StatusNotImplemented)
+}
 
 // The mix is what both answer well, and the record says what one lacks, what it refuses, and how it said so.
 func TestRunReducesTheMix(t *testing.T) {
@@ -129,7 +131,9 @@ func TestProbeKnowsByTheAnswerToNonsense(t *testing.T) {
 	t.Parallel()
 	partial := everything()
 	delete(partial, "GenerateRandom")
-	crash := func(w http.ResponseWriter) { http.Error(w, "<html>Internal Server Error</html>", http.StatusInternalServerError) }
+	crash := func(w http.ResponseWriter) {
+		http.Error(w, "<html>Internal Server Error</html>", http.StatusInternalServerError)
+	}
 	o := options(t, &emulator{answers: everything(), unknown: notImplemented}, &emulator{answers: partial, unknown: crash})
 	record, err := compare.Run(t.Context(), o)
 	if err != nil {
