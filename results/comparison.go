@@ -167,7 +167,7 @@ func comparisonChapter(r *Record) (chapter, bool) {
 		return chapter{}, false
 	}
 	out := chapter{Headline: c.headline(), Lede: c.lede(r), Tiles: c.tiles()}
-	out.Sections = append(out.Sections, section{Title: "Effects", Text: c.effectsText(), Rows: effectRows(c.Effects), Align: "llrrrrrrrrrl"})
+	out.Sections = append(out.Sections, section{Title: "Effects", Text: c.effectsText(), Rows: effectRows(c.Effects), Align: "lrrrrrrrrrr"})
 	if reasons := reasonRows(c.Effects); len(reasons) > 1 {
 		out.Sections = append(out.Sections, section{Title: "Why not decided", Rows: reasons, Align: "ll"})
 	}
@@ -262,14 +262,14 @@ func metricName(metric string) string {
 }
 
 func effectRows(effects []Effect) [][]string {
-	rows := [][]string{{"operation", "metric", "A", "B", "B ÷ A", "95 % interval", "p", "p Holm", "U: p", "A/A", "MDE", "verdict"}}
+	rows := [][]string{{"effect", "B ÷ A", "95 % interval", "verdict", "A", "B", "p", "p Holm", "U: p", "A/A", "MDE"}}
 	for i := range effects {
 		e := &effects[i]
 		if e.same() {
 			continue
 		}
-		rows = append(rows, []string{e.Operation, metricName(e.Metric), e.valueText(e.A), e.valueText(e.B), e.effectText(e.Ratio), e.intervalText(),
-			pText(e.SignFlip), pText(e.Holm), pText(e.MannWhitney), e.effectText(e.Self), e.detectableText(), e.Verdict})
+		rows = append(rows, []string{e.Operation + ", " + metricName(e.Metric), e.effectText(e.Ratio), e.intervalText(), e.Verdict, e.valueText(e.A), e.valueText(e.B),
+			pText(e.SignFlip), pText(e.Holm), pText(e.MannWhitney), e.effectText(e.Self), e.detectableText()})
 	}
 	return rows
 }

@@ -56,13 +56,15 @@ func ratioAxis(low, high float64) axis {
 	a := axis{low: low, high: high, scale: math.Log, title: "B ÷ A"}
 	var steps []float64
 	switch spread := high / low; {
-	case spread < 1.4:
-		for v := math.Ceil(low*20) / 20; v <= high; v += 0.05 {
-			steps = append(steps, v)
-		}
 	case spread < 4:
-		for v := math.Ceil(low*4) / 4; v <= high; v += 0.25 {
-			steps = append(steps, v)
+		step := 0.5
+		for _, finer := range []float64{0.2, 0.1, 0.05, 0.02} {
+			if (high-low)/finer <= 10 {
+				step = finer
+			}
+		}
+		for n := math.Ceil(low / step); n*step <= high; n++ {
+			steps = append(steps, n*step)
 		}
 	default:
 		multiples := []float64{1, 2, 5}
@@ -129,11 +131,11 @@ func (f *forest) row(e *Effect, top, margin float64, above bool) {
 	if e.SelfLow != nil && e.SelfHigh != nil && *e.SelfLow > 0 {
 		fmt.Fprintf(&f.body, `<line class="line s0 dashed" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, f.at(*e.SelfLow), f.at(*e.SelfHigh), middle+8, middle+8)
 	}
-	shape := "dot"
 	if hollow {
-		shape = "hollow"
+		fmt.Fprintf(&f.body, `<circle class="hollow %s" cx="%.1f" cy="%.1f" r="4.5"/>`, class, f.at(*e.Ratio), middle)
+		return
 	}
-	fmt.Fprintf(&f.body, `<circle class="%s %s" cx="%.1f" cy="%.1f" r="4.5"/>`, shape, class, f.at(*e.Ratio), middle)
+	fmt.Fprintf(&f.body, `<circle style="fill:var(--%s)" cx="%.1f" cy="%.1f" r="4.5"/>`, class, f.at(*e.Ratio), middle)
 }
 
 func (f *forest) close() string {

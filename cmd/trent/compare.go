@@ -105,7 +105,7 @@ Exit codes: 0 no regression, 1 could not run, 2 usage, 4 regression, 5 void (too
 	flags.Float64Var(&f.rate, "rate", 0, "requests due a second on each side (0: from --load)")
 	flags.Float64Var(&f.load, "load", 0.3, "rate as a share of the highest rate of the slower side, which is looked for first")
 	flags.BoolVar(&f.saturate, "saturate", false, "measure also how many are answered while more is offered")
-	flags.DurationVar(&f.round, "round", 5*time.Second, "length of a round, in whole seconds")
+	flags.DurationVar(&f.round, "round", 5*time.Second, "length of a round; with --saturate in whole seconds")
 	flags.IntVar(&f.pairs, "pairs", 12, "pairs of rounds, at least 6; 10 or more for a verdict worth having")
 	flags.IntVar(&f.self, "aa", 0, "pairs of A against itself (0: half of --pairs; -1: none)")
 	flags.StringSliceVar(&f.metrics, "metrics", compare.Metrics, "what is compared and judged")
@@ -123,8 +123,8 @@ func (f *compareFlags) check() error {
 	switch {
 	case f.pairs < compare.MinPairs:
 		return usageError(fmt.Errorf("--pairs %d: at least %d are needed", f.pairs, compare.MinPairs), "with 12, the default, some forty comparisons can be told apart from chance")
-	case f.round < time.Second || f.round%time.Second != 0:
-		return usageError(fmt.Errorf("--round %s is not of whole seconds", f.round), "for example --round 5s")
+	case f.round < 100*time.Millisecond || f.saturate && f.round%time.Second != 0:
+		return usageError(fmt.Errorf("--round %s is too short, or with --saturate not of whole seconds", f.round), "for example --round 5s")
 	case f.rate < 0 || !(f.load > 0 && f.load < 1):
 		return usageError(fmt.Errorf("--rate %g and --load %g: wants a rate, or a share between 0 and 1", f.rate, f.load), "for example --load 0.3")
 	case !(f.margin > 0 && f.margin < 10) || !(f.errorMargin > 0 && f.errorMargin < 1):

@@ -16,7 +16,8 @@ const (
 	growth      = 1.5
 	maxOffers   = 24
 	offerLength = time.Second
-	answered    = 0.95 // of what was offered; below, a side is at its limit
+	answered    = 0.95 // of what was offered; below, a side may be at its limit
+	grown       = 1.05 // of what was answered before; above, it is not
 )
 
 // rateGiven is how a rate was chosen that the user gave.
@@ -28,7 +29,7 @@ func (r *run) calibrate(ctx context.Context) error {
 		r.result.RateFrom = rateGiven
 		for _, side := range r.sides {
 			r.Display.Prefix("warming " + side.Name + " up  ")
-			if _, _, err := r.load(ctx, side, schedule.Poisson(r.Rate, max(r.Round/2, time.Second), r.Seed), r.Seed, r.Timeout); err != nil {
+			if _, _, err := r.load(ctx, side, schedule.Poisson(r.Rate, r.Round, r.Seed), r.Seed, r.Timeout); err != nil {
 				return err
 			}
 		}
@@ -48,7 +49,8 @@ func (r *run) calibrate(ctx context.Context) error {
 	return nil
 }
 
-// findTop offers more and more until the side twice leaves a part unanswered in time; its top rate is the most it answered.
+// findTop offers more and more until the side twice in a row leaves a part unanswered in time and answers no more than before;
+// its top rate is the most it answered.
 func (r *run) findTop(ctx context.Context, side *running) error {
 	missed := 0
 	rate := firstOffer
@@ -65,12 +67,11 @@ func (r *run) findTop(ctx context.Context, side *running) error {
 		if ok := res.Summary.Count(measure.OK); ok == 0 {
 			return fmt.Errorf("%s answered none of %d requests well: %v", side.Name, res.Summary.Asked(), res.Summary.Errors)
 		}
-		side.top = max(side.top, done)
-		if done < answered*rate {
-			missed++
-		} else {
+		// A stall of the machine makes a part late; only where more was offered and not more answered is the top near.
+		if missed++; done >= answered*rate || done > grown*side.top {
 			missed = 0
 		}
+		side.top = max(side.top, done)
 		if r.own(&res.Usage) > maxOwn {
 			r.note("The client was full at %.0f/s on %s, whose top rate may be higher.", rate, side.Name)
 			missed = 2

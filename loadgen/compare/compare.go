@@ -37,7 +37,7 @@ type Options struct {
 	Rate           float64       // requests due a second; 0: Load × the slower side's top rate
 	Load           float64       // share of the slower side's top rate, 0 < Load < 1; 0: 0.3
 	Saturate       bool          // also rounds in which more is offered than can be served
-	Round          time.Duration // whole seconds; 0: 5 s
+	Round          time.Duration // with Saturate whole seconds; 0: 5 s
 	Pairs          int           // 0: 12
 	SelfPairs      int           // A/A; negative: none; 0: half of Pairs
 	Metrics        []string      // results.Metric…; nil: all that can be measured

@@ -151,7 +151,10 @@ const (
 func (r *run) measured(a Attempt, rate float64, res *attack.Result, span *cpuSpan) Measured {
 	m := Measured{Round: results.Round{Pair: a.Pair, Self: a.Self, Side: a.Side, Second: a.Second, Saturated: a.Saturated,
 		Due: res.Summary.Asked(), OK: res.Summary.Count(measure.OK)}}
-	m.OKRate = answeredRate(res.Summary, r.Round)
+	m.OKRate = float64(m.OK) / r.Round.Seconds()
+	if a.Saturated {
+		m.OKRate = answeredRate(res.Summary, r.Round)
+	}
 	m.ServerCPU = span.each(m.OK)
 	if c := res.ClientCost(); c > 0 {
 		m.ClientCPU = &c

@@ -81,7 +81,7 @@ func options(t *testing.T, a, b *emulator) compare.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := compare.Options{A: serve(t, a), B: serve(t, b), Workload: w, Connections: 8, Rate: 100, Round: time.Second, Pairs: 1, SelfPairs: -1, Seed: 3}
+	o := compare.Options{A: serve(t, a), B: serve(t, b), Workload: w, Connections: 8, Rate: 400, Round: 250 * time.Millisecond, Pairs: 1, SelfPairs: -1, Seed: 3}
 	o.A.Name, o.B.Name = "full", "partial"
 	return o
 }
@@ -156,8 +156,8 @@ func TestRunNothingInCommon(t *testing.T) {
 func TestRunInterrupted(t *testing.T) {
 	t.Parallel()
 	o := options(t, &emulator{answers: everything(), unknown: notImplemented}, &emulator{answers: everything(), unknown: notImplemented})
-	o.Pairs = 20
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	o.Pairs = 200
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	record, err := compare.Run(ctx, o)
 	if err != nil {
