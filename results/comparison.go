@@ -177,6 +177,7 @@ func comparisonChapter(r *Record) (chapter, bool) {
 	for _, fig := range ecdfFigures(c) {
 		out.Sections = append(out.Sections, section{Figures: []figure{fig}})
 	}
+	out.Sections = append(out.Sections, c.subjectSection())
 	if c.Against != nil {
 		out.Sections = append(out.Sections, c.Against.section())
 	}
@@ -218,20 +219,29 @@ func (c *ComparisonResult) headline() string {
 
 func (c *ComparisonResult) lede(r *Record) string {
 	text := fmt.Sprintf("%s at %s/s (%s), rounds of %s", r.Workload.Name, formatRate(c.Rate), c.RateFrom, c.Round)
-	if c.Saturating > 0 {
-		text += fmt.Sprintf(", and saturated by %s/s", formatRate(c.Saturating))
+	if c.A.Kind == FloorSubject {
+		return text + "; ratios to the echo floor, which are described and not judged."
 	}
-	return text + fmt.Sprintf("; A is %s, B is %s; B may be worse by %s.", c.A.describe(), c.B.describe(), formatShare(c.Margin))
+	return text + fmt.Sprintf("; B may be worse by %s.", formatShare(c.Margin))
 }
 
-func (s *Subject) describe() string {
-	switch {
-	case s.Kind == FloorSubject:
-		return "the echo floor"
-	case len(s.Command) > 0:
-		return "`" + strings.Join(s.Command, " ") + "`"
+// subjectSection is what the two are.
+func (c *ComparisonResult) subjectSection() section {
+	s := section{Title: "Subjects", Rows: [][]string{{"side", "name", "kind", "top rate", "started by, or answers at"}}, Align: "lllrl"}
+	for i, subject := range []*Subject{&c.A, &c.B} {
+		top, how := "–", subject.URL
+		if subject.TopRate > 0 {
+			top = formatRate(subject.TopRate) + "/s"
+		}
+		if len(subject.Command) > 0 {
+			how = shellQuote(subject.Command)
+		}
+		if len(subject.Settings) > 0 {
+			how = strings.Join(subject.Settings, "; ")
+		}
+		s.Rows = append(s.Rows, []string{string(rune('A' + i)), subject.Name, subject.Kind, top, how})
 	}
-	return s.URL
+	return s
 }
 
 func (c *ComparisonResult) effectsText() string {

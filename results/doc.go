@@ -12,7 +12,7 @@
 // _rate). A latency is a number of nanoseconds or the text "never", which ranks above every number.
 //
 //	schema            1
-//	kind              "attack" or "capacity"
+//	kind              "attack", "capacity" or "compare"
 //	tool              the program and its version
 //	command           the command line that repeats the run, as a list of arguments
 //	started           RFC 3339 time of the first hit due; elapsed_ns until the last answer
@@ -33,6 +33,7 @@
 //	gates             what might void the run: figure, limit, whether it did, what to do
 //	verdicts          each limit: value, interval, outcome, reason, needed_ns
 //	outcome           pass, fail, void, inconclusive …; exit_code is the process's
+//	comparison        kind compare only: both subjects, rounds, effects, probes, pairs left out (see ComparisonResult)
 //	capacity          kind capacity only: steps, bracket, sustained_rate, label, ceiling_rate, overload
 //	notes             sentences for the reader
 package results

@@ -98,6 +98,7 @@ Exit codes: 0 no regression, 1 could not run, 2 usage, 4 regression, 5 void (too
 		RunE: func(c *cobra.Command, args []string) error { return runCompare(c, e, &f, args) },
 	}
 	f.loadFlags.bind(c, "native")
+	_ = c.Flags().MarkHidden("slo") // it is there, and refused with a reason
 	f.a.bind(c, "a")
 	f.b.bind(c, "b")
 	flags := c.Flags()
@@ -135,6 +136,10 @@ func (f *compareFlags) check() error {
 		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
 	case f.slo != "":
 		return usageError(errors.New("compare judges by --margin, not by an SLO file"), "use 'trent attack --slo' for limits")
+	case f.allowRemote && f.rate == 0:
+		return usageError(errors.New("--allow-remote wants --rate"), "the highest rate of someone else's service is not looked for")
+	case f.allowRemote && f.saturate:
+		return usageError(errors.New("--saturate is not for --allow-remote"), "someone else's service is not overloaded on purpose")
 	case f.baseline != "" && !f.floor:
 		return usageError(errors.New("--baseline wants --floor"), "runs of different hours compare by their ratios to a floor only")
 	}

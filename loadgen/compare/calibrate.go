@@ -14,10 +14,10 @@ import (
 const (
 	firstOffer  = 100.0 // a second
 	growth      = 1.5
-	maxOffers   = 24
+	maxOffers   = 40
 	offerLength = time.Second
+	misses      = 3
 	answered    = 0.95 // of what was offered; below, a side may be at its limit
-	grown       = 1.05 // of what was answered before; above, it is not
 )
 
 // rateGiven is how a rate was chosen that the user gave.
@@ -49,13 +49,13 @@ func (r *run) calibrate(ctx context.Context) error {
 	return nil
 }
 
-// findTop offers more and more until the side twice in a row leaves a part unanswered in time and answers no more than before;
-// its top rate is the most it answered.
+// findTop offers more and more until the side leaves a part unanswered in time, several times in a row; its top rate is the
+// most it answered.
 func (r *run) findTop(ctx context.Context, side *running) error {
 	missed := 0
 	rate := firstOffer
 	for range maxOffers {
-		if missed == 2 || ctx.Err() != nil {
+		if missed == misses || ctx.Err() != nil {
 			break
 		}
 		r.Display.Prefix(fmt.Sprintf("looking for the top rate of %s: %.0f/s  ", side.Name, rate))
@@ -67,16 +67,16 @@ func (r *run) findTop(ctx context.Context, side *running) error {
 		if ok := res.Summary.Count(measure.OK); ok == 0 {
 			return fmt.Errorf("%s answered none of %d requests well: %v", side.Name, res.Summary.Asked(), res.Summary.Errors)
 		}
-		// A stall of the machine makes a part late; only where more was offered and not more answered is the top near.
-		if missed++; done >= answered*rate || done > grown*side.top {
-			missed = 0
-		}
 		side.top = max(side.top, done)
 		if r.own(&res.Usage) > maxOwn {
 			r.note("The client was full at %.0f/s on %s, whose top rate may be higher.", rate, side.Name)
-			missed = 2
+			break
 		}
-		rate *= growth
+		// A stall of the machine makes a part late too, so the same is offered again.
+		if missed++; done >= answered*rate {
+			missed = 0
+			rate *= growth
+		}
 	}
 	return ctx.Err()
 }

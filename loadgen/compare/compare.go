@@ -177,7 +177,13 @@ func (r *run) compare(ctx context.Context) (*results.Record, error) {
 	if err := r.provision(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.rest(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.calibrate(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.rest(ctx); err != nil {
 		return nil, err
 	}
 	series := &Series{Pairs: r.Pairs, SelfPairs: r.SelfPairs, Saturate: r.saturates(), Latency: wants(r.Metrics, results.MetricP50, results.MetricP99, results.MetricMean),
@@ -189,6 +195,10 @@ func (r *run) compare(ctx context.Context) (*results.Record, error) {
 	r.total, r.began = rounds, time.Now()
 	pairs, err := series.Run(ctx)
 	r.Display.Close()
+	if errors.Is(err, engine.ErrRequestCap) && len(pairs) > 0 {
+		r.note("The cap on requests was reached after %d pairs.", len(pairs))
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (r *run) load(ctx context.Context, side *running, times schedule.Schedule, 
 	// The engine asks for the iterator once its connections stand, so that their handshakes are not counted as the requests'.
 	trial := attack.Trial{
 		Engine: r.sender, Limits: slo.None(), ClientCPUs: r.client,
-		Meter: attack.NewMeter(machine.NewProbe(r.host, side.PID), max(times.Duration()/8, 100*time.Millisecond)),
+		Meter: attack.NewMeter(machine.NewProbe(r.host, side.PID, r.sides[0].PID, r.sides[1].PID), max(times.Duration()/8, 100*time.Millisecond)),
 		Plan: engine.Plan{Target: side.Target, Workload: r.Workload, Keys: side.keys, Schedule: span, Seed: seed,
 			Connections: r.Connections, Timeout: timeout, Progress: r.Display.Update(times.Duration())},
 	}
@@ -111,6 +111,9 @@ func (r *run) try(ctx context.Context, a Attempt) (Measured, error) {
 	r.Display.Prefix(r.prefix(a, side))
 	res, span, err := r.load(ctx, side, schedule.Poisson(rate, r.Round, a.Seed), a.Seed, timeout)
 	r.done++
+	if err == nil && res.Report.Capped > 0 {
+		err = fmt.Errorf("measuring %s: %w", side.Name, engine.ErrRequestCap)
+	}
 	if err != nil {
 		return Measured{}, err
 	}

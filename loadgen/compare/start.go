@@ -127,6 +127,49 @@ func (r *run) stop(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
+// Bounds of waiting for a side to have nothing to do: a server that made keys may go on making some ahead.
+const (
+	restEvery = 250 * time.Millisecond
+	restBusy  = 0.02 // of a CPU
+	restLimit = 60 * time.Second
+)
+
+// rest waits until both sides are idle, as far as their processes are known.
+func (r *run) rest(ctx context.Context) error {
+	for _, side := range r.sides {
+		if side.PID == 0 || side.PID == os.Getpid() {
+			continue
+		}
+		tree := machine.NewTree(r.host, side.PID)
+		before, err := tree.CPU()
+		for waited := time.Duration(0); err == nil && waited < restLimit; waited += restEvery {
+			if err := sleep(ctx, restEvery); err != nil {
+				return err
+			}
+			now, failed := tree.CPU()
+			if failed != nil || float64(now-before) < restBusy*float64(restEvery) {
+				break
+			}
+			if waited == 0 {
+				r.Display.Phase("waiting for %s to have nothing to do", side.Name)
+			}
+			before = now
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
 // died tells that a side which this run started has ended by itself.
 func (s *running) died() error {
 	if s.exited == nil {
