@@ -16,8 +16,9 @@ const (
 	growth      = 1.5
 	maxOffers   = 40
 	offerLength = time.Second
-	misses      = 3
-	answered    = 0.95 // of what was offered; below, a side may be at its limit
+	misses      = 2
+	enough      = 0.5  // of what was offered; below, a side is beyond its limit
+	answered    = 0.95 // of what was offered; above, a side is not saturated
 )
 
 // rateGiven is how a rate was chosen that the user gave.
@@ -49,8 +50,8 @@ func (r *run) calibrate(ctx context.Context) error {
 	return nil
 }
 
-// findTop offers more and more until the side leaves a part unanswered in time, several times in a row; its top rate is the
-// most it answered.
+// findTop offers more and more until the side twice leaves more than half unanswered in time, which a mere stall of the machine
+// seldom does; its top rate is the most it answered.
 func (r *run) findTop(ctx context.Context, side *running) error {
 	missed := 0
 	rate := firstOffer
@@ -72,8 +73,7 @@ func (r *run) findTop(ctx context.Context, side *running) error {
 			r.note("The client was full at %.0f/s on %s, whose top rate may be higher.", rate, side.Name)
 			break
 		}
-		// A stall of the machine makes a part late too, so the same is offered again.
-		if missed++; done >= answered*rate {
+		if missed++; done >= enough*rate {
 			missed = 0
 			rate *= growth
 		}
