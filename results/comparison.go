@@ -169,7 +169,7 @@ func comparisonChapter(r *Record) (chapter, bool) {
 	out := chapter{Headline: c.headline(), Lede: c.lede(r), Tiles: c.tiles()}
 	out.Sections = append(out.Sections, section{Title: "Effects", Text: c.effectsText(), Rows: effectRows(c.Effects), Align: "lrrrrrrrrrr"})
 	if reasons := reasonRows(c.Effects); len(reasons) > 1 {
-		out.Sections = append(out.Sections, section{Title: "Why not decided", Rows: reasons, Align: "ll"})
+		out.Sections = append(out.Sections, section{Title: "Remarks on effects", Rows: reasons, Align: "ll"})
 	}
 	if fig, ok := forestFigure("Ratio by operation and metric", c.Effects, c.Margin); ok {
 		out.Sections = append(out.Sections, section{Figures: []figure{fig}})
@@ -323,7 +323,7 @@ func reasonRows(effects []Effect) [][]string {
 		}
 		of[e.Reason] = append(of[e.Reason], metricName(e.Metric)+" of "+e.Operation)
 	}
-	rows := [][]string{{"reason", "effects"}}
+	rows := [][]string{{"remark", "effects"}}
 	for _, reason := range order {
 		list := of[reason]
 		if len(list) > 4 {

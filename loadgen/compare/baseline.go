@@ -19,6 +19,7 @@ func against(before *results.Record, name string, now *results.Record, margin fl
 	}
 	j := Judge{Margin: margin, Seed: seed}
 	var ps []float64
+	var intervals []stats.Interval
 	for _, metric := range []string{results.MetricCPU, results.MetricSaturation} {
 		then, today := floorRatios(before.Comparison, metric), floorRatios(now.Comparison, metric)
 		if len(then) == 0 || len(today) == 0 {
@@ -26,14 +27,15 @@ func against(before *results.Record, name string, now *results.Record, margin fl
 		}
 		e := results.Effect{Operation: "all", Metric: metric, Unit: "ratio", Pairs: min(len(then), len(today)), HigherWins: metric == results.MetricSaturation,
 			A: finite(math.Exp(stats.Median(then))), B: finite(math.Exp(stats.Median(today)))}
-		e.Ratio, e.Low, e.High = present(&e, stats.MedianDifference(today, then, stats.Options{Seed: seed}))
+		typical := stats.MedianDifference(today, then, stats.Options{Seed: seed})
+		e.Ratio, e.Low, e.High = present(&e, typical)
 		u, p := stats.MannWhitney(today, then)
 		e.U, e.MannWhitney = finite(u), finite(p)
-		out.Effects, ps = append(out.Effects, e), append(ps, p)
+		out.Effects, intervals, ps = append(out.Effects, e), append(intervals, typical.Interval), append(ps, p)
 	}
 	for i, p := range stats.Holm(ps) {
 		out.Effects[i].Holm = finite(p)
-		j.decide(&out.Effects[i])
+		j.decide(&out.Effects[i], intervals[i])
 	}
 	return out
 }

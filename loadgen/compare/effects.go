@@ -36,7 +36,8 @@ type measured struct {
 // Effects computes every effect that the pairs have evidence on, all operations together first.
 func (j Judge) Effects(pairs []Pair) []results.Effect {
 	var out []results.Effect
-	var logs [][]float64
+	var between [][]float64 // differences of pairs, by effect
+	var intervals []stats.Interval
 	var counted []int
 	for _, operation := range operations(pairs) {
 		for _, metric := range j.Metrics {
@@ -45,14 +46,14 @@ func (j Judge) Effects(pairs []Pair) []results.Effect {
 			if len(m.a) == 0 {
 				continue
 			}
-			e, differences := j.effect(&m)
-			out, logs, counted = append(out, e), append(logs, differences), append(counted, m.counted)
+			e, differences, interval := j.effect(&m)
+			out, between, intervals, counted = append(out, e), append(between, differences), append(intervals, interval), append(counted, m.counted)
 		}
 	}
-	j.correct(out, logs)
+	j.correct(out, between)
 	for i := range out {
 		e := &out[i]
-		if j.decide(e); e.Verdict == results.Unmeasured && counted[i] >= MinPairs {
+		if j.decide(e, intervals[i]); e.Verdict == results.Unmeasured && counted[i] >= MinPairs {
 			// Nothing was disturbed: the operation is rare.
 			e.Verdict, e.Reason = results.Undecided, "too few hits in most rounds; longer rounds or a higher rate bring more"
 		}
@@ -151,14 +152,15 @@ func figureValue(f *results.Figure, metric string) (float64, bool) {
 	return 0, false
 }
 
-// effect computes one row but for its correction and verdict; it returns the pairs' differences too.
-func (j Judge) effect(m *measured) (results.Effect, []float64) {
+// effect computes one row but for its correction and verdict, the pairs' differences, and the interval of their median.
+func (j Judge) effect(m *measured) (results.Effect, []float64, stats.Interval) {
 	e := results.Effect{Operation: m.operation, Metric: m.metric, Unit: unit(m.metric), Pairs: len(m.a), SelfPairs: len(m.selfA),
 		HigherWins: m.metric == results.MetricGoodput || m.metric == results.MetricSaturation, Difference: m.metric == results.MetricErrors}
 	options := stats.Options{Seed: j.Seed}
 	e.A, e.B = finite(stats.Median(m.a)), finite(stats.Median(m.b))
 	between, self := differences(e.Difference, m.a, m.b), differences(e.Difference, m.selfA, m.selfB)
-	e.Ratio, e.Low, e.High = present(&e, stats.MedianEstimate(between, options))
+	typical := stats.MedianEstimate(between, options)
+	e.Ratio, e.Low, e.High = present(&e, typical)
 	e.Self, e.SelfLow, e.SelfHigh = present(&e, stats.MedianEstimate(self, options))
 	if shift := stats.MinimumDetectable(bounded(self), len(m.a), significance, power); shift > 0 {
 		if !e.Difference {
@@ -170,7 +172,7 @@ func (j Judge) effect(m *measured) (results.Effect, []float64) {
 	e.SignFlip = finite(p)
 	u, q := stats.MannWhitney(m.b, m.a)
 	e.U, e.MannWhitney = finite(u), finite(q)
-	return e, between
+	return e, between, typical.Interval
 }
 
 func unit(metric string) string {
@@ -253,19 +255,19 @@ func (j Judge) correct(effects []results.Effect, all [][]float64) {
 	}
 }
 
-// decide sets the verdict: the interval against the margin, and for a claim of a change the corrected test.
-func (j Judge) decide(e *results.Effect) {
+// decide sets the verdict: the interval of the differences against the margin, and for a claim of a change the corrected test.
+func (j Judge) decide(e *results.Effect, interval stats.Interval) {
 	tooFew := e.Reason
 	e.Reason = ""
 	if e.Pairs < MinPairs {
 		e.Verdict, e.Reason = results.Unmeasured, fmt.Sprintf("%d pairs counted, %d are needed", e.Pairs, MinPairs)
 		return
 	}
-	low, high, margin, ok := j.worse(e)
-	if !ok {
-		e.Verdict, e.Reason = results.Undecided, "in some rounds too many hits had no good answer"
+	if math.IsNaN(interval.Low) || math.IsNaN(interval.High) {
+		e.Verdict, e.Reason = results.Undecided, "there is no interval"
 		return
 	}
+	low, high, margin := j.worse(e, interval)
 	significant := e.Holm != nil && *e.Holm <= significance
 	unproven := "the interval is beyond the margin, the corrected test is not at 0.05"
 	if tooFew != "" {
@@ -287,30 +289,19 @@ func (j Judge) decide(e *results.Effect) {
 	default:
 		e.Verdict = results.NotWorse
 	}
+	if e.Ratio == nil && e.Reason == "" {
+		e.Reason = "of one side so many hits had no good answer that the percentile is never"
+	}
 }
 
-// worse is the interval as "by how much B is worse": logarithms, or a difference of shares. ok is false where a bound is not
-// finite in a way that leaves the verdict open.
-func (j Judge) worse(e *results.Effect) (low, high, margin float64, ok bool) {
-	if e.Low == nil && e.High == nil {
-		return 0, 0, 0, false
-	}
-	bound := func(v *float64, missing float64) float64 {
-		switch {
-		case v == nil:
-			return missing
-		case e.Difference:
-			return *v
-		}
-		return math.Log(*v)
-	}
-	low, high = bound(e.Low, math.Inf(-1)), bound(e.High, math.Inf(1))
+// worse is an interval of differences as "by how much B is worse": logarithms, or a difference of shares.
+func (j Judge) worse(e *results.Effect, interval stats.Interval) (low, high, margin float64) {
+	low, high, margin = interval.Low, interval.High, math.Log1p(j.Margin)
 	if e.HigherWins {
 		low, high = -high, -low
 	}
-	margin = math.Log1p(j.Margin)
 	if e.Difference {
 		margin = j.ErrorMargin
 	}
-	return low, high, margin, true
+	return low, high, margin
 }
