@@ -44,6 +44,10 @@ func (j Judge) Effects(pairs []Pair) []results.Effect {
 			m := measured{operation: operation, metric: metric}
 			m.collect(pairs)
 			if len(m.a) == 0 {
+				if operation == "all" && m.lost(pairs) {
+					e := results.Effect{Operation: operation, Metric: metric, Unit: unit(metric), Verdict: results.Unmeasured, Reason: "every pair was disturbed"}
+					out, between, intervals, counted = append(out, e), append(between, nil), append(intervals, stats.Interval{}), append(counted, 0)
+				}
 				continue
 			}
 			e, differences, interval := j.effect(&m)
@@ -95,6 +99,20 @@ func (m *measured) collect(pairs []Pair) {
 	}
 }
 
+// lost tells that there were pairs with the metric, of which none counts.
+func (m *measured) lost(pairs []Pair) bool {
+	for i := range pairs {
+		p := &pairs[i]
+		if p.Self || m.metric == results.MetricSaturation && p.SatA == nil {
+			continue
+		}
+		if _, ok := m.value(p, "A"); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // whole tells metrics that exist for all operations together only.
 func whole(metric string) bool {
 	return metric == results.MetricCPU || metric == results.MetricSaturation
@@ -115,6 +133,9 @@ func (m *measured) value(p *Pair, side string) (float64, bool) {
 		}
 		return float64(*round.ServerCPU), true
 	case results.MetricSaturation:
+		if saturated == nil {
+			return 0, false
+		}
 		return saturated.OKRate, saturated.OKRate > 0
 	}
 	at := slices.IndexFunc(round.Figures, func(f results.Figure) bool { return f.Operation == m.operation })
@@ -257,6 +278,9 @@ func (j Judge) correct(effects []results.Effect, all [][]float64) {
 
 // decide sets the verdict: the interval of the differences against the margin, and for a claim of a change the corrected test.
 func (j Judge) decide(e *results.Effect, interval stats.Interval) {
+	if e.Verdict != "" {
+		return
+	}
 	tooFew := e.Reason
 	e.Reason = ""
 	if e.Pairs < MinPairs {

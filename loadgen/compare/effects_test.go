@@ -104,3 +104,20 @@ func TestEffectsFalseAlarms(t *testing.T) {
 		t.Errorf("%d of %d comparisons of equals found a difference, want at most about 5 %%", alarms, runs)
 	}
 }
+
+// What was asked for and could not be had is void, not absent.
+func TestEffectsAllDisturbed(t *testing.T) {
+	t.Parallel()
+	m := newModel(4)
+	m.spoil = func(_ compare.Attempt, m *compare.Measured) { m.Disturbed = []string{"client lag p99"} }
+	j := compare.Judge{Metrics: compare.Metrics, Margin: 0.05, ErrorMargin: 0.001, Seed: 1}
+	effects := j.Effects(m.run(t, compare.Series{Pairs: 12, Saturate: true, Latency: true, Seed: 5}))
+	for _, metric := range []string{results.MetricP50, results.MetricP99, results.MetricMean, results.MetricSaturation} {
+		if e := find(t, effects, "all", metric); e.Verdict != results.Unmeasured || e.Pairs != 0 || e.Reason == "" {
+			t.Errorf("%s: %q of %d pairs (%s), want void", metric, e.Verdict, e.Pairs, e.Reason)
+		}
+	}
+	if e := find(t, effects, "all", results.MetricCPU); e.Verdict != results.Unchanged && e.Verdict != results.Undecided || e.Pairs != 24 {
+		t.Errorf("CPU a request: %q of %d pairs, want all 24 to count", e.Verdict, e.Pairs)
+	}
+}

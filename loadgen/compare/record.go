@@ -119,7 +119,7 @@ func (r *run) missing(effects []results.Effect) []string {
 			notes = append(notes, fmt.Sprintf("p99 is not compared: it wants 1,000 hits a round; give --round %.0fs or a higher --rate.", max(need, r.Round.Seconds()+1)))
 		case metric == results.MetricSaturation && !r.Saturate:
 		case metric == results.MetricP50 || metric == results.MetricMean:
-			notes = append(notes, metric+" is not compared: no pair was left undisturbed, or no round had enough hits.")
+			notes = append(notes, metric+" is not compared: no round had enough hits; give --round or --rate more.")
 		}
 	}
 	return notes
