@@ -119,9 +119,10 @@ func (p *prober) all(ctx context.Context) []results.Probe {
 		} else {
 			missing[k.name] = found
 		}
-		if i == 0 {
+		switch {
+		case i == 0:
 			out = append(out, found)
-		} else if id == "" {
+		case len(k.settings) > 0:
 			found.Operation = "CreateKey " + describeSettings(k.settings)
 			out = append(out, found)
 		}
