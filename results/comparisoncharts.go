@@ -16,7 +16,7 @@ func forestFigure(title string, effects []Effect, margin float64) (figure, bool)
 	var rows []Effect
 	low, high := 1/(1+margin), 1+margin
 	for _, e := range effects {
-		if e.Difference || e.Ratio == nil || e.Low == nil || e.High == nil || !(*e.Low > 0) || len(rows) == maxForest {
+		if e.same() || e.Difference || e.Ratio == nil || e.Low == nil || e.High == nil || !(*e.Low > 0) || len(rows) == maxForest {
 			continue
 		}
 		rows = append(rows, e)
