@@ -12,7 +12,7 @@
 // _rate). A latency is a number of nanoseconds or the text "never", which ranks above every number.
 //
 //	schema            1
-//	kind              "attack" or "capacity"
+//	kind              "attack", "capacity" or "compare"
 //	tool              the program and its version
 //	command           the command line that repeats the run, as a list of arguments
 //	started           RFC 3339 time of the first hit due; elapsed_ns until the last answer
@@ -43,5 +43,6 @@
 //	closed_loop       clients, think_ns … of a run without a schedule: "due" in the record then means "sent"
 //	connections       how connections were made and replaced; opening and during: handshakes made, failed, resumed, times of
 //	                  dial and TLS, kinds; handshake_rate; cold_start: first_answer_ns, all_served_ns
+//	comparison        kind compare only: both subjects, rounds, effects, probes, pairs left out (see ComparisonResult)
 //	notes             sentences for the reader
 package results

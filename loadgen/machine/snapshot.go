@@ -17,9 +17,10 @@ type Probe struct {
 	clientThreads, serverThreads *threadMeter
 }
 
-// NewProbe watches this process and the process tree of serverPID (0: none).
-func NewProbe(h Host, serverPID int) *Probe {
-	p := &Probe{host: h, client: NewTree(h, os.Getpid(), serverPID)}
+// NewProbe watches this process and the process tree of serverPID (0: none). Others are further processes that this one started
+// and that are no part of the client.
+func NewProbe(h Host, serverPID int, others ...int) *Probe {
+	p := &Probe{host: h, client: NewTree(h, os.Getpid(), append(others, serverPID)...)}
 	p.clientThreads = newThreadMeter(p.client)
 	if serverPID > 0 {
 		p.server = NewTree(h, serverPID)
