@@ -57,6 +57,7 @@ the run), 6 inconclusive, 130 interrupted.`,
 		},
 	}
 	f.bind(c, engine.Names()[0])
+	f.bindMetrics(c)
 	x.bind(c)
 	window.bind(c)
 	m.bind(c)

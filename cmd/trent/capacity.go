@@ -46,6 +46,7 @@ bound, 130 interrupted.`,
 		},
 	}
 	f.bind(c, "native")
+	f.bindMetrics(c)
 	c.Flags().StringVar(&f.endpoint, "endpoint", "", "URL of an endpoint that runs already (default: start the emulator)")
 	x.bind(c)
 	return c

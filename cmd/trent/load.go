@@ -68,7 +68,6 @@ func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
 	flags.IntVar(&f.connections, "connections", 64, "connections to the endpoint")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, keys and payloads; the same seed repeats the same hits")
 	flags.BoolVar(&f.keepKeys, "keep-keys", false, "do not schedule the deletion of the keys that the run made")
-	flags.StringVar(&f.metrics, "metrics", "", `URL of the server's own metrics, scraped meanwhile (default: those of a local server; "none" for none)`)
 	flags.BoolVar(&f.why, "why", false, "explain the outcome in sentences: figures, and what to change")
 	f.targetFlags.bind(c)
 	f.outputFlags.bind(c)
@@ -76,6 +75,11 @@ func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
 
 // secondSignal is how long after the first a signal must come to kill.
 const secondSignal = time.Second
+
+// bindMetrics is for verbs with one server, whose own metrics are recorded beside the load.
+func (f *loadFlags) bindMetrics(c *cobra.Command) {
+	c.Flags().StringVar(&f.metrics, "metrics", "", `URL of the server's own metrics, scraped meanwhile (default: those of a local server; "none" for none)`)
+}
 
 // interruptible ends the context at the first Ctrl-C or SIGTERM, which makes a partial result; the second kills.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
