@@ -203,5 +203,10 @@ func (p *Plan) validate() error {
 	case p.Recorder == nil:
 		return errors.New("engine: plan without a recorder")
 	}
+	// A trace may say which entries of the mix its hits are of.
+	if s, ok := p.Schedule.(interface{ Entries() int }); ok && s.Entries() > len(p.Workload.Mix) {
+		return fmt.Errorf("the schedule names entry %d of the mix, and workload %s has %d (the first is 0)",
+			s.Entries()-1, p.Workload.Name, len(p.Workload.Mix))
+	}
 	return p.Connect.Validate()
 }

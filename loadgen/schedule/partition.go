@@ -69,6 +69,22 @@ func (s share) String() string {
 	return fmt.Sprintf("%s, share %d of %d", s.whole, s.agent+1, s.agents)
 }
 
+// Entries and Err are the whole schedule's, see FileTrace.
+func (s share) Entries() int {
+	if t, ok := s.whole.(interface{ Entries() int }); ok {
+		return t.Entries()
+	}
+	return 0
+}
+
+// Err is described at Entries.
+func (s share) Err() error {
+	if t, ok := s.whole.(interface{ Err() error }); ok {
+		return t.Err()
+	}
+	return nil
+}
+
 func (s share) Iterator() Iterator { return s.IteratorAt(0) }
 
 func (s share) IteratorAt(from time.Duration) Iterator {

@@ -13,7 +13,7 @@
 // A schedule can be entered at any moment: IteratorAt gives the same hits, with the same numbers and due times, as an iterator that
 // came there from the start. Partition splits a schedule over agents.
 //
-// A rate is in hits a second. A due time is correct to 1 ns in the first day of a schedule (float64 arithmetic).
+// Nothing here starts a goroutine. A rate is in hits a second. A due time is correct to 1 ns in the first day of a schedule (float64 arithmetic).
 package schedule
 
 import (
