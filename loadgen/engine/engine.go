@@ -72,6 +72,9 @@ type Plan struct {
 	SDK         SDKOptions        // of the sdk engine
 	Timeout     time.Duration     // of one request, and the longest wait of a hit for a connection; 0: 10 s
 	Recorder    *measure.Recorder
+	// Start is the origin that due times count from; the zero time: as soon as the connections are made. Hits that are due by the
+	// time they are made go out at once.
+	Start time.Time
 	// Progress is called about once a second, never concurrently; may be nil.
 	Progress func(Progress)
 }
