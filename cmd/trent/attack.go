@@ -50,6 +50,8 @@ the run), 6 inconclusive, 130 interrupted.`,
   trent attack --handshakes 200 --duration 10s --tls-curves hybrid
   trent attack --cold-start 500 --workload envelope
   trent attack --rate 500 --duration 60s --connection-lifetime 10s --tls-resumption
+  trent attack --schedule "trace:arrivals.txt.gz ×10"
+  trent attack --rate 20000 --duration 60s --agents 4
   trent attack --endpoint https://kms.eu-west-1.amazonaws.com --allow-remote --max-requests 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -70,12 +72,14 @@ type attackModes struct {
 	modeFlags
 	connectFlags
 	sdkFlags
+	agentFlags
 }
 
 func (m *attackModes) bind(c *cobra.Command) {
 	m.modeFlags.bind(c)
 	m.connectFlags.bind(c)
 	m.sdkFlags.bind(c)
+	m.agentFlags.bind(c)
 }
 
 func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m *attackModes, window *windowFlags) error {
@@ -134,17 +138,25 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
-	record, err := attack.Run(ctx, attack.Options{
+	options := attack.Options{
 		Target: target, Workload: w, WorkloadSource: source, Schedule: mode.times, Limits: limits, Engine: f.engine,
 		Connections: f.connections, Connect: connect, SDK: sdk, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
 		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
 		Metrics: metrics, Raw: raw, HdrLog: hdrLog, Exporter: exporter,
-	})
+	}
+	group, err := m.agentFlags.group(e, &options)
+	if err != nil {
+		return errors.Join(err, exporter.Close(), closeExports())
+	}
+	record, err := attack.Run(ctx, options)
 	if closing := errors.Join(exporter.Close(), closeExports()); err == nil && closing != nil {
 		record.Notes = append(record.Notes, "An export is incomplete: "+closing.Error())
 	}
 	if err != nil {
 		return loadError(ctx, err)
+	}
+	if group != nil {
+		record.Agents = group.Result()
 	}
 	return f.deliver(e, record)
 }

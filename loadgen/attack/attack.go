@@ -31,6 +31,10 @@ type Options struct {
 	Schedule       schedule.Schedule
 	Limits         slo.Limits
 	Engine         string // name; "" for the default
+	// Sender replaces the engine of that name: a group of agents.
+	Sender engine.Engine
+	// Review completes the result before it becomes the record; may be nil.
+	Review func(*Result)
 	Connections    int    // 0: the engine's default
 	Connect        engine.Connect
 	SDK            engine.SDKOptions
@@ -59,9 +63,12 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	if o.Engine == "" {
 		o.Engine = engine.Names()[0]
 	}
-	sender, err := engine.New(o.Engine)
-	if err != nil {
-		return nil, err
+	sender := o.Sender
+	if sender == nil {
+		var err error
+		if sender, err = engine.New(o.Engine); err != nil {
+			return nil, err
+		}
 	}
 	if unknown := o.Limits.Unknown(o.Workload.EntryNames()); len(unknown) > 0 {
 		return nil, &LimitError{Operations: unknown, Workload: o.Workload}
@@ -100,7 +107,22 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	if runErr != nil {
 		return nil, errors.Join(runErr, releaseErr)
 	}
+<<<<<<< HEAD
 	record := o.record()
+=======
+	if t, ok := o.Schedule.(interface{ Err() error }); ok && t.Err() != nil {
+		return nil, errors.Join(t.Err(), releaseErr)
+	}
+	if o.Review != nil {
+		o.Review(result)
+	}
+	record := &results.Record{
+		Kind: results.Attack, Tool: o.Tool, Command: o.Command, Seed: o.Seed,
+		Target:   results.Target{URL: o.Target.URL, Region: o.Target.Region},
+		Workload: results.Text{Name: o.Workload.Name, Summary: o.Workload.Description, Source: o.WorkloadSource},
+		SLO:      TextOf(o.Limits),
+	}
+>>>>>>> 84e3214 (Attack: many agents as one run, children over pipes)
 	if err := Fill(record, &trial, result, host); err != nil {
 		return nil, err
 	}

@@ -176,12 +176,15 @@ type ProvisionOptions struct {
 	Progress func(done, total int)
 }
 
+// DefaultConnections is the number of connections of a plan that names none.
+const DefaultConnections = 64
+
 func (p *Plan) connections() int {
 	if l, ok := p.Schedule.(ClosedLoop); ok && p.Connections <= 0 {
 		return l.Clients
 	}
 	if p.Connections <= 0 {
-		return 64
+		return DefaultConnections
 	}
 	return p.Connections
 }

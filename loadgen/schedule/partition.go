@@ -26,7 +26,7 @@ func (p Partition) Owner(s Schedule, n uint64) int {
 	if part, ok := s.(share); ok {
 		s = part.whole
 	}
-	if _, ok := s.(even); ok {
+	if GoesRound(s) {
 		return int(n % uint64(p.Agents))
 	}
 	return ownerOf(p.Seed, n, p.Agents)
@@ -35,6 +35,22 @@ func (p Partition) Owner(s Schedule, n uint64) int {
 func ownerOf(seed, n uint64, agents int) int {
 	owner, _ := bits.Mul64(scramble(scramble(seed^0x6167656e74)+n), uint64(agents))
 	return int(owner)
+}
+
+// GoesRound tells whether the hits of s are dealt to agents in turn, and not by a hash.
+func GoesRound(s Schedule) bool {
+	_, ok := s.(even)
+	return ok
+}
+
+// Gap is the time between two hits of a constant schedule; ok is false for any other.
+func Gap(s Schedule) (gap time.Duration, ok bool) {
+	if e, is := s.(even); is {
+		if c, is := e.shape.(constant); is && c.rate > 0 {
+			return seconds(1 / c.rate), true
+		}
+	}
+	return 0, false
 }
 
 // Share is the schedule of one agent. Its hits have the numbers that they have in s.
