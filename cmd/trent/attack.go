@@ -144,7 +144,7 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
 		Metrics: metrics, Raw: raw, HdrLog: hdrLog, Exporter: exporter,
 	}
-	group, err := m.agentFlags.group(e, &options)
+	group, err := m.agentFlags.group(c, e, &options)
 	if err != nil {
 		return errors.Join(err, exporter.Close(), closeExports())
 	}

@@ -107,22 +107,13 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	if runErr != nil {
 		return nil, errors.Join(runErr, releaseErr)
 	}
-<<<<<<< HEAD
-	record := o.record()
-=======
 	if t, ok := o.Schedule.(interface{ Err() error }); ok && t.Err() != nil {
 		return nil, errors.Join(t.Err(), releaseErr)
 	}
 	if o.Review != nil {
 		o.Review(result)
 	}
-	record := &results.Record{
-		Kind: results.Attack, Tool: o.Tool, Command: o.Command, Seed: o.Seed,
-		Target:   results.Target{URL: o.Target.URL, Region: o.Target.Region},
-		Workload: results.Text{Name: o.Workload.Name, Summary: o.Workload.Description, Source: o.WorkloadSource},
-		SLO:      TextOf(o.Limits),
-	}
->>>>>>> 84e3214 (Attack: many agents as one run, children over pipes)
+	record := o.record()
 	if err := Fill(record, &trial, result, host); err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ type member struct {
 	after  clockOffset
 	result *Result
 	log    *measure.Summary
-	ok     uint64 // good answers
+	ok     uint64        // good answers
 	lost   error         // why nothing of it counts; nil while it does
 	lostAt time.Duration // since the origin
 
@@ -106,6 +106,11 @@ func (g *Group) Run(ctx context.Context, p *engine.Plan) (engine.Report, error) 
 	links, err := g.options.Transport.Join(ctx, g.options.Agents, func(n int) {
 		g.options.Display.Phase("%d of %d agents are there", n, g.options.Agents)
 	})
+	defer func() {
+		if err := g.options.Transport.Close(); err != nil {
+			g.options.Display.Phase("leaving the agents: %v", err)
+		}
+	}()
 	if err != nil {
 		return engine.Report{}, fmt.Errorf("gathering the agents: %w", err)
 	}
@@ -120,7 +125,12 @@ func (g *Group) Run(ctx context.Context, p *engine.Plan) (engine.Report, error) 
 	defer func() {
 		var closing sync.WaitGroup
 		for _, m := range g.members {
-			closing.Go(func() { _ = m.link.Close() }) // an agent that would not end is killed; there is no more to do about it
+			closing.Go(func() {
+				if m.result == nil {
+					_ = m.send(talk, &Message{Kind: KindBye}) // whoever still listens need not wait for a run
+				}
+				_ = m.link.Close() // an agent that would not end is killed; there is no more to do about it
+			})
 		}
 		closing.Wait()
 		hangUp()

@@ -216,3 +216,16 @@ func ReadFrame(r io.Reader) (*Message, error) {
 	}
 	return &m, m.valid()
 }
+
+// wholeFrame tells whether parts of a frame are all of it. It fails for a frame above the limits, and for more than one.
+func wholeFrame(data []byte) (bool, error) {
+	if len(data) < 8 {
+		return false, nil
+	}
+	head, body := binary.BigEndian.Uint32(data), binary.BigEndian.Uint32(data[4:])
+	length := 8 + int64(head) + int64(body)
+	if head > MaxHead || body > MaxBody || int64(len(data)) > length {
+		return false, fmt.Errorf("a message of %d and %d bytes in %d", head, body, len(data))
+	}
+	return int64(len(data)) == length, nil
+}
