@@ -73,6 +73,7 @@ const (
 	prepareTimeout = 5 * time.Minute  // for an agent to be ready; it may read a long trace
 	silence        = 20 * time.Second // without a sign of life from an agent
 	stopTimeout    = 15 * time.Second // for the results after an interruption
+	overtime       = 60 * time.Second // for the results after the end of the schedule and of the last request
 	talkTimeout    = 10 * time.Second // for one message to leave, and for the answer to a ping
 )
 
@@ -319,7 +320,7 @@ func (g *Group) collect(ctx context.Context, origin time.Time) {
 	var showing sync.WaitGroup
 	showing.Go(func() { g.show(over, origin) })
 	g.each(func(m *member) {
-		m.lost = g.collectOne(ctx, m)
+		m.lost = g.collectOne(ctx, m, origin)
 		if m.lost != nil {
 			m.lostAt = time.Since(origin)
 			g.options.Display.Phase("%s is lost: %v", m, m.lost)
@@ -330,7 +331,7 @@ func (g *Group) collect(ctx context.Context, origin time.Time) {
 }
 
 // collectOne follows one agent to its end. It returns why the agent is lost.
-func (g *Group) collectOne(ctx context.Context, m *member) error {
+func (g *Group) collectOne(ctx context.Context, m *member, origin time.Time) error {
 	talk := context.WithoutCancel(ctx)
 	stopped := make(chan struct{})
 	cancelStop := context.AfterFunc(ctx, func() {
@@ -342,7 +343,9 @@ func (g *Group) collectOne(ctx context.Context, m *member) error {
 			<-stopped
 		}
 	}()
-	deadline := context.Context(talk)
+	// An agent may hang and still tell of itself.
+	deadline, release := context.WithDeadline(talk, origin.Add(g.plan.Schedule.Duration()+g.plan.Timeout+overtime))
+	defer release()
 	interrupted := ctx.Done()
 	for {
 		wait, cancel := context.WithCancel(deadline)
@@ -361,8 +364,10 @@ func (g *Group) collectOne(ctx context.Context, m *member) error {
 			defer release()
 			deadline = limited
 			continue
-		case err != nil && errors.Is(err, context.DeadlineExceeded):
+		case err != nil && errors.Is(err, context.DeadlineExceeded) && interrupted == nil:
 			return fmt.Errorf("no result within %v of the interruption", stopTimeout)
+		case err != nil && errors.Is(err, context.DeadlineExceeded):
+			return fmt.Errorf("no result %v after the end of the schedule", g.plan.Timeout+overtime)
 		case err != nil:
 			return err
 		case message.Kind == KindProgress:

@@ -351,6 +351,27 @@ func TestSilentAgents(t *testing.T) {
 	})
 }
 
+// An agent that tells of itself and never ends is given up a minute after the end of the schedule.
+func TestHangingAgent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		team := &team{agents: make([]agent, 2)}
+		team.agents[0].options.Execute = func(ctx context.Context, _ *attack.Trial) (*attack.Result, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		g := groupOf(t, team, slo.None(), false)
+		began := time.Now()
+		if _, err := g.Run(t.Context(), planOf(t, "10/s 1m")); err != nil {
+			t.Fatal(err)
+		}
+		team.wg.Wait()
+		if holes := g.Result().Holes; len(holes) != 1 || !strings.Contains(holes[0].Reason, "no result 1m0s after the end") || time.Since(began) > 3*time.Minute {
+			t.Errorf("holes %+v after %v", holes, time.Since(began))
+		}
+	})
+}
+
 // Ctrl-C stops all agents, and what they measured until then is the partial result.
 func TestInterruption(t *testing.T) {
 	t.Parallel()
