@@ -145,6 +145,9 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 		Metrics: metrics, Raw: raw, HdrLog: hdrLog, Exporter: exporter,
 	}
 	group, err := m.agentFlags.group(c, e, &options)
+	if err == nil && group != nil && raw != nil {
+		err = usageError(errors.New("--raw with agents: each hit is known to its agent only"), "leave out --raw; --hdr-log has the latencies of all agents")
+	}
 	if err != nil {
 		return errors.Join(err, exporter.Close(), closeExports())
 	}

@@ -34,20 +34,20 @@ type Options struct {
 	// Sender replaces the engine of that name: a group of agents.
 	Sender engine.Engine
 	// Review completes the result before it becomes the record; may be nil.
-	Review func(*Result)
-	Connections    int    // 0: the engine's default
-	Connect        engine.Connect
-	SDK            engine.SDKOptions
-	Timeout        time.Duration
-	Seed           uint64
-	KeepKeys       bool
-	Tool           string    // name and version of the program
-	Command        []string  // what repeats the run
-	Display        *Display  // may be nil
-	Raw            io.Writer // takes a compressed line a hit (see measure.RawLog); may be nil
-	Exporter       *Exporter // shows the run's state to others; may be nil
-	HdrLog         io.Writer // takes the latencies as an HdrHistogram log; may be nil
-	Metrics        string    // URL of the server's own metrics; "": none
+	Review      func(*Result)
+	Connections int // 0: the engine's default
+	Connect     engine.Connect
+	SDK         engine.SDKOptions
+	Timeout     time.Duration
+	Seed        uint64
+	KeepKeys    bool
+	Tool        string    // name and version of the program
+	Command     []string  // what repeats the run
+	Display     *Display  // may be nil
+	Raw         io.Writer // takes a compressed line a hit (see measure.RawLog); may be nil
+	Exporter    *Exporter // shows the run's state to others; may be nil
+	HdrLog      io.Writer // takes the latencies as an HdrHistogram log; may be nil
+	Metrics     string    // URL of the server's own metrics; "": none
 }
 
 // releaseTimeout bounds the clean-up after a run, which also happens after an interruption.
