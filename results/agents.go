@@ -65,22 +65,27 @@ func agentsChapter(r *Record) (chapter, bool) {
 }
 
 func agentsSection(a *AgentsResult) section {
-	s := section{Title: "Agents", Align: "rlrrrrrrrl",
+	s := section{Title: "Agents", Align: "rlrrrrrrl",
 		Text: fmt.Sprintf("%d agents over %s; %s. Their histograms are merged exactly.", len(a.Agents), a.Transport, a.Rule),
-		Rows: [][]string{{"agent", "host", "process", "due", "sent", "ok", "CPU", "lag p99", "clock drift", "state"}}}
+		Rows: [][]string{{"agent", "host", "process", "due", "ok", "CPU", "lag p99", "clock drift", "state"}}}
+	within := time.Duration(0)
 	for i := range a.Agents {
 		agent := &a.Agents[i]
 		row := []string{fmt.Sprint(agent.Number), agent.Host, fmt.Sprint(agent.PID)}
+		within = max(within, agent.BeforeWithin, agent.AfterWithin)
 		if agent.Lost != "" {
 			after := ""
 			if agent.LostAfter != nil {
 				after = " after " + formatDuration(*agent.LostAfter)
 			}
-			s.Rows = append(s.Rows, append(row, "–", "–", "–", "–", "–", "–", "lost"+after))
+			s.Rows = append(s.Rows, append(row, "–", "–", "–", "–", "–", "lost"+after))
 			continue
 		}
-		s.Rows = append(s.Rows, append(row, formatCount(agent.Due), formatCount(agent.Sent), formatCount(agent.OK), formatDuration(agent.CPU), formatDuration(agent.Lag),
+		s.Rows = append(s.Rows, append(row, formatCount(agent.Due), formatCount(agent.OK), formatDuration(agent.CPU), formatDuration(agent.Lag),
 			fmt.Sprintf("%s ± %s", formatDuration(agent.Drift()), formatDuration(agent.BeforeWithin+agent.AfterWithin)), agent.state()))
+	}
+	if within > a.OffsetLimit {
+		s.Text += " Their clocks are known less exactly than the schedule's gap, so which of two neighbouring hits went first is not."
 	}
 	return s
 }

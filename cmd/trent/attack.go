@@ -39,7 +39,15 @@ be limited in age and number of requests; --handshakes and --cold-start are runs
 handshake in mid-run belongs to the latency of the request that needs it.
 
 Exit codes: 0 passed, 1 could not run, 2 usage, 3 a limit was missed, 5 void (client or machine disturbed
-the run), 6 inconclusive, 130 interrupted.`,
+the run), 6 inconclusive, 130 interrupted.
+
+Schedules:
+  ` + strings.ReplaceAll(schedule.Grammar, "\n", "\n  ") + `
+
+` + schedule.TraceGrammar + `
+
+With --agents the hits are dealt to processes of their own, as one run: the same hits, merged exactly.
+With --cluster the agents are on other machines; see 'trent agent --help'.`,
 		Example: `  eval "$(trent env)"; trent attack --rate 500 --duration 10s
   trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml --why
   trent attack --schedule "linear:100-2000 60s" --engine native --out results/ramp

@@ -209,7 +209,7 @@ func (a *agent) prepare(m *Message) (*attack.Trial, error) {
 		return nil, errors.New("no credentials to sign with: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where the agent runs")
 	}
 	if !o.Trusted {
-		target.AllowRemote = target.AllowRemote && o.AllowRemote
+		target.AllowRemote = target.AllowRemote && o.AllowRemote && o.MaxRequests > 0
 		if o.MaxRequests > 0 && (target.MaxRequests == 0 || o.MaxRequests < target.MaxRequests) {
 			target.MaxRequests = o.MaxRequests
 		}

@@ -163,3 +163,36 @@ func TestNoAgent(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A job from a store does not make an agent send to another machine: it must have been allowed where the agent runs, with a cap.
+func TestAgentsRefuseRemoteTargets(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options cluster.AgentOptions
+		refused bool
+	}{
+		"not allowed": {cluster.AgentOptions{}, true},
+		"no cap":      {cluster.AgentOptions{AllowRemote: true}, true},
+		"allowed":     {cluster.AgentOptions{AllowRemote: true, MaxRequests: 5}, false},
+		"parent":      {cluster.AgentOptions{Trusted: true}, false},
+	} {
+		var target engine.Target
+		o := c.options
+		o.Execute = func(_ context.Context, trial *attack.Trial) (*attack.Result, error) {
+			target = trial.Plan.Target
+			return nil, errors.New("seen")
+		}
+		team := &team{agents: []agent{{options: o}}}
+		p := planOf(t, "1/s 1s")
+		p.Target.URL, p.Target.AllowRemote, p.Target.MaxRequests = "https://192.0.2.1", true, 100
+		if _, err := groupOf(t, team, slo.None(), false).Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "seen") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if target.AllowRemote == c.refused {
+			t.Errorf("%s: remote targets allowed: %v", name, target.AllowRemote)
+		}
+		if name == "allowed" && target.MaxRequests != 5 && target.MaxRequests != 0 {
+			t.Errorf("%s: cap of %d", name, target.MaxRequests)
+		}
+	}
+}
