@@ -75,7 +75,7 @@ func TestPoissonBlockBoundaries(t *testing.T) {
 	t.Parallel()
 	const rate = 4096.0 // a block a second
 	var after []float64 // from the boundary to the next hit: exponential, for the process forgets
-	for seed := range uint64(4000) {
+	for seed := range uint64(1000) {
 		hit, ok := schedule.Poisson(rate, 3*s, seed).IteratorAt(s).Next()
 		if !ok {
 			t.Fatal("no hit after the first block")
@@ -90,7 +90,7 @@ func TestPoissonBlockBoundaries(t *testing.T) {
 // Counts in windows of any size have the variance of their mean: within a block, of about a block, and of several.
 func TestPoissonDispersion(t *testing.T) {
 	t.Parallel()
-	const rate, seconds = 4096.0, 1024
+	const rate, seconds = 4096.0, 256
 	dues := all(schedule.Poisson(rate, seconds*s, 5))
 	for _, windows := range []int{seconds * 64, seconds * 3 / 2, seconds / 4} {
 		counts := make([]float64, windows)
@@ -114,7 +114,7 @@ func TestPoissonDispersion(t *testing.T) {
 func TestPoissonBlockCounts(t *testing.T) {
 	t.Parallel()
 	const mean = 4096
-	const bins, blocks = 20, 4_000
+	const bins, blocks = 20, 1_000
 	var limits []int
 	var cumulated float64
 	for k := 0; len(limits) < bins-1; k++ {
