@@ -5,11 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/x509"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
 	"sync/atomic"
@@ -21,7 +19,6 @@ import (
 	"trent/loadgen/measure"
 	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
-	"trent/loadgen/workload"
 )
 
 // AgentOptions is what an agent has of its own.
@@ -136,16 +133,12 @@ func (a *agent) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	trial, err := a.prepare(m)
+	trial, whole, err := a.prepare(m)
 	if err != nil {
 		return a.fail(err)
 	}
 	job := m.Job
-	a.options.Say("agent %d of %d: %s, %s", job.Agent+1, job.Agents, trial.Plan.Schedule, job.URL)
-	whole, err := schedule.Parse(job.Schedule, job.Seed)
-	if err != nil {
-		return a.fail(err)
-	}
+	a.options.Say("agent %d of %d: %s, %s", job.Agent+1, job.Agents, trial.Plan.Schedule, trial.Plan.Target.URL)
 	if err := a.link.Send(a.talk, &Message{Kind: KindReady, Ready: &Ready{Fingerprint: fingerprint(whole)}}); err != nil {
 		return err
 	}
@@ -173,29 +166,33 @@ func (a *agent) awaitBye() {
 	}
 }
 
-// prepare makes the trial of a job.
-func (a *agent) prepare(m *Message) (*attack.Trial, error) {
+// prepare makes the trial of a job, and the whole schedule that it has a share of.
+func (a *agent) prepare(m *Message) (*attack.Trial, schedule.Schedule, error) {
 	job, o := m.Job, a.options
 	if job.Agents < 1 || job.Agent < 0 || job.Agent >= job.Agents {
-		return nil, fmt.Errorf("a job for agent %d of %d", job.Agent, job.Agents)
+		return nil, nil, fmt.Errorf("a job for agent %d of %d", job.Agent, job.Agents)
 	}
 	w, err := job.workload()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	limits := slo.None()
 	if job.SLO != "" {
 		if limits, err = slo.Parse("the SLO", []byte(job.SLO)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	sender, err := engine.New(job.Engine)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	whole, err := schedule.Parse(job.Schedule, job.Seed)
+	var c cargo
+	if err := json.Unmarshal(m.Body, &c); err != nil {
+		return nil, nil, fmt.Errorf("reading the keys: %w", err)
+	}
+	whole, err := job.schedule(&c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	target := engine.Target{URL: job.URL, Region: job.Region, Credentials: o.Credentials, RootCAs: o.RootCAs,
 		AllowRemote: job.AllowRemote, AllowPlaintext: job.AllowPlaintext, MaxRequests: job.MaxRequests}
@@ -206,7 +203,7 @@ func (a *agent) prepare(m *Message) (*attack.Trial, error) {
 		target.Credentials = engine.Credentials(*job.Credentials)
 	}
 	if target.Credentials.AccessKeyID == "" || target.Credentials.Secret == "" {
-		return nil, errors.New("no credentials to sign with: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where the agent runs")
+		return nil, nil, errors.New("no credentials to sign with: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where the agent runs")
 	}
 	if !o.Trusted {
 		target.AllowRemote = target.AllowRemote && o.AllowRemote && o.MaxRequests > 0
@@ -214,53 +211,21 @@ func (a *agent) prepare(m *Message) (*attack.Trial, error) {
 			target.MaxRequests = o.MaxRequests
 		}
 	}
-	var set engine.KeySet
-	if err := json.Unmarshal(m.Body, &set); err != nil {
-		return nil, fmt.Errorf("reading the keys: %w", err)
-	}
-	keys, err := engine.Import(w, set, target.MaxRequests)
+	keys, err := engine.Import(w, c.Keys, target.MaxRequests)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	host := machine.Host{}
 	return &attack.Trial{
 		Engine: sender, Limits: limits, Meter: attack.NewMeter(machine.NewProbe(host, 0), time.Second), ClientCPUs: host.UsableCPUs(),
 		Plan: engine.Plan{Target: target, Workload: w, Keys: keys, Seed: job.Seed, Connections: job.Connections, Timeout: job.Timeout,
 			Schedule: partition(job.Seed, job.Agents).Share(whole, job.Agent)},
-	}, nil
+	}, whole, nil
 }
 
 // partition is the way hits are dealt to agents.
 func partition(seed uint64, agents int) schedule.Partition {
 	return schedule.Partition{Seed: seed, Agents: agents}
-}
-
-func (j *Job) workload() (*workload.Workload, error) {
-	if j.WorkloadSource == "" {
-		return workload.Load(j.Workload)
-	}
-	return workload.Parse(j.Workload, []byte(j.WorkloadSource))
-}
-
-// fingerprint tells schedules apart by their first hits.
-func fingerprint(s schedule.Schedule) uint64 {
-	h := fnv.New64a()
-	var word [8]byte
-	write := func(v uint64) {
-		binary.BigEndian.PutUint64(word[:], v)
-		h.Write(word[:])
-	}
-	write(uint64(s.Duration()))
-	it := s.Iterator()
-	for range 1000 {
-		hit, ok := it.Next()
-		if !ok {
-			break
-		}
-		write(uint64(hit.Due))
-		write(uint64(hit.Entry))
-	}
-	return h.Sum64()
 }
 
 // execute runs the trial, telling of its progress, and ships the result.

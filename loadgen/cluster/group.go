@@ -2,10 +2,8 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -233,12 +231,9 @@ func (g *Group) failure() error {
 
 // prepare gives the agents their jobs and waits until all are ready. Before the start, one that is not fails the run.
 func (g *Group) prepare(ctx context.Context) error {
-	keys, err := json.Marshal(g.plan.Keys.Export())
+	keys, err := g.pack()
 	if err != nil {
-		return fmt.Errorf("encoding the keys: %w", err)
-	}
-	if strings.HasPrefix(g.plan.Schedule.String(), "trace of ") {
-		return errors.New("agents cannot share a trace that is in memory; write it to a file")
+		return err
 	}
 	whole := fingerprint(g.plan.Schedule)
 	g.options.Display.Phase("preparing %d agents", len(g.members))
@@ -277,7 +272,7 @@ func (g *Group) job(i int) *Job {
 		total = engine.DefaultConnections
 	}
 	j := &Job{Agent: i, Agents: n, URL: p.Target.URL, Region: p.Target.Region, AllowRemote: p.Target.AllowRemote, AllowPlaintext: p.Target.AllowPlaintext,
-		Workload: p.Workload.Name, WorkloadSource: g.options.WorkloadSource, SLO: g.options.Limits.Source, Schedule: p.Schedule.String(), Seed: p.Seed,
+		Workload: p.Workload.Name, WorkloadSource: g.options.WorkloadSource, SLO: g.options.Limits.Source, Schedule: p.Schedule.String(), Length: p.Schedule.Duration(), Seed: p.Seed,
 		Engine: g.options.Engine, Connections: max(part(total, i, n), 1), Timeout: p.Timeout}
 	if left, capped := p.Keys.Remaining(); capped {
 		// A cap of 0 would be none.

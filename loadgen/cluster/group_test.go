@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -144,7 +146,7 @@ func simulated(ctx context.Context, t *attack.Trial) (*attack.Result, error) {
 
 func sampleOf(sequence *workload.Sequence, hit schedule.Hit) *measure.Sample {
 	var h workload.Hit
-	sequence.Hit(hit.N, &h)
+	sequence.HitOf(hit.N, int(hit.Entry), &h)
 	done := hit.Due + time.Duration(hit.N+1)*time.Microsecond
 	return &measure.Sample{N: hit.N, Entry: uint16(h.Entry), Due: hit.Due, Handed: hit.Due, ConnFree: hit.Due, FirstWrite: hit.Due, FirstByte: done, Done: done}
 }
@@ -258,6 +260,41 @@ func TestManyAgentsAreOneRun(t *testing.T) {
 				if a := agents.Agents[2]; len(agents.Agents) != 3 || len(agents.Holes) != 0 || a.Due != a.OK || a.CPU != time.Second || a.OffsetBefore > -time.Hour || a.Drift() != 0 {
 					t.Errorf("agents %+v", agents)
 				}
+			})
+		})
+	}
+}
+
+// A schedule without a specification, or one whose trace the agents may not have, is given to them hit by hit.
+func TestSchedulesAreShipped(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "arrivals")
+	if err := os.WriteFile(path, []byte("0 1\n0.5 0\n0.5\n2 1\n2.25\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := schedule.OpenTrace(path, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]schedule.Schedule{
+		"in memory": schedule.Trace([]time.Duration{0, 5, time.Second, time.Second, 3 * time.Second}), "file": file,
+		"another seed": schedule.Poisson(100, 2*time.Second, 99),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				team := &team{agents: make([]agent, 2)}
+				g := groupOf(t, team, slo.None(), false)
+				team.local = false
+				for i := range team.agents {
+					team.agents[i].options.Credentials = engine.Credentials{AccessKeyID: "A", Secret: "S"}
+				}
+				p := planOf(t, "1/s 1s")
+				p.Schedule = s
+				if _, err := g.Run(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+				team.wg.Wait()
+				same(t, p.Recorder.Summary(), single(p, nil))
 			})
 		})
 	}

@@ -53,7 +53,7 @@ type Message struct {
 	Progress *Progress `json:"progress,omitempty"`
 	Result   *Result   `json:"result,omitempty"`
 	Failure  string    `json:"failure,omitempty"`
-	// Body is a job's keys (JSON) or a result's log of measurements (gzipped).
+	// Body is a job's keys and, where need be, hits (JSON), or a result's log of measurements (gzipped).
 	Body []byte `json:"-"`
 }
 
@@ -65,7 +65,7 @@ type Hello struct {
 	CPUs int    `json:"cpus"` // that it may use
 }
 
-// Job is an agent's part. Its message's body is the keys.
+// Job is an agent's part. Its message's body has the keys.
 type Job struct {
 	Agent          int           `json:"agent"`  // from 0
 	Agents         int           `json:"agents"` // in all
@@ -78,6 +78,7 @@ type Job struct {
 	WorkloadSource string        `json:"workload_source,omitempty"`
 	SLO            string        `json:"slo,omitempty"` // source
 	Schedule       string        `json:"schedule"`
+	Length         time.Duration `json:"length_ns"` // of the schedule
 	Seed           uint64        `json:"seed"`
 	Engine         string        `json:"engine"`
 	Connections    int           `json:"connections"`

@@ -10,7 +10,6 @@ import (
 	"trent/loadgen/attack"
 	"trent/loadgen/cluster"
 	"trent/loadgen/engine"
-	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
 )
 
@@ -84,7 +83,6 @@ func TestPreparationFails(t *testing.T) {
 				}
 			}
 		}, "its schedule has other hits"},
-		"trace in memory": {func(_ *agent, p *engine.Plan) { p.Schedule = schedule.Trace([]time.Duration{0}) }, "in memory"},
 		"bad engine answer": {func(a *agent, _ *engine.Plan) {
 			a.change = func(m *cluster.Message) {
 				if m.Ready != nil {

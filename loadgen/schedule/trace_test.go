@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"trent/loadgen/schedule"
 )
 
@@ -229,4 +231,32 @@ func FuzzTrace(f *testing.F) {
 			t.Fatalf("%q: canonical text ends with %v", text, err)
 		}
 	})
+}
+
+// The hits of any schedule, written as a trace and read into memory, are the same hits over the same length.
+func TestTraceCopies(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		sch := drawSchedule(t)
+		var text bytes.Buffer
+		if err := schedule.WriteTrace(&text, sch, 1<<30); err != nil {
+			t.Fatal(err)
+		}
+		again, err := schedule.ReadTrace(&text, sch.Duration(), 1<<30)
+		if err != nil || again.Duration() != sch.Duration() {
+			t.Fatalf("%v, %v", again, err)
+		}
+		equalHits(t, hits(again.Iterator()), hits(sch.Iterator()))
+	})
+	long := schedule.Constant(10, s)
+	var text bytes.Buffer
+	if err := schedule.WriteTrace(&text, long, 9); err == nil {
+		t.Error("ten hits were written where nine may be")
+	}
+	if _, err := schedule.ReadTrace(strings.NewReader("0\n0\n"), s, 1); err == nil {
+		t.Error("two hits were read where one may be")
+	}
+	if _, err := schedule.ReadTrace(strings.NewReader("0\n1\n"), s, 9); err == nil {
+		t.Error("a hit beyond the end was read")
+	}
 }
