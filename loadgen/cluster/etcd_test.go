@@ -127,9 +127,17 @@ func TestEtcd(t *testing.T) {
 func TestEtcdAgentDies(t *testing.T) {
 	t.Parallel()
 	address, client := startEtcd(t)
+	other, err := cluster.NewEtcd(t.Context(), etcdOf(t, address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	taken := make(chan error, 1)
 	_, one := join(t, address, simulated)
 	_, two := join(t, address, func(ctx context.Context, trial *attack.Trial) (*attack.Result, error) {
 		time.Sleep(time.Until(trial.Plan.Start) + 200*time.Millisecond)
+		_, err := other.Join(ctx, 1, nil)
+		taken <- err
 		// What happens when a lease is not kept: etcd takes it away.
 		keys, err := client.Get(ctx, "/trent/run-1/agent/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
 		if err != nil {
@@ -146,16 +154,6 @@ func TestEtcdAgentDies(t *testing.T) {
 		}
 		<-ctx.Done()
 		return nil, ctx.Err()
-	})
-	other, err := cluster.NewEtcd(t.Context(), etcdOf(t, address))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	taken := make(chan error, 1)
-	time.AfterFunc(1500*time.Millisecond, func() {
-		_, err := other.Join(t.Context(), 1, nil)
-		taken <- err
 	})
 	g, _, _, err := coordinate(t, address, 2)
 	if err != nil {

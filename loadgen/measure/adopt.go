@@ -6,8 +6,8 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Adopt adds what other recorders measured of this run's hits to what Summary returns; Counts does not have it. It fails, changing
-// nothing, where Summary.Merge would.
+// Adopt adds what other recorders measured of this run's hits to what Summary returns; Counts does not have it. The recorder
+// takes the summary over. It fails, changing nothing, where Summary.Merge would.
 func (r *Recorder) Adopt(other *Summary) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
