@@ -13,6 +13,7 @@ import (
 
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
+	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
 )
 

@@ -219,6 +219,7 @@ func (a *agent) prepare(m *Message) (*attack.Trial, schedule.Schedule, error) {
 	return &attack.Trial{
 		Engine: sender, Limits: limits, Meter: attack.NewMeter(machine.NewProbe(host, 0), time.Second), ClientCPUs: host.UsableCPUs(),
 		Plan: engine.Plan{Target: target, Workload: w, Keys: keys, Seed: job.Seed, Connections: job.Connections, Timeout: job.Timeout,
+			Connect: job.Connect, SDK: job.SDK,
 			Schedule: partition(job.Seed, job.Agents).Share(whole, job.Agent)},
 	}, whole, nil
 }

@@ -231,6 +231,9 @@ func (g *Group) failure() error {
 
 // prepare gives the agents their jobs and waits until all are ready. Before the start, one that is not fails the run.
 func (g *Group) prepare(ctx context.Context) error {
+	if _, ok := g.plan.Schedule.(engine.ClosedLoop); ok {
+		return errors.New("clients in a closed loop have no hits that agents could share; leave out the agents, or give a rate")
+	}
 	keys, err := g.pack()
 	if err != nil {
 		return err
@@ -273,7 +276,8 @@ func (g *Group) job(i int) *Job {
 	}
 	j := &Job{Agent: i, Agents: n, URL: p.Target.URL, Region: p.Target.Region, AllowRemote: p.Target.AllowRemote, AllowPlaintext: p.Target.AllowPlaintext,
 		Workload: p.Workload.Name, WorkloadSource: g.options.WorkloadSource, SLO: g.options.Limits.Source, Schedule: p.Schedule.String(), Length: p.Schedule.Duration(), Seed: p.Seed,
-		Engine: g.options.Engine, Connections: max(part(total, i, n), 1), Timeout: p.Timeout}
+		Engine: g.options.Engine, Connections: max(part(total, i, n), 1), Timeout: p.Timeout,
+		Connect: p.Connect, SDK: p.SDK}
 	if left, capped := p.Keys.Remaining(); capped {
 		// A cap of 0 would be none.
 		j.MaxRequests = max(uint64(part(int(min(left, 1<<62)), i, n)), 1)

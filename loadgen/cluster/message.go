@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"trent/loadgen/engine"
 	"trent/loadgen/measure"
 	"trent/loadgen/slo"
 )
@@ -67,22 +68,24 @@ type Hello struct {
 
 // Job is an agent's part. Its message's body has the keys.
 type Job struct {
-	Agent          int           `json:"agent"`  // from 0
-	Agents         int           `json:"agents"` // in all
-	URL            string        `json:"url"`
-	Region         string        `json:"region"`
-	AllowRemote    bool          `json:"allow_remote,omitempty"`
-	AllowPlaintext bool          `json:"allow_plaintext,omitempty"`
-	MaxRequests    uint64        `json:"max_requests,omitempty"` // of this agent
-	Workload       string        `json:"workload"`               // name of a built-in one where it has no source
-	WorkloadSource string        `json:"workload_source,omitempty"`
-	SLO            string        `json:"slo,omitempty"` // source
-	Schedule       string        `json:"schedule"`
-	Length         time.Duration `json:"length_ns"` // of the schedule
-	Seed           uint64        `json:"seed"`
-	Engine         string        `json:"engine"`
-	Connections    int           `json:"connections"`
-	Timeout        time.Duration `json:"timeout_ns"`
+	Agent          int               `json:"agent"`  // from 0
+	Agents         int               `json:"agents"` // in all
+	URL            string            `json:"url"`
+	Region         string            `json:"region"`
+	AllowRemote    bool              `json:"allow_remote,omitempty"`
+	AllowPlaintext bool              `json:"allow_plaintext,omitempty"`
+	MaxRequests    uint64            `json:"max_requests,omitempty"` // of this agent
+	Workload       string            `json:"workload"`               // name of a built-in one where it has no source
+	WorkloadSource string            `json:"workload_source,omitempty"`
+	SLO            string            `json:"slo,omitempty"` // source
+	Schedule       string            `json:"schedule"`
+	Length         time.Duration     `json:"length_ns"` // of the schedule
+	Seed           uint64            `json:"seed"`
+	Engine         string            `json:"engine"`
+	Connections    int               `json:"connections"`
+	Timeout        time.Duration     `json:"timeout_ns"`
+	Connect        engine.Connect    `json:"connect"`
+	SDK            engine.SDKOptions `json:"sdk"`
 	// Credentials are given to children only, over their pipe.
 	Credentials *Credentials `json:"credentials,omitempty"`
 }
