@@ -44,5 +44,6 @@
 //	connections       how connections were made and replaced; opening and during: handshakes made, failed, resumed, times of
 //	                  dial and TLS, kinds; handshake_rate; cold_start: first_answer_ns, all_served_ns
 //	comparison        kind compare only: both subjects, rounds, effects, probes, pairs left out (see ComparisonResult)
+//	agents            a distributed run: each agent's host, hits, CPU, lag, clock offsets and gates, and the holes of lost ones
 //	notes             sentences for the reader
 package results

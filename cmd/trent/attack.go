@@ -13,6 +13,7 @@ import (
 
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
+	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
 )
 
@@ -39,7 +40,15 @@ be limited in age and number of requests; --handshakes and --cold-start are runs
 handshake in mid-run belongs to the latency of the request that needs it.
 
 Exit codes: 0 passed, 1 could not run, 2 usage, 3 a limit was missed, 5 void (client or machine disturbed
-the run), 6 inconclusive, 130 interrupted.`,
+the run), 6 inconclusive, 130 interrupted.
+
+Schedules:
+  ` + strings.ReplaceAll(schedule.Grammar, "\n", "\n  ") + `
+
+` + schedule.TraceGrammar + `
+
+With --agents the hits are dealt to processes of their own, as one run: the same hits, merged exactly.
+With --cluster the agents are on other machines; see 'trent agent --help'.`,
 		Example: `  eval "$(trent env)"; trent attack --rate 500 --duration 10s
   trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml --why
   trent attack --schedule "linear:100-2000 60s" --engine native --out results/ramp
@@ -50,6 +59,8 @@ the run), 6 inconclusive, 130 interrupted.`,
   trent attack --handshakes 200 --duration 10s --tls-curves hybrid
   trent attack --cold-start 500 --workload envelope
   trent attack --rate 500 --duration 60s --connection-lifetime 10s --tls-resumption
+  trent attack --schedule "trace:arrivals.txt.gz ×10"
+  trent attack --rate 20000 --duration 60s --agents 4
   trent attack --endpoint https://kms.eu-west-1.amazonaws.com --allow-remote --max-requests 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -71,12 +82,14 @@ type attackModes struct {
 	modeFlags
 	connectFlags
 	sdkFlags
+	agentFlags
 }
 
 func (m *attackModes) bind(c *cobra.Command) {
 	m.modeFlags.bind(c)
 	m.connectFlags.bind(c)
 	m.sdkFlags.bind(c)
+	m.agentFlags.bind(c)
 }
 
 func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m *attackModes, window *windowFlags) error {
@@ -135,17 +148,28 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
-	record, err := attack.Run(ctx, attack.Options{
+	options := attack.Options{
 		Target: target, Workload: w, WorkloadSource: source, Schedule: mode.times, Limits: limits, Engine: f.engine,
 		Connections: f.connections, Connect: connect, SDK: sdk, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
 		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
 		Metrics: metrics, Raw: raw, HdrLog: hdrLog, Exporter: exporter,
-	})
+	}
+	group, err := m.agentFlags.group(c, e, &options)
+	if err == nil && group != nil && raw != nil {
+		err = usageError(errors.New("--raw with agents: each hit is known to its agent only"), "leave out --raw; --hdr-log has the latencies of all agents")
+	}
+	if err != nil {
+		return errors.Join(err, exporter.Close(), closeExports())
+	}
+	record, err := attack.Run(ctx, options)
 	if closing := errors.Join(exporter.Close(), closeExports()); err == nil && closing != nil {
 		record.Notes = append(record.Notes, "An export is incomplete: "+closing.Error())
 	}
 	if err != nil {
 		return loadError(ctx, err)
+	}
+	if group != nil {
+		record.Agents = group.Result()
 	}
 	return f.deliver(e, record)
 }

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"absent":   checkAbsent,
 			"kms":      callKMS,
 			"api":      callAPI,
+			"etcd":     startEtcd,
 		},
 	})
 }

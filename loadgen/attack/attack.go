@@ -31,19 +31,23 @@ type Options struct {
 	Schedule       schedule.Schedule
 	Limits         slo.Limits
 	Engine         string // name; "" for the default
-	Connections    int    // 0: the engine's default
-	Connect        engine.Connect
-	SDK            engine.SDKOptions
-	Timeout        time.Duration
-	Seed           uint64
-	KeepKeys       bool
-	Tool           string    // name and version of the program
-	Command        []string  // what repeats the run
-	Display        *Display  // may be nil
-	Raw            io.Writer // takes a compressed line a hit (see measure.RawLog); may be nil
-	Exporter       *Exporter // shows the run's state to others; may be nil
-	HdrLog         io.Writer // takes the latencies as an HdrHistogram log; may be nil
-	Metrics        string    // URL of the server's own metrics; "": none
+	// Sender replaces the engine of that name: a group of agents.
+	Sender engine.Engine
+	// Review completes the result before it becomes the record; may be nil.
+	Review      func(*Result)
+	Connections int // 0: the engine's default
+	Connect     engine.Connect
+	SDK         engine.SDKOptions
+	Timeout     time.Duration
+	Seed        uint64
+	KeepKeys    bool
+	Tool        string    // name and version of the program
+	Command     []string  // what repeats the run
+	Display     *Display  // may be nil
+	Raw         io.Writer // takes a compressed line a hit (see measure.RawLog); may be nil
+	Exporter    *Exporter // shows the run's state to others; may be nil
+	HdrLog      io.Writer // takes the latencies as an HdrHistogram log; may be nil
+	Metrics     string    // URL of the server's own metrics; "": none
 }
 
 // releaseTimeout bounds the clean-up after a run, which also happens after an interruption.
@@ -59,9 +63,12 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	if o.Engine == "" {
 		o.Engine = engine.Names()[0]
 	}
-	sender, err := engine.New(o.Engine)
-	if err != nil {
-		return nil, err
+	sender := o.Sender
+	if sender == nil {
+		var err error
+		if sender, err = engine.New(o.Engine); err != nil {
+			return nil, err
+		}
 	}
 	if unknown := o.Limits.Unknown(o.Workload.EntryNames()); len(unknown) > 0 {
 		return nil, &LimitError{Operations: unknown, Workload: o.Workload}
@@ -99,6 +106,12 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	o.Display.Close()
 	if runErr != nil {
 		return nil, errors.Join(runErr, releaseErr)
+	}
+	if t, ok := o.Schedule.(interface{ Err() error }); ok && t.Err() != nil {
+		return nil, errors.Join(t.Err(), releaseErr)
+	}
+	if o.Review != nil {
+		o.Review(result)
 	}
 	record := o.record()
 	if err := Fill(record, &trial, result, host); err != nil {

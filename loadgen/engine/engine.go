@@ -72,6 +72,9 @@ type Plan struct {
 	SDK         SDKOptions        // of the sdk engine
 	Timeout     time.Duration     // of one request, and the longest wait of a hit for a connection; 0: 10 s
 	Recorder    *measure.Recorder
+	// Start is the origin that due times count from; the zero time: as soon as the connections are made. Hits that are due by the
+	// time they are made go out at once.
+	Start time.Time
 	// Progress is called about once a second, never concurrently; may be nil.
 	Progress func(Progress)
 }
@@ -173,12 +176,15 @@ type ProvisionOptions struct {
 	Progress func(done, total int)
 }
 
+// DefaultConnections is the number of connections of a plan that names none.
+const DefaultConnections = 64
+
 func (p *Plan) connections() int {
 	if l, ok := p.Schedule.(ClosedLoop); ok && p.Connections <= 0 {
 		return l.Clients
 	}
 	if p.Connections <= 0 {
-		return 64
+		return DefaultConnections
 	}
 	return p.Connections
 }
@@ -202,6 +208,11 @@ func (p *Plan) validate() error {
 		return errors.New("engine: plan without a schedule")
 	case p.Recorder == nil:
 		return errors.New("engine: plan without a recorder")
+	}
+	// A trace may say which entries of the mix its hits are of.
+	if s, ok := p.Schedule.(interface{ Entries() int }); ok && s.Entries() > len(p.Workload.Mix) {
+		return fmt.Errorf("the schedule names entry %d of the mix, and workload %s has %d (the first is 0)",
+			s.Entries()-1, p.Workload.Name, len(p.Workload.Mix))
 	}
 	return p.Connect.Validate()
 }

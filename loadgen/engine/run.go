@@ -94,6 +94,9 @@ func (r *run) begin() {
 	r.restore = oneThreadPerCPU()
 	r.cpu = processCPU()
 	r.origin = time.Now().Add(lead)
+	if !r.plan.Start.IsZero() {
+		r.origin = r.plan.Start
+	}
 }
 
 // connectAll opens the connections, a few at a time and all within the timeout, unless the plan wants them late. It fails only where

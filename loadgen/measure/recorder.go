@@ -27,14 +27,15 @@ type Config struct {
 type Recorder struct {
 	names names
 
-	mu     sync.Mutex // guards everything below, and the reading end of every shard
-	config Config
-	shards []*Shard
-	sets   []entrySet
-	width  time.Duration
-	clamp  uint64
-	counts Counts
-	recent *hdr.Histogram // latencies of good answers since the last Counts
+	mu      sync.Mutex // guards everything below, and the reading end of every shard
+	config  Config
+	shards  []*Shard
+	sets    []entrySet
+	width   time.Duration
+	clamp   uint64
+	counts  Counts
+	recent  *hdr.Histogram // latencies of good answers since the last Counts
+	adopted *Summary       // of other recorders; see Adopt
 }
 
 // entrySet is what is kept of an entry. Histograms are made on first use.
@@ -297,6 +298,11 @@ func (r *Recorder) Summary() *Summary {
 		e := r.sets[i].summary(r.config.Entries[i], &r.names, r.width)
 		s.Errors = mergeCounts(s.Errors, e.Errors)
 		s.Entries = append(s.Entries, e)
+	}
+	if r.adopted != nil {
+		if err := s.Merge(r.adopted); err != nil {
+			panic("measure: an adopted summary that cannot be merged: " + err.Error())
+		}
 	}
 	return s
 }

@@ -1,7 +1,6 @@
 package measure
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -174,16 +173,11 @@ func judged(ok *hdr.Histogram, asked, throttled uint64, q float64, withoutThrott
 }
 
 // Merge adds what another recorder measured of the same run: for any partition of the samples over recorders the merged
-// histograms equal those of a single one, bit for bit. It fails, changing nothing, where the entries differ.
+// histograms equal those of a single one, bit for bit. It fails with ErrDiffers, changing nothing, where the entries, or the limits or
+// digits of the histograms, differ.
 func (s *Summary) Merge(other *Summary) error {
-	if len(s.Entries) != len(other.Entries) || s.MaxBlocks != other.MaxBlocks {
-		return fmt.Errorf("merging measurements of different configuration: %d entries, %d blocks and %d entries, %d blocks",
-			len(s.Entries), s.MaxBlocks, len(other.Entries), other.MaxBlocks)
-	}
-	for i := range s.Entries {
-		if s.Entries[i].Name != other.Entries[i].Name {
-			return fmt.Errorf("merging measurements of different configuration: entry %d is %q and %q", i, s.Entries[i].Name, other.Entries[i].Name)
-		}
+	if err := s.comparable(other); err != nil {
+		return err
 	}
 	width := max(s.Width, other.Width)
 	for i := range s.Entries {

@@ -13,10 +13,11 @@ linear:FROM-TO DURATION            e.g. "linear:100-1000 30s"
 steps:RATExDURATION[,…]            e.g. "steps:100x5s,200x5s"
 sine:MEAN~SWING/PERIOD DURATION    e.g. "sine:500~200/10s 1m"
 bursts:HITSxEVERY DURATION         e.g. "bursts:50x1s 10s"
-poisson:RATE DURATION              random arrivals; also before any form above, e.g. "poisson:linear:100-1000 30s"`
+poisson:RATE DURATION              random arrivals; also before any form above, e.g. "poisson:linear:100-1000 30s"
+trace:FILE [×SPEED]                due times from a file, e.g. "trace:arrivals.txt.gz ×2"`
 
 // Parse reads a specification as Grammar gives it. The seed is used by Poisson schedules only. Errors name the part that is
-// wrong and what was expected there.
+// wrong and what was expected there. A trace's file is opened and checked; whatever it is called, it must be a regular file.
 func Parse(spec string, seed uint64) (Schedule, error) {
 	s, err := parse(strings.TrimSpace(spec), seed)
 	if err != nil {
@@ -30,11 +31,17 @@ func parse(spec string, seed uint64) (Schedule, error) {
 		if strings.HasPrefix(rest, "poisson:") {
 			return nil, fmt.Errorf("poisson: given twice")
 		}
+		if strings.HasPrefix(rest, "trace:") {
+			return nil, fmt.Errorf("poisson: a trace has its own arrivals")
+		}
 		s, err := parse(rest, seed)
 		if err != nil {
 			return nil, err
 		}
 		return Randomise(s, seed), nil
+	}
+	if rest, ok := strings.CutPrefix(spec, "trace:"); ok {
+		return parseTrace(rest)
 	}
 	if rest, ok := strings.CutPrefix(spec, "steps:"); ok {
 		return parseSteps(rest)
@@ -69,7 +76,7 @@ func parse(spec string, seed uint64) (Schedule, error) {
 	case "bursts":
 		return parseBursts(body, d)
 	}
-	return nil, fmt.Errorf("unknown kind %q: expected constant, linear, steps, sine, bursts or poisson", kind)
+	return nil, fmt.Errorf("unknown kind %q: expected constant, linear, steps, sine, bursts, poisson or trace", kind)
 }
 
 func parseSteps(list string) (Schedule, error) {

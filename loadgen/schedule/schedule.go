@@ -5,16 +5,20 @@
 // schedule is the engine's part. Schedules are immutable and safe for concurrent use; an iterator belongs to one goroutine
 // and none is started here.
 //
-// Every schedule is a cumulative curve N(t), the number of hits asked for by time t. A deterministic schedule puts hit n
-// (n = 0, 1, …) where N(t) = n, for all n < N(duration), so that it has exactly ⌈N(duration)⌉ hits. A Poisson schedule puts hit
-// n where N(t) = E₀ + … + Eₙ, with independent unit exponentials E, as far as that lies before the end: the time change of a
-// unit-rate Poisson process, which is a Poisson process of rate N′(t).
+// Every schedule but a trace is a cumulative curve N(t), the number of hits asked for by time t. A deterministic schedule puts hit
+// n (n = 0, 1, …) where N(t) = n, for all n < N(duration), so that it has exactly ⌈N(duration)⌉ hits. A Poisson schedule puts its
+// hits where N(t) passes the points of a Poisson process of rate 1, as far as they lie before the end: the time change of a
+// unit-rate Poisson process, which is a Poisson process of rate N′(t). A trace lists its due times.
 //
-// A rate is in hits a second. A due time is correct to 1 ns in the first day of a schedule (float64 arithmetic).
+// A schedule can be entered at any moment: IteratorAt gives the same hits, with the same numbers and due times, as an iterator that
+// came there from the start. Partition splits a schedule over agents.
+//
+// Nothing here starts a goroutine. A rate is in hits a second. A due time is correct to 1 ns in the first day of a schedule (float64 arithmetic).
 package schedule
 
 import (
 	"math"
+	"sort"
 	"strconv"
 	"time"
 )
@@ -29,7 +33,10 @@ const MaxDuration = 30 * 24 * time.Hour
 type Schedule interface {
 	// Iterator starts again at the first hit.
 	Iterator() Iterator
-	// String is the canonical specification: Parse(s.String(), seed) gives an equal schedule. The seed is not part of it.
+	// IteratorAt starts at the first hit that is due at a moment or after it.
+	IteratorAt(from time.Duration) Iterator
+	// String is the canonical specification: Parse(s.String(), seed) gives an equal schedule. The seed is not part of it. A trace in
+	// memory and a share of a schedule have none; what they return is for people.
 	String() string
 	// Duration is the length of the run. Every hit is due before it.
 	Duration() time.Duration
@@ -59,14 +66,12 @@ type Iterator interface {
 // Count returns how many hits of s are due in [from, to), by its own realisation.
 func Count(s Schedule, from, to time.Duration) uint64 {
 	var n uint64
-	for it := s.Iterator(); ; {
+	for it := s.IteratorAt(from); ; {
 		hit, ok := it.Next()
 		if !ok || hit.Due >= to {
 			return n
 		}
-		if hit.Due >= from {
-			n++
-		}
+		n++
 	}
 }
 
@@ -86,25 +91,40 @@ func (e even) Duration() time.Duration { return e.shape.duration() }
 func (e even) MeanRate() float64       { return meanRate(e.shape) }
 func (e even) String() string          { return specOf("", e.shape) }
 
-func (e even) Iterator() Iterator {
+func (e even) Iterator() Iterator { return e.iterator() }
+
+func (e even) iterator() *evenIterator {
 	// The slack absorbs the rounding of rate × duration, so that 0.1/s for 10 s is one hit, not two.
 	hits := math.Ceil(e.shape.total() - 1e-9)
-	return &evenIterator{shape: e.shape, hits: uint64(max(hits, 0)), last: e.shape.duration() - 1}
+	return &evenIterator{shape: e.shape, stride: 1, hits: uint64(max(hits, 0)), last: e.shape.duration() - 1}
+}
+
+func (e even) IteratorAt(from time.Duration) Iterator { return e.iteratorAt(from) }
+
+func (e even) iteratorAt(from time.Duration) *evenIterator {
+	i := e.iterator()
+	i.next = uint64(sort.Search(int(i.hits), func(n int) bool { return i.due(uint64(n)) >= from }))
+	return i
 }
 
 type evenIterator struct {
-	shape shape
-	next  uint64
-	hits  uint64
-	last  time.Duration // latest due time allowed
+	shape  shape
+	next   uint64
+	stride uint64
+	hits   uint64
+	last   time.Duration // latest due time allowed
+}
+
+func (i *evenIterator) due(n uint64) time.Duration {
+	return min(seconds(i.shape.at(float64(n))), i.last)
 }
 
 func (i *evenIterator) Next() (Hit, bool) {
 	if i.next >= i.hits {
 		return Hit{}, false
 	}
-	hit := Hit{N: i.next, Due: min(seconds(i.shape.at(float64(i.next))), i.last), Entry: AnyEntry}
-	i.next++
+	hit := Hit{N: i.next, Due: i.due(i.next), Entry: AnyEntry}
+	i.next += i.stride
 	return hit, true
 }
 

@@ -131,22 +131,33 @@ func (s sine) total() float64          { return s.curve(s.d.Seconds()) }
 func (s sine) duration() time.Duration { return s.d }
 func (s sine) specHasDuration() bool   { return false }
 
-// at bisects: the curve is monotone, and N(t) lies in [mean·t, mean·t + swing·period ÷ π].
+func (s sine) rate(t float64) float64 {
+	return s.mean + s.swing*math.Sin(2*math.Pi*t/s.period.Seconds())
+}
+
+// at is Newton's method within a bracket that shrinks, bisecting where a step would leave it: the curve is monotone, and N(t) lies
+// in [mean·t, mean·t + swing·period ÷ π].
 func (s sine) at(n float64) float64 {
 	high := n / s.mean
 	low := max(0, high-s.swing*s.period.Seconds()/(math.Pi*s.mean)-1e-9)
-	for range 64 {
-		middle := low + (high-low)/2
-		if middle <= low || middle >= high {
-			break
-		}
-		if s.curve(middle) < n {
-			low = middle
+	t := low + (high-low)/2
+	for range 100 {
+		missing := n - s.curve(t)
+		if missing > 0 {
+			low = t
 		} else {
-			high = middle
+			high = t
 		}
+		next := t + missing/s.rate(t)
+		if !(next > low && next < high) {
+			next = low + (high-low)/2
+		}
+		if next <= low || next >= high || math.Abs(next-t) <= 1e-15*t {
+			return next
+		}
+		t = next
 	}
-	return high
+	return t
 }
 
 func (s sine) appendSpec(dst []byte) []byte {
