@@ -174,7 +174,7 @@ type lane struct {
 	run     *run
 	conn    *conn // nil: to be opened
 	signer  *signer
-	shard   *measure.Shard
+	shard   *measure.Shard // made on first use
 	body    []byte
 	request []byte
 	answer  answer
@@ -184,7 +184,7 @@ type lane struct {
 
 func newLane(r *run) *lane {
 	return &lane{
-		run: r, shard: r.plan.Recorder.NewShard(),
+		run:    r,
 		signer: newSigner(r.plan.Target.Credentials, r.plan.Target.Region, r.destination.host),
 		body:   make([]byte, 0, 8<<10), request: make([]byte, 0, 16<<10),
 	}
@@ -211,6 +211,9 @@ func (l *lane) send(p pending) {
 		l.sample.ErrorName = r.plan.Recorder.Intern(name)
 	}
 	r.recorded.Add(1)
+	if l.shard == nil {
+		l.shard = r.plan.Recorder.NewShard()
+	}
 	l.shard.Record(&l.sample)
 }
 
