@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -129,4 +130,20 @@ func FakeKeys(w *workload.Workload) *Provisioned {
 func NewClock(origin time.Time) (now func() time.Duration, until func(ctx context.Context, moment, spin time.Duration) bool, stop func()) {
 	c := newClock(origin)
 	return c.now, c.until, c.close
+}
+
+// RunOn executes a plan by so many loops, or with a goroutine for each connection for 0.
+func RunOn(ctx context.Context, loops int, p *Plan) (Report, error) {
+	r, err := prepare(ctx, p)
+	if err != nil {
+		return Report{}, err
+	}
+	if loops == 0 {
+		return r.threaded(), nil
+	}
+	report, ok := r.looped(loops)
+	if !ok {
+		return report, errors.New("no loops on this system")
+	}
+	return report, nil
 }

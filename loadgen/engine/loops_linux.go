@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"context"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,19 +77,15 @@ func (r *run) looped(n int) (report Report, ok bool) {
 		}
 		p.loops = append(p.loops, l)
 	}
-	// A loop that has waited must get its processor back at once, whatever else there is to do: there is one more than loops.
-	if processors := runtime.GOMAXPROCS(0); processors <= n {
-		runtime.GOMAXPROCS(n + 1)
-		restore := r.restore
-		r.restore = func() { runtime.GOMAXPROCS(processors); restore() }
-	}
+	undo, restore := spareProcessor(n), r.restore
+	r.restore = func() { undo(); restore() }
 	ring := func() {
 		for _, l := range p.loops {
 			l.poller.ring()
 		}
 	}
 	stop := r.supervise()
-	unwatch, unwatchHard := context.AfterFunc(r.soft, ring), context.AfterFunc(r.hard, ring)
+	unwatch, unwatchHard := whenDone(r.soft, ring), whenDone(r.hard, ring)
 	var wg sync.WaitGroup
 	for _, l := range p.loops {
 		wg.Go(l.work)
@@ -158,8 +152,8 @@ func (l *loop) connect(i int32) {
 		c, err := l.run.destination.connect(l.run.hard, l.run.timeout)
 		l.mu.Lock()
 		l.made = append(l.made, connected{i, c, err})
+		l.poller.ring() // under the lock: the loop, which may end once it has the connection, does not have it before
 		l.mu.Unlock()
-		l.poller.ring()
 	}()
 }
 

@@ -14,6 +14,7 @@ type poller struct {
 	epoll  int
 	bell   int // an eventfd by which other goroutines end a wait
 	events [128]unix.EpollEvent
+	most   unix.Timespec // of the present wait
 }
 
 // bellID is the identity of the bell among events.
@@ -68,13 +69,13 @@ func (p *poller) watch(fd int, id, turn int32) error {
 // wait returns the events that are there, or waits for the first of them, for a time at the most. Only a wait that may last tells
 // the scheduler, so that another goroutine has the processor meanwhile.
 func (p *poller) wait(most time.Duration) ([]unix.EpollEvent, error) {
-	timeout := unix.NsecToTimespec(int64(max(most, 0)))
+	p.most = unix.NsecToTimespec(int64(max(most, 0)))
 	call := syscall.Syscall6
 	if most <= 0 {
 		call = syscall.RawSyscall6
 	}
 	n, _, errno := call(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)),
-		uintptr(unsafe.Pointer(&timeout)), 0, 0)
+		uintptr(unsafe.Pointer(&p.most)), 0, 0)
 	if errno != 0 {
 		if errno == syscall.EINTR {
 			return nil, nil
