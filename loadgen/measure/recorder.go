@@ -173,7 +173,7 @@ func (r *Recorder) block(set *entrySet, at time.Duration) *openBlock {
 		set.blocks = append(set.blocks, nil)
 	}
 	if set.blocks[i] == nil {
-		set.blocks[i] = &openBlock{}
+		set.blocks[i] = &openBlock{coarse: r.width > time.Second}
 	}
 	r.settle(set, i)
 	return set.blocks[i]
@@ -201,6 +201,9 @@ func (r *Recorder) double() {
 		set := &r.sets[i]
 		half := make([]*openBlock, 0, len(set.blocks)/2+1)
 		for j, b := range set.blocks {
+			if b != nil {
+				b.coarsen()
+			}
 			switch {
 			case j%2 == 0:
 				half = append(half, b)
