@@ -11,10 +11,11 @@ type Sample struct {
 	Usage
 }
 
-// Sampler reads the machine at a steady interval. It owns one goroutine from Start to Stop.
+// Sampler reads the machine at a steady interval, which doubles whenever maxSamples have gathered. It owns one goroutine from Start
+// to Stop.
 type Sampler struct {
 	probe    *Probe
-	interval time.Duration
+	interval time.Duration // the present one; used by the goroutine only
 	began    time.Time // written by the goroutine, read after it ended
 
 	mu      sync.Mutex
@@ -23,6 +24,9 @@ type Sampler struct {
 	stop chan struct{}
 	done chan struct{}
 }
+
+// maxSamples bounds the samples of a long run, about 1 MB on a machine of a few CPUs; even.
+const maxSamples = 3600
 
 // StartSampler starts sampling through p, which the sampler's goroutine owns until Stop returns.
 func StartSampler(p *Probe, interval time.Duration) *Sampler {
@@ -46,10 +50,27 @@ func (s *Sampler) run() {
 			now := s.probe.Snapshot()
 			s.mu.Lock()
 			s.samples = append(s.samples, Sample{At: now.at.Sub(first.at), Usage: s.probe.Usage(last, now)})
+			if len(s.samples) >= maxSamples {
+				s.samples = halved(s.samples)
+				s.interval *= 2
+				ticker.Reset(s.interval)
+			}
 			s.mu.Unlock()
 			last = now
 		}
 	}
+}
+
+// halved makes one sample of every two; a last odd one stays.
+func halved(samples []Sample) []Sample {
+	n := 0
+	for i := 0; i < len(samples); i += 2 {
+		pair := samples[i:min(i+2, len(samples))]
+		samples[n] = Sample{At: pair[len(pair)-1].At, Usage: Combined(pair)}
+		n++
+	}
+	clear(samples[n:])
+	return samples[:n]
 }
 
 // Latest is the newest sample, for a live display; ok is false before the first.
