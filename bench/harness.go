@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -37,6 +38,7 @@ type rig struct {
 	dir      string
 	floor    *subject
 	client   []int // the client's CPU
+	server   []int // the floor's
 	workload *workload.Workload
 	keys     *engine.Provisioned
 	requests []captured
@@ -62,6 +64,11 @@ func Harness(ctx context.Context, r *Report, binary, dir string, rounds int) err
 		}
 		v := &validSearch{rig: g, engine: e, start: c.validRate / 2, logf: r.logf}
 		best, err := v.search(ctx)
+		if errors.Is(err, errDisturbed) {
+			r.add(Figure{Name: "highest valid paced rate on one core, " + c.engine, Unit: "/s", Value: v.best, Target: fmt.Sprintf("≥ %g", c.validRate),
+				Verdict: Inconclusive, Note: err.Error() + "; " + v.note()})
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("valid rate, %s: %w", c.engine, err)
 		}
@@ -78,7 +85,7 @@ func newRig(ctx context.Context, binary, dir string) (*rig, func(), error) {
 	if len(cpus) < 2 {
 		return nil, nil, fmt.Errorf("two usable CPUs are needed, there is %d", len(cpus))
 	}
-	g := &rig{dir: dir + "/harness", client: cpus[1:2]}
+	g := &rig{dir: dir + "/harness", client: cpus[1:2], server: cpus[:1]}
 	if err := mkdir(g.dir); err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -11,12 +12,11 @@ import (
 	"trent/loadgen/machine"
 	"trent/loadgen/measure"
 	"trent/loadgen/schedule"
-	"trent/loadgen/slo"
 )
 
 // validSearch looks for the highest paced rate at which no gate voids a run and every hit is sent: steps of a quarter, then
 // bisection to two parts in a hundred. A rate is valid where the majority of up to three rounds is. A round that the machine
-// disturbed (stolen CPU, a clock step) is repeated.
+// disturbed (see disturbance) is repeated.
 type validSearch struct {
 	rig    *rig
 	engine engine.Engine
@@ -28,6 +28,9 @@ type validSearch struct {
 	why               string  // what failed at next
 	margin            string  // the gates at best
 }
+
+// errDisturbed is a measurement for which the machine was never quiet.
+var errDisturbed = errors.New("the machine was not quiet in any round")
 
 // validRound is the length of a round, of which the first second is not judged.
 const validRound = 5 * time.Second
@@ -99,7 +102,6 @@ func (v *validSearch) majority(ctx context.Context, rate float64) (bool, error) 
 
 // judge runs one round; why is what voids it, "" for nothing.
 func (v *validSearch) judge(ctx context.Context, rate float64) (why, margin string, err error) {
-	const attempts = 5
 	for range attempts {
 		v.rounds++
 		t := attack.Trial{
@@ -115,11 +117,12 @@ func (v *validSearch) judge(ctx context.Context, rate float64) (why, margin stri
 		if err := ctx.Err(); err != nil {
 			return "", "", err
 		}
-		why, machines := voided(result.Gates)
-		if machines {
+		if what := disturbance(result, v.rig.client, v.rig.server); what != "" {
+			v.logf("%s at %.0f/s: round of no use: %s", v.engine.Name(), rate, what)
 			v.disturbed++
 			continue
 		}
+		why := voided(result.Gates)
 		if n, asked := result.Summary.Count(measure.OK), result.Summary.Asked(); why == "" && n != asked {
 			why = fmt.Sprintf("%d of %d hits went well", n, asked)
 		}
@@ -133,21 +136,5 @@ func (v *validSearch) judge(ctx context.Context, rate float64) (why, margin stri
 			result.Conditions.ClientLagP99.Round(time.Microsecond), result.Conditions.ClientBusy*100,
 			result.Conditions.RunDelay.Round(time.Microsecond), result.ClientCost().Round(100*time.Nanosecond)), nil
 	}
-	return "the machine disturbed every round", "", nil
-}
-
-// voided names the first gate that voids; machines says that it is one for which the client is not to blame.
-func voided(gates []slo.Gate) (why string, machines bool) {
-	for _, g := range gates {
-		if !g.Void {
-			continue
-		}
-		if g.Name == "CPU stolen" || g.Name == "clock step" {
-			return "", true
-		}
-		if why == "" {
-			why = fmt.Sprintf("%s %s, limit %s; ", g.Name, g.Figure, g.Limit)
-		}
-	}
-	return why, false
+	return "", "", errDisturbed
 }
