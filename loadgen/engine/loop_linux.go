@@ -282,7 +282,9 @@ func (l *loop) finish(i int32) {
 	l.times(s, done)
 	s.sample.Status = uint16(s.answer.status)
 	outcome, name := verdictOf(&s.answer)
-	surplus := s.socket.full && c.inbox.fill() != errAgain
+	// More than the answer came: its end, perhaps, or what nobody asked for.
+	more := s.socket.full || c.records != nil && c.records.pending()
+	surplus := more && c.inbox.fill() != errAgain
 	l.record(i, outcome, name)
 	if s.answer.closes || s.ended || surplus {
 		l.drop(i)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"os"
@@ -55,6 +56,13 @@ func detach(c *conn) (*socket, error) {
 	c.wire.Conn.Close()
 	s := &socket{fd: fd}
 	c.wire.direct = s
+	if secured, ok := c.stream.(*tls.Conn); ok && c.wire.secrets != nil {
+		if r := newRecords(secured, c.wire.secrets, c.wire.seen); r != nil {
+			r.under = s
+			c.stream, c.inbox.source, c.records = r, r, r
+		}
+	}
+	c.wire.secrets, c.wire.seen = nil, nil
 	return s, nil
 }
 

@@ -15,6 +15,9 @@ type wire struct {
 	out     []byte // written and not sent yet
 	turn    turn
 	direct  io.ReadWriteCloser // used instead of Conn and all of the above; nil: not
+	secrets *secrets           // of the handshake; nil: nobody wants them
+	shaking bool               // the handshake is under way
+	seen    []byte             // received during it, where secrets are wanted
 }
 
 // init must be called before anything else.
@@ -53,7 +56,11 @@ func (w *wire) Read(b []byte) (int, error) {
 		w.held = false
 		return w.turn.around(b)
 	}
-	return w.Conn.Read(b)
+	n, err := w.Conn.Read(b)
+	if w.shaking {
+		w.seen = append(w.seen, b[:max(n, 0)]...)
+	}
+	return n, err
 }
 
 // Close closes what carries the connection.

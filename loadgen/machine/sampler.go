@@ -16,7 +16,7 @@ type Sample struct {
 type Sampler struct {
 	probe    *Probe
 	interval time.Duration // the present one; used by the goroutine only
-	began    time.Time // written by the goroutine, read after it ended
+	began    time.Time     // written by the goroutine, read after it ended
 
 	mu      sync.Mutex
 	samples []Sample
