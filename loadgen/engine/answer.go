@@ -16,8 +16,11 @@ type answer struct {
 
 // Bounds of an answer.
 const (
-	maxHead = 32 << 10
-	maxBody = 16 << 20
+	maxHead    = 32 << 10
+	maxBody    = 4 << 20  // far above any answer of the service
+	maxBytes   = 12 << 20 // of an answer on the wire: with the framing of its chunks, and the interim answers before it
+	maxInterim = 16
+	keptBytes  = 256 << 10 // of a buffer that stays with its connection
 )
 
 var (
@@ -44,6 +47,7 @@ type inbox struct {
 	end     int
 	chunk   int // bytes of the present chunk with its line end
 	trailer int // lines of the trailer so far
+	interim int // answers before the one that counts
 }
 
 // stage is the part of an answer that comes next.
@@ -60,12 +64,18 @@ const (
 
 // begin makes ready for an answer.
 func (b *inbox) begin(a *answer) {
-	b.data, b.start, b.scanned, b.stage = b.data[:0], 0, 0, atHead
+	b.data, b.start, b.scanned, b.stage, b.interim = b.data[:0], 0, 0, atHead, 0
+	if cap(b.data) > keptBytes {
+		b.data = make([]byte, 0, 8<<10)
+	}
 	*a = answer{}
 }
 
 // fill reads more bytes; the error is errClosed or errTruncated at the end of the stream.
 func (b *inbox) fill() error {
+	if len(b.data) > maxBytes {
+		return errMalformed
+	}
 	if len(b.data) == cap(b.data) {
 		grown := make([]byte, len(b.data), max(2*cap(b.data), 8<<10))
 		copy(grown, b.data)
@@ -157,6 +167,9 @@ func (b *inbox) readHead(a *answer) (more, complete bool, err error) {
 	b.body, b.end, b.scanned = b.start, b.start, b.start
 	switch {
 	case a.status < 200:
+		if b.interim++; b.interim > maxInterim {
+			return false, false, errMalformed
+		}
 		return true, false, nil
 	case a.status == 204 || a.status == 304:
 		return false, true, nil
