@@ -155,8 +155,8 @@ func (c *calibration) done() {
 	c.server.stop()
 }
 
-// quiet runs a plan until a run was undisturbed, setting the mode before each.
-func (c *calibration) quiet(ctx context.Context, e engine.Engine, m holdMode, s schedule.Schedule, conns int) (*measure.Summary, error) {
+// quiet runs a plan until a run was undisturbed, setting the mode before each, so often at the most.
+func (c *calibration) quiet(ctx context.Context, e engine.Engine, m holdMode, s schedule.Schedule, conns, attempts int) (*measure.Summary, error) {
 	for range attempts {
 		if err := setMode(c.control, m); err != nil {
 			return nil, err
@@ -188,12 +188,12 @@ func (c *calibration) quiet(ctx context.Context, e engine.Engine, m holdMode, s 
 // delays compares the percentiles of one engine, and returns the largest difference as a share of what is allowed.
 func (c *calibration) delays(ctx context.Context, e engine.Engine, t *Table) (worst float64, err error) {
 	const conns = 256
-	null, err := c.quiet(ctx, e, holdMode{}, schedule.Poisson(calibRate, calibLength/2, 1), conns)
+	null, err := c.quiet(ctx, e, holdMode{}, schedule.Poisson(calibRate, calibLength/2, 1), conns, attempts)
 	if err != nil {
 		return 0, err
 	}
 	baseline := measure.Quantile(null.Latency(measure.OK), 0.5)
-	summary, err := c.quiet(ctx, e, holdMode{Median: calibMedian, Sigma: calibSigma}, schedule.Poisson(calibRate, calibLength, 2), conns)
+	summary, err := c.quiet(ctx, e, holdMode{Median: calibMedian, Sigma: calibSigma}, schedule.Poisson(calibRate, calibLength, 2), conns, attempts)
 	if err != nil {
 		return 0, err
 	}
@@ -229,7 +229,7 @@ func stallMode() holdMode {
 
 // stall returns by how much the worse of the two percentiles is off, as a share.
 func (c *calibration) stall(ctx context.Context, e engine.Engine, t *Table) (float64, error) {
-	summary, err := c.quiet(ctx, e, stallMode(), schedule.Constant(calibRate, stallRun), stallConnections)
+	summary, err := c.quiet(ctx, e, stallMode(), schedule.Constant(calibRate, stallRun), stallConnections, 2)
 	if err != nil {
 		return 0, err
 	}

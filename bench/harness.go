@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
-	"time"
 
 	"trent/loadgen/engine"
 	"trent/loadgen/machine"
@@ -209,34 +208,4 @@ func (g *rig) unpaced(ctx context.Context, name string) (cost, error) {
 		return cost{}, fmt.Errorf("no request went well: %v", summary.Errors)
 	}
 	return cost{micros: report.ClientCPU.Seconds() * 1e6 / n, rate: n / report.Elapsed.Seconds()}, nil
-}
-
-// lag measures how late hits are: those that the pacer alone releases, and those that the native engine sends from one core.
-func (g *rig) lag(ctx context.Context, r *Report, valid float64) error {
-	const rate = 5000
-	var released []float64
-	engine.Pace(ctx, schedule.Constant(rate, 10*time.Second), func(due, at time.Duration) {
-		released = append(released, float64(at-due)/1e3)
-	})
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	r.add(single("pacer lag p99 at 5000/s", "µs", stats.Quantile(released, 0.99), 60, true, "the pacer alone on a free core, 10 s"))
-	r.add(single("pacer lag p99.9 at 5000/s", "µs", stats.Quantile(released, 0.999), 250, true, "the pacer alone on a free core, 10 s"))
-	if valid == 0 {
-		r.add(Figure{Name: "send lag p99 at half the valid rate", Unit: "µs", Verdict: Noted, Note: "no rate was valid"})
-		return nil
-	}
-	native, err := engine.New("native")
-	if err != nil {
-		return err
-	}
-	_, summary, err := runOn(ctx, native, g.floor, g.workload, g.keys, schedule.Constant(valid/2, 5*time.Second), connections)
-	if err != nil {
-		return err
-	}
-	micros := func(d time.Duration) float64 { return float64(d) / 1e3 }
-	note := fmt.Sprintf("native, %.0f/s, pacing, signing and TLS on one core; send lag alone %v", valid/2, measure.Quantile(summary.SendLag(), 0.99))
-	r.add(single("send lag from due p99 at half the valid rate", "µs", micros(measure.Quantile(summary.ClientLag(), 0.99)), 1000, true, note))
-	return nil
 }

@@ -25,8 +25,8 @@ type Sampler struct {
 	done chan struct{}
 }
 
-// maxSamples bounds the samples of a long run, about 1 MB on a machine of a few CPUs; even.
-const maxSamples = 3600
+// maxSamples bounds the samples of a long run, about half a megabyte on a machine of a few CPUs; even.
+const maxSamples = 1800
 
 // StartSampler starts sampling through p, which the sampler's goroutine owns until Stop returns.
 func StartSampler(p *Probe, interval time.Duration) *Sampler {
@@ -39,6 +39,7 @@ func (s *Sampler) run() {
 	defer close(s.done)
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
+	s.reserve()
 	first := s.probe.Snapshot()
 	s.began = first.at
 	last := first
@@ -59,6 +60,18 @@ func (s *Sampler) run() {
 			last = now
 		}
 	}
+}
+
+// reserve takes the memory for all samples from the system, so that a run does not grow by them.
+func (s *Sampler) reserve() {
+	room := make([]Sample, maxSamples)
+	for i := range room {
+		room[i].At = -1 // an untouched page is not there yet
+	}
+	clear(room)
+	s.mu.Lock()
+	s.samples = room[:0]
+	s.mu.Unlock()
 }
 
 // halved makes one sample of every two; a last odd one stays.

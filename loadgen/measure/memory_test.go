@@ -47,12 +47,11 @@ func liveHeap() float64 {
 func TestMemoryIsBounded(t *testing.T) {
 	const day = 24 * time.Hour
 	moments := []time.Duration{time.Hour, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour, day, 2 * day, 7 * day, 14 * day, 30 * day}
+	before := liveHeap()
 	r := measure.NewRecorder(measure.Config{Entries: []string{"a", "b", "c"}})
 	heap := make([]float64, len(moments))
-	before := liveHeap()
-	// The first hour has as many samples as the month after it: 10 a second.
 	lifetime(r, time.Second, 300, moments[:1], func(int) { heap[0] = liveHeap() - before })
-	lifetime(r, 30*time.Minute, 1500, moments[1:], func(i int) { heap[i+1] = liveHeap() - before })
+	lifetime(r, 30*time.Minute, 4500, moments[1:], func(i int) { heap[i+1] = liveHeap() - before })
 	for i, mb := range heap {
 		t.Logf("after %v: %.2f MB", moments[i], mb)
 		if mb > 32 || mb-heap[0] > 1 {
@@ -64,4 +63,28 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d blocks of %v", len(blocks), s.Width)
 	}
 	runtime.KeepAlive(r)
+}
+
+// Many operations fill the room sooner: their blocks become wider, and nothing is lost.
+func TestBlocksWidenForWantOfRoom(t *testing.T) {
+	t.Parallel()
+	names := make([]string, 40)
+	r := measure.NewRecorder(measure.Config{Entries: names})
+	shard := r.NewShard()
+	n := uint64(0)
+	for second := range 600 {
+		for i := range 2000 {
+			sample := ok(n, uint16(i%len(names)), time.Duration(second)*time.Second, time.Duration(1+(n*7919)%100_000)*10*us)
+			shard.Record(&sample)
+			n++
+		}
+	}
+	s := r.Summary()
+	var asked uint64
+	for _, b := range s.Blocks() {
+		asked += b.Asked()
+	}
+	if s.Width < 2*time.Second || s.Width > 16*time.Second || asked != n {
+		t.Errorf("width %v, %d of %d hits", s.Width, asked, n)
+	}
 }
