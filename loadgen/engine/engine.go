@@ -1,7 +1,7 @@
 // Package engine sends the hits of a load test: it executes a schedule against a target and records what became of each hit.
 //
 // Two engines share one way of sending (own TLS connections, HTTP/1.1 with keep-alive, requests signed per send, answers parsed
-// in place) and one recorder. "native" hands hits to one goroutine a connection; "vegeta" is driven by vegeta's attack loop and
+// in place) and one recorder. "native" sends from an event loop on each core that it needs; "vegeta" is driven by vegeta's attack loop and
 // workers, which cost more a request. Both are open loop: a hit is due when the schedule says so whatever the server does, a late
 // hit goes out at once and keeps its due time.
 //

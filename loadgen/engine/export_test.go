@@ -165,8 +165,8 @@ func NewRecords(sends, receives []byte) (*Records, error) {
 	return r, errors.Join(r.incoming.use(receives), r.outgoing.use(sends))
 }
 
-// Connect makes what a sends arrive at b, and the other way round.
-func Connect(a, b *Records) {
+// ConnectRecords makes what a sends arrive at b, and the other way round.
+func ConnectRecords(a, b *Records) {
 	a.outbound, b.outbound = b.inbound, a.inbound
 	a.under, b.under = a.memories(), b.memories()
 }
