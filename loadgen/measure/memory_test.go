@@ -50,8 +50,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	before := liveHeap()
 	r := measure.NewRecorder(measure.Config{Entries: []string{"a", "b", "c"}})
 	heap := make([]float64, len(moments))
-	lifetime(r, time.Second, 300, moments[:1], func(int) { heap[0] = liveHeap() - before })
-	lifetime(r, 30*time.Minute, 4500, moments[1:], func(i int) { heap[i+1] = liveHeap() - before })
+	lifetime(r, time.Second, 150, moments[:1], func(int) { heap[0] = liveHeap() - before })
+	lifetime(r, 30*time.Minute, 1200, moments[1:], func(i int) { heap[i+1] = liveHeap() - before })
 	for i, mb := range heap {
 		t.Logf("after %v: %.2f MB", moments[i], mb)
 		if mb > 32 || mb-heap[0] > 1 {
