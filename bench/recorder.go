@@ -54,7 +54,7 @@ func Recorder(ctx context.Context, r *Report, dir string, length time.Duration) 
 	}
 	note := fmt.Sprintf("native, %d/s for %v", recorderRate, length)
 	r.add(single("anonymous memory of a run, most", "MB", samples.most(), anonymousLimit, true, note))
-	growth := single("anonymous memory of a run, growth over 24 h", "MB", samples.slope()*24*3600, growthLimit, true, note+"; by the slope of the block minima of the second half")
+	growth := single("anonymous memory of a run, growth over 24 h", "MB", samples.slope()*24*3600, growthLimit, true, note+"; after a collection each second, by the slope of the block minima of the second half")
 	if length < shortest {
 		growth.Verdict, growth.Note = Noted, note+"; too short to tell a slope from the start"
 	}
@@ -67,8 +67,10 @@ type memorySamples struct {
 	seconds, mb []float64
 }
 
-// take is called once a second.
+// take is called once a second. It collects garbage before, which the runtime does every two minutes where there is so little of it:
+// what lies about until then would look like growth.
 func (m *memorySamples) take(p engine.Progress) {
+	runtime.GC()
 	mb, ok := rssAnon()
 	if ok {
 		m.seconds, m.mb = append(m.seconds, p.Elapsed.Seconds()), append(m.mb, mb)
@@ -83,8 +85,7 @@ func (m *memorySamples) most() float64 {
 	return most
 }
 
-// slope is MB a second: the least squares line through the minima of ten blocks of the second half. The heap swings between two
-// collections; its minima do not.
+// slope is MB a second: the least squares line through the minima of ten blocks of the second half.
 func (m *memorySamples) slope() float64 {
 	const blocks = 10
 	half := len(m.mb) / 2

@@ -180,7 +180,7 @@ func (r *Records) memories() io.ReadWriter {
 
 func (m *memory) Read(b []byte) (int, error) {
 	if len(m.data) == 0 {
-		return 0, errAgain
+		return 0, errNothing
 	}
 	n := copy(b, m.data)
 	m.data = m.data[n:]
@@ -210,4 +210,7 @@ func (r *Records) UpdateKey() error {
 // SendRaw sends content of a type.
 func (r *Records) SendRaw(content []byte, kind byte) error { return r.write(content, kind) }
 
-var ErrAgain error = errAgain
+// ErrNothing is a read of an end to which nothing was sent.
+var ErrNothing = errNothing
+
+var errNothing = errors.New("nothing to read")

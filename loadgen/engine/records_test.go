@@ -84,7 +84,7 @@ func TestRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, a, []byte("x"))
-		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, engine.ErrAgain) {
+		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, engine.ErrNothing) {
 			t.Fatalf("after an update: %v", err)
 		}
 	}
@@ -117,7 +117,7 @@ func TestBadRecords(t *testing.T) {
 		_ = a
 		b.Deliver(change(other.Sent()))
 		_, err := io.ReadAll(b)
-		if err == nil || errors.Is(err, engine.ErrAgain) {
+		if err == nil || errors.Is(err, engine.ErrNothing) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, again := b.Read(make([]byte, 1)); again != err {

@@ -14,7 +14,8 @@ import (
 // socket is a connected descriptor that never waits: a read without data returns errAgain, and what cannot be written yet is kept.
 // It stands below TLS in place of the connection that it was taken from, whose descriptor the runtime's poller no longer knows.
 //
-// Its calls are raw: they do not wait, so the scheduler need not be told of them.
+// Its calls are raw: they do not wait, so the scheduler need not be told of them; and they are the socket's own, which pass by the
+// layer of files.
 type socket struct {
 	fd   int
 	full bool   // the last read filled its buffer: there may be more
@@ -72,7 +73,7 @@ func (s *socket) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
 		switch {
 		case errno == syscall.EINTR:
 			continue
@@ -111,7 +112,8 @@ func (s *socket) flush() error {
 
 func (s *socket) write(b []byte) (written int, err error) {
 	for written < len(b) {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(s.fd), uintptr(unsafe.Pointer(&b[written])), uintptr(len(b)-written))
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(&b[written])), uintptr(len(b)-written),
+			unix.MSG_NOSIGNAL, 0, 0)
 		switch {
 		case errno == syscall.EINTR:
 			continue
