@@ -11,7 +11,7 @@ import (
 
 // othersLimit is the share of a core that processes which are no part of a measurement may use of it. Interrupts that the kernel
 // books to nobody are within it.
-const othersLimit = 0.15
+const othersLimit = 0.2
 
 // attempts is how often a round is repeated that the machine disturbed.
 const attempts = 5

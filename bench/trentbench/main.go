@@ -43,7 +43,7 @@ func main() {
 func parent() error {
 	binary := flag.String("trent", "bin/trent", "the server under measurement")
 	out := flag.String("out", "out/bench", "directory for the record")
-	only := flag.String("only", "core,sign,costs,harness,keys", "parts to measure; also calibrate and recorder")
+	only := flag.String("only", "core,sign,costs,harness,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
 	pairs := flag.Int("pairs", 12, "pairs of rounds for each ratio")
 	soak := flag.Duration("soak", 10*time.Minute, "length of the run in real time whose memory is watched (recorder)")
 	flag.Parse()
