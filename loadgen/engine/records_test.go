@@ -52,7 +52,7 @@ func recordPair(t testing.TB) (a, b *engine.Records) {
 	if b, err = engine.NewRecords(two, one); err != nil {
 		t.Fatal(err)
 	}
-	engine.Connect(a, b)
+	engine.ConnectRecords(a, b)
 	return a, b
 }
 
