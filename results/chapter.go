@@ -44,7 +44,7 @@ func (s section) Body() [][]string {
 func chapters(r *Record) []chapter {
 	var out []chapter
 	for _, of := range []func(*Record) (chapter, bool){quotaChapter, comparisonChapter, soakChapter, replayChapter, planChapter, agentsChapter,
-		attributionChapter} {
+		attributionChapter, closedLoopChapter, connectionsChapter, sdkChapter} {
 		if c, ok := of(r); ok {
 			out = append(out, c)
 		}

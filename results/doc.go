@@ -34,5 +34,9 @@
 //	verdicts          each limit: value, interval, outcome, reason, needed_ns
 //	outcome           pass, fail, void, inconclusive …; exit_code is the process's
 //	capacity          kind capacity only: steps, bracket, sustained_rate, label, ceiling_rate, overload
+//	engine.sdk        engine sdk only: attempts, throttled attempts, retried calls, backoff_ns, latency of attempts
+//	closed_loop       clients, think_ns … of a run without a schedule: "due" in the record then means "sent"
+//	connections       how connections were made and replaced; opening and during: handshakes made, failed, resumed, times of
+//	                  dial and TLS, kinds; handshake_rate; cold_start: first_answer_ns, all_served_ns
 //	notes             sentences for the reader
 package results

@@ -58,6 +58,9 @@ func RenderHTML(w io.Writer, r *Record) error {
 		capacityFigure, percentileFigure, throughputFigure, latencyTimeFigure, heatFigure, machineFigure,
 	} {
 		if fig, ok := make(r); ok {
+			if r.ClosedLoop != nil {
+				fig.Caption = "Closed loop: what is called due was sent then, by clients that wait. " + fig.Caption
+			}
 			p.Figures = append(p.Figures, fig)
 		}
 	}
@@ -107,13 +110,20 @@ func tiles(r *Record) []tile {
 			out = append(out, tile{"Estimated ceiling", formatRate(c.Ceiling) + "/s", "server CPUs ÷ CPU a request"})
 		}
 	} else if r.Total.Due > 0 {
-		out = append(out, tile{"Answered", formatRate(r.Total.OKPerSec) + "/s", "of " + formatRate(r.Total.DuePerSec) + "/s due"})
+		note := "of " + formatRate(r.Total.DuePerSec) + "/s due"
+		if c := r.ClosedLoop; c != nil {
+			note = fmt.Sprintf("closed loop, %d clients", c.Clients)
+		}
+		out = append(out, tile{"Answered", formatRate(r.Total.OKPerSec) + "/s", note})
 	}
 	for _, p := range r.Total.Latency {
 		if p.Q != 0.5 && p.Q != 0.99 {
 			continue
 		}
 		note := "latency from due"
+		if r.ClosedLoop != nil {
+			note = "closed loop, from sending"
+		}
 		if p.Low != nil && p.High != nil {
 			note = fmt.Sprintf("%s … %s", *p.Low, *p.High)
 		}

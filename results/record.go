@@ -59,7 +59,10 @@ type Record struct {
 	Replay     *ReplayResult     `json:"replay,omitempty"`
 	Plan       *PlanResult       `json:"plan,omitempty"`
 	Agents     *AgentsResult     `json:"agents,omitempty"`
-	Notes      []string          `json:"notes,omitempty"`
+
+	ClosedLoop  *ClosedLoop  `json:"closed_loop,omitempty"`
+	Connections *Connections `json:"connections,omitempty"`
+	Notes       []string     `json:"notes,omitempty"`
 }
 
 // Environment is the machine's fingerprint and how its CPUs were shared out.
@@ -102,6 +105,7 @@ type Engine struct {
 	MaxBacklog   int           `json:"max_backlog,omitempty"`
 	Capped       uint64        `json:"capped,omitempty"`
 	WorkersAtCap uint64        `json:"workers_at_cap,omitempty"`
+	SDK          *SDKCalls     `json:"sdk,omitempty"` // engine sdk only
 }
 
 // Text is a named input file with its content, so that a record can be repeated without it.

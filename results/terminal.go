@@ -98,6 +98,9 @@ func renderOperations(out io.Writer, r *Record) {
 		return
 	}
 	header := []string{"operation", "due", "ok", "not ok"}
+	if r.ClosedLoop != nil {
+		header[1] = "sent"
+	}
 	align := "lrrr"
 	for _, p := range r.Total.Latency {
 		header = append(header, percentileName(p.Q))

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +13,6 @@ import (
 
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
-	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
 )
 
@@ -19,9 +20,7 @@ func newAttackCommand(e *environment) *cobra.Command {
 	var f loadFlags
 	var x exportFlags
 	var window windowFlags
-	var rate float64
-	var duration time.Duration
-	var spec string
+	var m attackModes
 	c := &cobra.Command{
 		Use:   "attack",
 		Short: "Send a workload to an endpoint at a given rate and judge what comes back",
@@ -34,6 +33,11 @@ A workload may be a file of causes, such as buckets, queues and starting pods (s
 --rate or --schedule its calls come when the causes make them: by default in the busiest stretch of the
 modelled day, or from --from, sped up by --speedup and thinned by --scale.
 
+--engine sdk makes each request a call of the AWS SDK with its own retries and connection pool, and counts
+attempts and retries apart. --clients is a closed loop of clients that wait for their answers. Connections can
+be limited in age and number of requests; --handshakes and --cold-start are runs about connections alone. A
+handshake in mid-run belongs to the latency of the request that needs it.
+
 Exit codes: 0 passed, 1 could not run, 2 usage, 3 a limit was missed, 5 void (client or machine disturbed
 the run), 6 inconclusive, 130 interrupted.`,
 		Example: `  eval "$(trent env)"; trent attack --rate 500 --duration 10s
@@ -41,32 +45,65 @@ the run), 6 inconclusive, 130 interrupted.`,
   trent attack --schedule "linear:100-2000 60s" --engine native --out results/ramp
   trent attack --rate 500 --duration 10s --raw hits.csv.gz --hdr-log latency.hlog
   trent attack --workload web-shop --duration 60s --speedup 1440 --scale 0.01
+  trent attack --engine sdk --rate 200 --duration 30s --sdk-max-attempts 5
+  trent attack --clients 32 --think 50ms --duration 30s
+  trent attack --handshakes 200 --duration 10s --tls-curves hybrid
+  trent attack --cold-start 500 --workload envelope
+  trent attack --rate 500 --duration 60s --connection-lifetime 10s --tls-resumption
   trent attack --endpoint https://kms.eu-west-1.amazonaws.com --allow-remote --max-requests 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			times, err := window.arrivals(c, e, &f, spec, rate, duration)
-			if err != nil {
-				return err
-			}
-			return runAttack(c, e, &f, &x, times)
+			return runAttack(c, e, &f, &x, &m, &window)
 		},
 	}
 	f.bind(c, engine.Names()[0])
 	x.bind(c)
 	window.bind(c)
+	m.bind(c)
 	c.Flags().StringVar(&f.endpoint, "endpoint", "", "URL of the KMS endpoint (default: AWS_ENDPOINT_URL_KMS or AWS_ENDPOINT_URL)")
 	c.Flags().DurationVar(&f.timeout, "timeout", 10*time.Second, "of one request, and the longest wait for a connection")
-	c.Flags().Float64Var(&rate, "rate", 100, "requests due a second")
-	c.Flags().DurationVar(&duration, "duration", 10*time.Second, "length of the run")
-	c.Flags().StringVar(&spec, "schedule", "", `instead of a constant rate: "poisson:500 10s", "linear:100-1000 30s", "steps:100x5s,200x5s", …`)
 	return c
 }
 
-func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, times schedule.Schedule) error {
+// attackModes are the flags that only an attack has.
+type attackModes struct {
+	modeFlags
+	connectFlags
+	sdkFlags
+}
+
+func (m *attackModes) bind(c *cobra.Command) {
+	m.modeFlags.bind(c)
+	m.connectFlags.bind(c)
+	m.sdkFlags.bind(c)
+}
+
+func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m *attackModes, window *windowFlags) error {
+	connect, err := m.connect()
+	if err != nil {
+		return err
+	}
+	mode, err := m.resolve(c, e, f, window, &connect)
+	if err != nil {
+		return err
+	}
+	if mode.engine != "" && !c.Flags().Changed("engine") {
+		f.engine = mode.engine
+	}
 	if !slices.Contains(engine.Names(), f.engine) {
 		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
 	}
-	w, source, err := loadWorkload(f.workload)
+	if f.engine == "vegeta" && !mode.open {
+		return usageError(engine.ErrOpenOnly, "leave out --engine, or give --engine sdk")
+	}
+	if f.engine == "sdk" && (connect.Lifetime > 0 || connect.Requests > 1 || connect.HandshakeOnly) {
+		return usageError(errors.New("the sdk engine keeps connections by the rules of its own pool"), "use --engine native to limit their lifetime or requests")
+	}
+	sdk, err := m.options(c, f.engine)
+	if err != nil {
+		return err
+	}
+	w, source, err := mode.workloadOf(c, f.workload)
 	if err != nil {
 		return err
 	}
@@ -88,11 +125,14 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, t
 	if err != nil {
 		return errors.Join(err, closeExports())
 	}
+	if f.engine == "sdk" {
+		log.SetOutput(io.Discard) // net/http writes there what servers send out of turn; such answers are counted
+	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
 	record, err := attack.Run(ctx, attack.Options{
-		Target: target, Workload: w, WorkloadSource: source, Schedule: times, Limits: limits, Engine: f.engine,
-		Connections: f.connections, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
+		Target: target, Workload: w, WorkloadSource: source, Schedule: mode.times, Limits: limits, Engine: f.engine,
+		Connections: f.connections, Connect: connect, SDK: sdk, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
 		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
 		Raw: raw, HdrLog: hdrLog, Exporter: exporter,
 	})

@@ -32,6 +32,8 @@ type Options struct {
 	Limits         slo.Limits
 	Engine         string // name; "" for the default
 	Connections    int    // 0: the engine's default
+	Connect        engine.Connect
+	SDK            engine.SDKOptions
 	Timeout        time.Duration
 	Seed           uint64
 	KeepKeys       bool
@@ -45,6 +47,9 @@ type Options struct {
 
 // releaseTimeout bounds the clean-up after a run, which also happens after an interruption.
 const releaseTimeout = 30 * time.Second
+
+// interruptedReleaseTimeout is shorter: somebody waits, and perhaps the server is what they gave up on.
+const interruptedReleaseTimeout = 10 * time.Second
 
 // Run provisions keys, attacks, releases the keys and returns the record. When ctx ends during the attack, the
 // record is partial and says so, and the error is nil. Errors: what kept the run from happening at all, for a
@@ -62,14 +67,18 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	}
 	o.Display.Phase("making %d keys", o.Workload.KeyCount())
 	keys, err := engine.Provision(ctx, o.Target, o.Workload, engine.ProvisionOptions{Keep: o.KeepKeys})
+	host := machine.Host{}
+	if err != nil && ctx.Err() != nil {
+		o.Display.Close()
+		return o.cutShort(host, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("making the workload's keys: %w", err)
 	}
-	host := machine.Host{}
 	trial := Trial{
 		Engine: sender, Limits: o.Limits, Meter: NewMeter(machine.NewProbe(host, 0), time.Second), ClientCPUs: host.UsableCPUs(),
 		Plan: engine.Plan{Target: o.Target, Workload: o.Workload, Keys: keys, Schedule: o.Schedule, Seed: o.Seed,
-			Connections: o.Connections, Timeout: o.Timeout, Progress: o.progress()},
+			Connections: o.Connections, Connect: o.Connect, SDK: o.SDK, Timeout: o.Timeout, Progress: o.progress()},
 	}
 	o.Display.Phase("sending %s at %s through %s", o.Workload.Name, o.Schedule, o.Engine)
 	if o.Raw != nil {
@@ -89,12 +98,7 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	if runErr != nil {
 		return nil, errors.Join(runErr, releaseErr)
 	}
-	record := &results.Record{
-		Kind: results.Attack, Tool: o.Tool, Command: o.Command, Seed: o.Seed,
-		Target:   results.Target{URL: o.Target.URL, Region: o.Target.Region},
-		Workload: results.Text{Name: o.Workload.Name, Summary: o.Workload.Description, Source: o.WorkloadSource},
-		SLO:      TextOf(o.Limits),
-	}
+	record := o.record()
 	if err := Fill(record, &trial, result, host); err != nil {
 		return nil, err
 	}
@@ -105,6 +109,16 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 		record.Notes = append(record.Notes, releaseErr.Error())
 	}
 	return record, nil
+}
+
+// record is the record of a run before anything was measured.
+func (o *Options) record() *results.Record {
+	return &results.Record{
+		Kind: results.Attack, Tool: o.Tool, Command: o.Command, Seed: o.Seed,
+		Target:   results.Target{URL: o.Target.URL, Region: o.Target.Region},
+		Workload: results.Text{Name: o.Workload.Name, Summary: o.Workload.Description, Source: o.WorkloadSource},
+		SLO:      TextOf(o.Limits),
+	}
 }
 
 // progress shows the state of the run to whom it concerns.
@@ -123,7 +137,11 @@ func (o *Options) progress() func(engine.Progress) {
 
 // Release schedules the deletion of a run's keys, also after an interruption. The error says that keys were left.
 func Release(ctx context.Context, keys *engine.Provisioned) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	timeout := releaseTimeout
+	if ctx.Err() != nil {
+		timeout = interruptedReleaseTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	if err := keys.Release(ctx); err != nil {
 		return fmt.Errorf("keys of this run were left behind: %w", err)

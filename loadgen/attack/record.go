@@ -70,6 +70,8 @@ func Fill(r *results.Record, t *Trial, res *Result, host machine.Host) error {
 		r.Gates = append(r.Gates, results.Gate(g))
 	}
 	r.Verdicts = verdicts(res.Verdicts)
+	failures = append(failures, fillConnections(r, t, res), fillSDK(r, t, res))
+	fillLoop(r, t, res)
 	conclude(r, res)
 	return errors.Join(failures...)
 }

@@ -3,8 +3,6 @@ package attack
 import (
 	"context"
 	"math"
-	"net/netip"
-	"net/url"
 	"time"
 
 	"trent/loadgen/engine"
@@ -94,6 +92,9 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	r.Conditions = t.conditions(r)
 	r.Gates = slo.Gates(t.Limits, r.Conditions)
 	r.Verdicts = t.Limits.Judge(r.Populations, plan.Seed)
+	if _, closed := plan.Schedule.(engine.ClosedLoop); closed {
+		r.Verdicts = withoutDue(r.Verdicts)
+	}
 	r.Outcome = slo.Overall(r.Gates, r.Verdicts)
 	if r.Populations[0].OK() == 0 && r.Report.Due > 0 {
 		r.Outcome = slo.HarnessError
@@ -162,21 +163,9 @@ func (t *Trial) conditions(r *Result) slo.Conditions {
 			c.OwnIO = float64(r.Usage.Own.IO.Full) / wall
 		}
 	}
-	if loopback(t.Plan.Target.URL) {
-		// Connecting to this machine fails for want of a descriptor or a port; a server that is gone refuses, which
-		// has a name of its own.
-		c.Exhausted = r.Summary.Errors["ConnectFailed"]
-	}
+	// A connection that fails otherwise, or is refused, is the server's doing or the network's.
+	c.Exhausted = r.Summary.Errors[engine.PortsExhausted] + r.Summary.Errors[engine.DescriptorsExhausted]
 	return c
-}
-
-func loopback(endpoint string) bool {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return false
-	}
-	address, err := netip.ParseAddr(u.Hostname())
-	return err == nil && address.IsLoopback() || u.Hostname() == "localhost"
 }
 
 // ServerCost is the server's CPU time a good answer over the whole trial, the warm-up included; 0 where unknown.

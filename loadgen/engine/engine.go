@@ -1,9 +1,10 @@
 // Package engine sends the hits of a load test: it executes a schedule against a target and records what became of each hit.
 //
 // Two engines share one way of sending (own TLS connections, HTTP/1.1 with keep-alive, requests signed per send, answers parsed
-// in place) and one recorder. "native" sends from an event loop on each core that it needs; "vegeta" is driven by vegeta's attack loop and
-// workers, which cost more a request. Both are open loop: a hit is due when the schedule says so whatever the server does, a late
-// hit goes out at once and keeps its due time.
+// in place): "native" sends from an event loop on each core that it needs; "vegeta" is driven by vegeta's attack loop and workers,
+// which cost more a request. The third, "sdk", makes each hit a call of aws-sdk-go-v2 with its own retries, signing and HTTP client,
+// and shows what an application would see. All record alike and are open loop: a hit is due when the schedule says so whatever the
+// server does, a late hit goes out at once and keeps its due time. Only a ClosedLoop in the schedule's place waits for answers.
 //
 // The package also makes the keys, ciphertexts and signatures a workload needs (Provision) and sends single calls (Client). Its
 // signer and its decoder are its own, sharing nothing with any server. It judges no result.
@@ -42,7 +43,10 @@ type Target struct {
 	URL         string // https://host[:port]
 	Region      string
 	Credentials Credentials
-	RootCAs     *x509.CertPool // nil: the system's
+	// Callers sign the requests of the workload's entries that name them; entries without a caller among them are signed with
+	// Credentials.
+	Callers map[string]Caller
+	RootCAs *x509.CertPool // nil: the system's
 	// AllowRemote permits a host that is not loopback; it also needs MaxRequests.
 	AllowRemote bool
 	// MaxRequests is a hard cap on the requests sent by one Provisioned with all its runs, by one run without keys, or by one
@@ -61,10 +65,12 @@ type Plan struct {
 	Target      Target
 	Workload    *workload.Workload
 	Keys        *Provisioned
-	Schedule    schedule.Schedule
-	Seed        uint64        // of the sequence of hits
-	Connections int           // 0: 64
-	Timeout     time.Duration // of one request, and the longest wait of a hit for a connection; 0: 10 s
+	Schedule    schedule.Schedule // or a ClosedLoop
+	Seed        uint64            // of the sequence of hits
+	Connections int               // 0: 64; a closed loop has one for each client, but for the sdk engine, where this is the pool's size
+	Connect     Connect           // how connections are made and replaced
+	SDK         SDKOptions        // of the sdk engine
+	Timeout     time.Duration     // of one request, and the longest wait of a hit for a connection; 0: 10 s
 	Recorder    *measure.Recorder
 	// Progress is called about once a second, never concurrently; may be nil.
 	Progress func(Progress)
@@ -92,6 +98,10 @@ type Report struct {
 	CapHits     uint64        // vegeta: hits that found all workers busy
 	ClientCPU   time.Duration // CPU time of this process over the run, whatever it did beside
 	Interrupted bool          // the context ended before the schedule
+	Opening     Handshakes    // connections made before the origin
+	Handshakes  Handshakes    // connections made after it
+	Loop        *Loop         // of a closed loop
+	SDK         *SDKCalls     // of the sdk engine
 }
 
 // Engine executes plans.
@@ -104,7 +114,7 @@ type Engine interface {
 }
 
 // Names lists the engines, the default first.
-func Names() []string { return []string{"vegeta", "native"} }
+func Names() []string { return []string{"vegeta", "native", "sdk"} }
 
 // New returns an engine by name.
 func New(name string) (Engine, error) {
@@ -113,6 +123,8 @@ func New(name string) (Engine, error) {
 		return vegetaEngine{}, nil
 	case "native":
 		return nativeEngine{}, nil
+	case "sdk":
+		return sdkEngine{}, nil
 	}
 	return nil, fmt.Errorf("unknown engine %q: expected one of %s", name, strings.Join(Names(), ", "))
 }
@@ -145,6 +157,9 @@ func (e *TargetError) Unwrap() error { return e.Reason }
 // ErrKeyCap is a workload that needs more keys than Target.MaxKeys. Nothing was sent.
 var ErrKeyCap = errors.New("cap on keys is too low for the workload")
 
+// ErrOpenOnly is a closed loop given to vegeta, which knows schedules only.
+var ErrOpenOnly = errors.New("engine vegeta has no closed loop: use native or sdk")
+
 // ErrRequestCap is a request not sent because MaxRequests was reached.
 var ErrRequestCap = errors.New("cap on requests reached")
 
@@ -159,6 +174,9 @@ type ProvisionOptions struct {
 }
 
 func (p *Plan) connections() int {
+	if l, ok := p.Schedule.(ClosedLoop); ok && p.Connections <= 0 {
+		return l.Clients
+	}
 	if p.Connections <= 0 {
 		return 64
 	}
@@ -185,5 +203,5 @@ func (p *Plan) validate() error {
 	case p.Recorder == nil:
 		return errors.New("engine: plan without a recorder")
 	}
-	return nil
+	return p.Connect.Validate()
 }

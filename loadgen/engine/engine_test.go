@@ -94,7 +94,7 @@ func TestOutcomes(t *testing.T) {
 			return true
 		}
 		report, s := run(t, e, &engine.Plan{Target: f.target(), Workload: w, Keys: keys, Seed: 1, Connections: 16,
-			Schedule: schedule.Constant(100, time.Second), Timeout: 1500 * time.Millisecond})
+			Schedule: schedule.Constant(100, time.Second), Timeout: 1500 * time.Millisecond, SDK: engine.SDKOptions{MaxAttempts: 1}})
 		// Ten connections are kept waiting by the silent answers, six are left for the other hits.
 		if s.Count(measure.NeverSent) > 0 {
 			t.Fatalf("%d hits never sent", s.Count(measure.NeverSent))

@@ -65,11 +65,23 @@ func ErrorType(body []byte) string { return string(errorType(body)) }
 func RunVirtually(ctx context.Context, engine string, p *Plan, dial func() (net.Conn, error)) (Report, error) {
 	d := &destination{host: "fake", addresses: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")},
 		dial: func(context.Context, netip.AddrPort) (net.Conn, error) { return dial() }}
+	simple := func(origin time.Time) clock { return timerClock{origin} }
+	if engine == "sdk" {
+		s, err := prepareSDK(ctx, p, d)
+		if err != nil {
+			return Report{}, err
+		}
+		s.newClock = simple
+		return s.execute(), nil
+	}
 	r, err := prepareAt(ctx, p, d)
 	if err != nil {
 		return Report{}, err
 	}
-	r.newClock = func(origin time.Time) clock { return timerClock{origin} }
+	r.newClock = simple
+	if l, ok := p.Schedule.(ClosedLoop); ok {
+		return r.closed(engine, l), nil
+	}
 	if engine == "vegeta" {
 		return r.vegeta(), nil
 	}

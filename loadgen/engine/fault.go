@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -13,35 +14,40 @@ import (
 
 // Names under which hits without an answer of the API are counted, beside the exception names that the service sends.
 const (
-	nameTimeout      = "Timeout"
-	nameReset        = "ConnectionReset"
-	nameClosed       = "ConnectionClosed"
-	nameTruncated    = "AnswerTruncated"
-	nameMalformed    = "MalformedAnswer"
-	nameRefused      = "ConnectionRefused"
-	nameHandshake    = "TLSHandshakeFailed"
-	nameConnect      = "ConnectFailed"
-	nameConnection   = "ConnectionFailed"
-	nameNoConnection = "NoConnectionInTime"
-	nameInterrupted  = "Interrupted"
-	nameCap          = "RequestCap"
+	nameTimeout       = "Timeout"
+	nameReset         = "ConnectionReset"
+	nameClosed        = "ConnectionClosed"
+	nameTruncated     = "AnswerTruncated"
+	nameMalformed     = "MalformedAnswer"
+	nameRefused       = "ConnectionRefused"
+	nameHandshake     = "TLSHandshakeFailed"
+	nameCertificate   = "CertificateRefused" // the server's is not trusted, or not for this host
+	nameNotTLS        = "NotTLS"             // something else came where a handshake was due
+	nameSlowHandshake = "TLSHandshakeTimeout"
+	nameSlowConnect   = "ConnectTimeout"
+	nameConnect       = "ConnectFailed"
+	nameConnection    = "ConnectionFailed"
+	nameNoConnection  = "NoConnectionInTime"
+	nameInterrupted   = "Interrupted"
+	nameCap           = "RequestCap"
+	// nameSDKClosed is an exchange whose connection the SDK's client closed by itself: it does so where an answer begins before it
+	// has looked for the end of its own request.
+	nameSDKClosed = "ClosedBySDK"
+	nameSDK       = "SDKRefused" // the SDK would not send the call, for want of credentials for example
 )
 
 // faultOf sorts a failed exchange by what went wrong.
 func faultOf(err error) (measure.Outcome, string) {
-	var network net.Error
 	switch {
 	case errors.Is(err, errMalformed), errors.Is(err, io.ErrNoProgress):
 		return measure.Malformed, nameMalformed
 	case errors.Is(err, errTruncated):
 		return measure.ConnError, nameTruncated
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return measure.Timeout, nameTimeout
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return measure.ConnError, nameReset
 	case errors.Is(err, errClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
 		return measure.ConnError, nameClosed
-	case errors.As(err, &network) && network.Timeout():
+	case isTimeout(err):
 		return measure.Timeout, nameTimeout
 	}
 	return measure.ConnError, nameConnection
@@ -50,13 +56,45 @@ func faultOf(err error) (measure.Outcome, string) {
 // connectFault names a connection that could not be made.
 func connectFault(err error) string {
 	var handshake *handshakeError
-	switch {
-	case errors.As(err, &handshake):
+	var certificate *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	switch secured := errors.As(err, &handshake); {
+	case secured && outOfTime(err):
+		return nameSlowHandshake
+	case errors.As(err, &certificate):
+		return nameCertificate
+	case errors.As(err, &notTLS):
+		return nameNotTLS
+	case secured:
 		return nameHandshake
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nameRefused
+	case outOfTime(err):
+		return nameSlowConnect
+	}
+	if name := exhaustion(err); name != "" {
+		return name
 	}
 	return nameConnect
+}
+
+// connectOutcome sorts a connection that could not be made: for want of time, or otherwise.
+func connectOutcome(err error) measure.Outcome {
+	if outOfTime(err) {
+		return measure.Timeout
+	}
+	return measure.ConnError
+}
+
+// outOfTime reports whether the time that the run gave was over.
+func outOfTime(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isTimeout reports whether time ran out.
+func isTimeout(err error) bool {
+	var network net.Error
+	return outOfTime(err) || errors.As(err, &network) && network.Timeout()
 }
 
 // verdictOf sorts an answer. name is the exception's for what is not OK.

@@ -29,6 +29,7 @@ type loop struct {
 
 	// What a hit needs while it is sent.
 	signer  *signer
+	signers []*signer // by entry, where the workload has several callers
 	shard   *measure.Shard
 	hit     workload.Hit
 	body    []byte
@@ -177,7 +178,7 @@ func (l *loop) start(i int32, p pending, now time.Duration) {
 	case now-p.due > l.run.timeout:
 		l.record(i, measure.NeverSent, []byte(nameNoConnection))
 	case s.conn == nil:
-		l.connect(i)
+		l.connect(i, p.due+l.run.timeout-now)
 	default:
 		if p.free {
 			now = p.handed
@@ -197,7 +198,11 @@ func (l *loop) send(i int32, free time.Duration) {
 	}
 	now := time.Now()
 	l.body = r.bodies.Append(l.body[:0], &l.hit)
-	l.request = l.signer.appendRequest(l.request[:0], r.bodies.Operation(&l.hit), l.body, now)
+	signer := l.signer
+	if l.signers != nil {
+		signer = l.signers[l.hit.Entry]
+	}
+	l.request = signer.appendRequest(l.request[:0], r.bodies.Operation(&l.hit), l.body, now)
 	begun := now.Sub(r.origin)
 	s.deadline = begun + r.timeout
 	l.scan = min(l.scan, s.deadline+r.timeout/slackShare)
@@ -297,7 +302,7 @@ func (l *loop) fail(i int32, err error) {
 	l.times(s, l.now())
 	outcome, name := faultOf(err)
 	if l.run.hard.Err() != nil {
-		outcome, name = measure.ConnError, nameInterrupted
+		outcome, name = l.run.cut()
 	}
 	l.drop(i)
 	l.record(i, outcome, []byte(name))

@@ -46,8 +46,12 @@ func (p *pool) take() (pending, bool) {
 // perLoop is the rate from which a run gets one more loop, chosen: about a third of what one core can send.
 const perLoop = 25_000
 
-// loops is how many loops the run's connections can be given to: none where the system or the connections are not fit for it.
+// loops is how many loops the run's connections can be given to: none where the system or the connections are not fit for it, or
+// the plan has connections replaced, which lanes do.
 func (r *run) loops() int {
+	if r.plan.Connect.churns() {
+		return 0
+	}
 	for _, l := range r.lanes {
 		if l.conn != nil && !l.conn.wire.turn.possible() {
 			return 0
@@ -107,9 +111,10 @@ func newLoop(r *run, p *pool, i, n int) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
+	t := &r.plan.Target
 	l := &loop{run: r, pool: p, poller: poller, pacer: newShare(r.plan.Schedule, i, n), scan: time.Hour, late: newLateness(),
-		signer: newSigner(r.plan.Target.Credentials, r.plan.Target.Region, r.destination.host),
-		shard:  r.plan.Recorder.NewShard(), body: make([]byte, 0, 8<<10), request: make([]byte, 0, 16<<10)}
+		signer: newSigner(t.Credentials, t.Region, r.destination.host), signers: t.signers(r.plan.Workload, r.destination.host),
+		shard: r.plan.Recorder.NewShard(), body: make([]byte, 0, 8<<10), request: make([]byte, 0, 16<<10)}
 	for at := i; at < len(r.lanes); at += n {
 		slot := slot{conn: r.lanes[at].conn}
 		r.lanes[at].conn = nil
@@ -146,10 +151,10 @@ func (l *loop) adopt(i int32) error {
 	return err
 }
 
-// connect opens a connection for a slot that has a hit, beside the loop.
-func (l *loop) connect(i int32) {
+// connect opens a connection for a slot that has a hit, beside the loop and within a time.
+func (l *loop) connect(i int32, within time.Duration) {
 	go func() {
-		c, err := l.run.destination.connect(l.run.hard, l.run.timeout)
+		c, err := l.run.destination.connect(l.run.hard, within)
 		l.mu.Lock()
 		l.made = append(l.made, connected{i, c, err})
 		l.poller.ring() // under the lock: the loop, which may end once it has the connection, does not have it before
@@ -188,11 +193,8 @@ func (l *loop) join(m connected) {
 	}
 	if m.err != nil {
 		s.sample.Done = l.now()
-		name := connectFault(m.err)
-		if l.run.hard.Err() != nil {
-			name = nameInterrupted
-		}
-		l.record(m.slot, measure.ConnError, []byte(name))
+		outcome, name := l.run.connectFailure(m.err)
+		l.record(m.slot, outcome, []byte(name))
 		return
 	}
 	l.run.reconnects.Add(1)

@@ -18,6 +18,9 @@ func (nativeEngine) Run(ctx context.Context, p *Plan) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if l, ok := p.Schedule.(ClosedLoop); ok {
+		return r.closed("native", l), nil
+	}
 	return r.native(), nil
 }
 

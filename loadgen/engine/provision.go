@@ -36,6 +36,9 @@ type artifact struct{ value, payload string }
 // pendingDays is the shortest waiting period of a key deletion (ScheduleKeyDeletion, AWS KMS API reference).
 const pendingDays = 7
 
+// cleanupTimeout bounds the deletion of the keys that Provision made before it failed: the server may be what failed.
+const cleanupTimeout = 10 * time.Second
+
 // attempts bounds how often a request of Provision is tried while the service throttles it.
 const attempts = 10
 
@@ -114,7 +117,7 @@ func provision(ctx context.Context, c *Client, w *workload.Workload, o Provision
 	}
 	if err != nil {
 		// The caller's context may have ended; what was created must go all the same.
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 		defer cancel()
 		return nil, errors.Join(err, p.Release(cleanup))
 	}
@@ -167,6 +170,9 @@ func (p *Provisioned) createKey(ctx context.Context, g *workload.KeyGroup, group
 	if err != nil {
 		return fmt.Errorf("encoding CreateKey: %w", err)
 	}
+	// A key whose answer is not awaited exists all the same, and nobody would know its ID to delete it.
+	ctx, cancel := lingering(ctx, grace)
+	defer cancel()
 	var out struct{ KeyMetadata struct{ KeyId, Arn string } }
 	if err := p.request(ctx, "CreateKey", body, &out); err != nil {
 		return err
@@ -292,6 +298,16 @@ func (p *Provisioned) granted(ctx context.Context, operation string, body []byte
 			return fmt.Errorf("%s: %w", operation, ErrRequestCap)
 		}
 	}
+}
+
+// lingering is a context that ends a while after its parent.
+func lingering(parent context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() {
+		timer := time.AfterFunc(while, cancel)
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	})
+	return ctx, func() { stop(); cancel() }
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -17,7 +17,7 @@ const grace = time.Second
 // lead is the time between the start of a run's goroutines and its origin, so that the first hit does not come late.
 const lead = 2 * time.Millisecond
 
-// run is what the two engines share while a plan is executed.
+// run is what the engines share while a plan is executed.
 type run struct {
 	plan        *Plan
 	destination *destination
@@ -43,6 +43,8 @@ type run struct {
 	reconnects atomic.Uint64
 	capped     atomic.Uint64
 	connected  int
+	opening    Handshakes
+	overtime   atomic.Bool // hits were cut off because the run had to end
 }
 
 // prepare checks a plan and opens its connections. The caller must call finish if it returns no error.
@@ -58,28 +60,50 @@ func prepare(ctx context.Context, p *Plan) (*run, error) {
 }
 
 func prepareAt(ctx context.Context, p *Plan, d *destination) (*run, error) {
-	r := &run{
-		plan: p, destination: d, timeout: p.timeout(), newClock: newClock, budget: p.Keys.budget,
-		sequence: p.Workload.Sequence(p.Seed), bodies: p.Workload.Bodies(p.Keys), soft: ctx,
+	r := newRun(ctx, p, d)
+	lanes := p.connections()
+	if l, ok := p.Schedule.(ClosedLoop); ok {
+		lanes = l.Clients
 	}
-	r.hard, r.cancelHard = context.WithCancel(context.WithoutCancel(ctx))
-	for range p.connections() {
-		r.lanes = append(r.lanes, newLane(r))
+	for i := range lanes {
+		r.lanes = append(r.lanes, newLane(r, i))
 	}
 	if err := r.connectAll(); err != nil {
 		r.cancelHard()
 		r.closeAll()
 		return nil, err
 	}
-	r.restore = oneThreadPerCPU()
-	r.cpu = processCPU()
-	r.origin = time.Now().Add(lead)
+	r.begin()
 	return r, nil
 }
 
-// connectAll opens the connections, a few at a time. It fails only where none can be opened: the others are tried again when they
-// get a hit.
+// newRun makes a run without connections.
+func newRun(ctx context.Context, p *Plan, d *destination) *run {
+	d.tls, d.meter = p.Connect.configure(d.tls, p.connections()), newHandshakeMeter()
+	r := &run{
+		plan: p, destination: d, timeout: p.timeout(), newClock: newClock, budget: p.Keys.budget,
+		sequence: p.Workload.Sequence(p.Seed), bodies: p.Workload.Bodies(p.Keys), soft: ctx,
+	}
+	r.hard, r.cancelHard = context.WithCancel(context.WithoutCancel(ctx))
+	return r
+}
+
+// begin sets the origin; what went before it is none of the run's measurement.
+func (r *run) begin() {
+	r.opening = r.destination.meter.split()
+	r.restore = oneThreadPerCPU()
+	r.cpu = processCPU()
+	r.origin = time.Now().Add(lead)
+}
+
+// connectAll opens the connections, a few at a time and all within the timeout, unless the plan wants them late. It fails only where
+// none can be opened: the others are tried again when they get a hit.
 func (r *run) connectAll() error {
+	if r.plan.Connect.late() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.soft, r.timeout)
+	defer cancel()
 	const atATime = 16
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -89,7 +113,7 @@ func (r *run) connectAll() error {
 		wg.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			c, err := r.destination.connect(r.soft, r.timeout)
+			c, err := r.destination.connect(ctx, r.timeout)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -98,6 +122,7 @@ func (r *run) connectAll() error {
 			}
 			c.watch(r.hard)
 			l.conn = c
+			l.age.renew(&r.plan.Connect, r.plan.Seed, 0)
 			r.connected++
 		})
 	}
@@ -115,10 +140,15 @@ func (r *run) closeAll() {
 	}
 }
 
-// supervise starts what runs beside the hits: progress, and the grace after an interruption. The returned function ends both.
+// supervise starts what runs beside the hits: progress, the grace after an interruption, and the end of a run whose last answers
+// do not come. The returned function ends all.
 func (r *run) supervise() (stop func()) {
 	over := make(chan struct{})
 	var wg sync.WaitGroup
+	end := time.AfterFunc(r.plan.Schedule.Duration()+r.timeout+grace-r.now(), func() {
+		r.overtime.Store(true)
+		r.cancelHard()
+	})
 	wg.Go(func() {
 		select {
 		case <-over:
@@ -150,7 +180,16 @@ func (r *run) supervise() (stop func()) {
 			}
 		}
 	})
-	return func() { close(over); wg.Wait() }
+	return func() { end.Stop(); close(over); wg.Wait() }
+}
+
+// cut says what became of a hit whose connection the run itself ended. It is known where hard has ended: either the run was
+// interrupted, or the hit had been due for longer than the timeout and the grace when the run had to end.
+func (r *run) cut() (measure.Outcome, string) {
+	if r.soft.Err() == nil && r.overtime.Load() {
+		return measure.Timeout, nameTimeout
+	}
+	return measure.ConnError, nameInterrupted
 }
 
 func (r *run) now() time.Duration { return time.Since(r.origin) }
@@ -166,6 +205,7 @@ func (r *run) finish(engine string, interrupted bool) Report {
 		Engine: engine, Start: r.origin, Elapsed: elapsed, ClientCPU: cpu, Interrupted: interrupted,
 		Due: r.due.Load(), Sent: r.sent.Load(), Done: r.recorded.Load(),
 		Connections: r.connected, Reconnects: r.reconnects.Load(), Capped: r.capped.Load(),
+		Opening: r.opening, Handshakes: r.destination.meter.split(),
 	}
 }
 
@@ -173,7 +213,9 @@ func (r *run) finish(engine string, interrupted bool) Report {
 type lane struct {
 	run     *run
 	conn    *conn // nil: to be opened
+	age     age
 	signer  *signer
+	signers []*signer      // by entry, where the workload has several callers
 	shard   *measure.Shard // made on first use
 	body    []byte
 	request []byte
@@ -182,11 +224,12 @@ type lane struct {
 	hit     workload.Hit
 }
 
-func newLane(r *run) *lane {
+func newLane(r *run, index int) *lane {
+	t := &r.plan.Target
 	return &lane{
-		run:    r,
-		signer: newSigner(r.plan.Target.Credentials, r.plan.Target.Region, r.destination.host),
-		body:   make([]byte, 0, 8<<10), request: make([]byte, 0, 16<<10),
+		run: r, age: age{lane: uint64(index)},
+		signer: newSigner(t.Credentials, t.Region, r.destination.host), signers: t.signers(r.plan.Workload, r.destination.host),
+		body: make([]byte, 0, 8<<10), request: make([]byte, 0, 16<<10),
 	}
 }
 
@@ -226,18 +269,27 @@ func (l *lane) try(p pending) (measure.Outcome, []byte) {
 	if now-p.due > r.timeout {
 		return measure.NeverSent, []byte(nameNoConnection)
 	}
+	if r.plan.Connect.churns() {
+		l.retire(now)
+	}
 	if p.free && l.conn != nil {
 		now = p.handed
 	}
 	if l.conn == nil {
-		if err := l.reconnect(); err != nil {
+		begun := now
+		if r.plan.Connect.HandshakeOnly && !r.budget.take(1) {
+			r.capped.Add(1)
+			return measure.NeverSent, []byte(nameCap)
+		}
+		if err := l.reconnect(p.due + r.timeout - now); err != nil {
 			s.Done = r.now()
-			if r.hard.Err() != nil {
-				return measure.ConnError, []byte(nameInterrupted)
-			}
-			return measure.ConnError, []byte(connectFault(err))
+			outcome, name := r.connectFailure(err)
+			return outcome, []byte(name)
 		}
 		now = r.now()
+		if r.plan.Connect.HandshakeOnly {
+			return l.handshaken(begun, now)
+		}
 	}
 	s.ConnFree = now
 	if !r.budget.take(1) {
@@ -245,7 +297,11 @@ func (l *lane) try(p pending) (measure.Outcome, []byte) {
 		return measure.NeverSent, []byte(nameCap)
 	}
 	l.body = r.bodies.Append(l.body[:0], &l.hit)
-	l.request = l.signer.appendRequest(l.request[:0], r.bodies.Operation(&l.hit), l.body, time.Now())
+	signer := l.signer
+	if l.signers != nil {
+		signer = l.signers[l.hit.Entry]
+	}
+	l.request = signer.appendRequest(l.request[:0], r.bodies.Operation(&l.hit), l.body, time.Now())
 	return l.exchange()
 }
 
@@ -262,17 +318,18 @@ func (l *lane) exchange() (measure.Outcome, []byte) {
 	if c.firstByte != measure.Never {
 		s.FirstByte = since + c.firstByte
 	}
+	l.age.requests++
 	if err != nil {
 		l.drop()
-		if r.hard.Err() != nil {
-			return measure.ConnError, []byte(nameInterrupted)
-		}
 		outcome, name := faultOf(err)
+		if r.hard.Err() != nil {
+			outcome, name = r.cut()
+		}
 		return outcome, []byte(name)
 	}
 	s.Status = uint16(l.answer.status)
 	outcome, name := verdictOf(&l.answer)
-	if l.answer.closes {
+	if l.answer.closes || r.plan.Connect.Requests > 0 && l.age.requests >= r.plan.Connect.Requests {
 		l.drop()
 	}
 	return outcome, name
@@ -288,15 +345,4 @@ func (r *run) unsent(shard *measure.Shard, p pending, name string) {
 		ConnFree: measure.Never, FirstWrite: measure.Never, FirstByte: measure.Never, Done: measure.Never,
 		Outcome: measure.NeverSent, ErrorName: r.plan.Recorder.Intern([]byte(name)),
 	})
-}
-
-func (l *lane) reconnect() error {
-	c, err := l.run.destination.connect(l.run.hard, l.run.timeout)
-	if err != nil {
-		return err
-	}
-	c.watch(l.run.hard)
-	l.conn = c
-	l.run.reconnects.Add(1)
-	return nil
 }

@@ -19,6 +19,7 @@ type destination struct {
 	addresses []netip.AddrPort
 	tls       *tls.Config // nil: plaintext
 	preferred atomic.Int32
+	meter     *handshakeMeter // nil: nobody counts
 	// dial opens a TCP connection; tests replace it.
 	dial func(ctx context.Context, address netip.AddrPort) (net.Conn, error)
 }
@@ -82,28 +83,46 @@ func dialTCP(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", address.String())
 }
 
-// connect opens a connection ready for requests. The addresses are tried in turn, beginning with the last good one.
+// connect opens a connection ready for requests.
 func (d *destination) connect(ctx context.Context, timeout time.Duration) (*conn, error) {
+	var c *conn
+	err := d.open(ctx, timeout, func(ctx context.Context, raw net.Conn) (stream net.Conn, err error) {
+		if c, err = newConn(raw, d.secure(ctx)); err != nil {
+			return nil, err
+		}
+		return c.stream, nil
+	})
+	return c, err
+}
+
+// open dials and has the stream made over the connection, which it closes if that fails. The addresses are tried in turn, beginning
+// with the last good one.
+func (d *destination) open(ctx context.Context, timeout time.Duration, secure func(context.Context, net.Conn) (net.Conn, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var failure error
 	first := int(d.preferred.Load())
 	for i := range d.addresses {
 		at := (first + i) % len(d.addresses)
+		begun := time.Now()
 		raw, err := d.dial(ctx, d.addresses[at])
 		if err != nil {
 			failure = err
 			continue
 		}
+		dialled := time.Now()
 		d.preferred.Store(int32(at))
-		c, err := newConn(raw, d.secure(ctx))
+		stream, err := secure(ctx, raw)
 		if err != nil {
 			raw.Close()
-			return nil, &handshakeError{err}
+			d.meter.failed()
+			return &handshakeError{err}
 		}
-		return c, nil
+		d.meter.made(dialled.Sub(begun), time.Since(dialled), stream)
+		return nil
 	}
-	return nil, failure
+	d.meter.failed()
+	return failure
 }
 
 // secure makes TLS streams; nil in plaintext.

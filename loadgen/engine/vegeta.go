@@ -27,6 +27,9 @@ func (vegetaEngine) Name() string { return "vegeta" }
 
 // Run is described at Engine.
 func (vegetaEngine) Run(ctx context.Context, p *Plan) (Report, error) {
+	if _, ok := p.Schedule.(ClosedLoop); ok {
+		return Report{}, ErrOpenOnly
+	}
 	r, err := prepare(ctx, p)
 	if err != nil {
 		return Report{}, err
