@@ -43,6 +43,8 @@ type Options struct {
 	Quotas    *quota.Resources                 // nil: quota.Default
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
 
+	StoreMetrics func(w io.Writer) // writes the store's metrics in Prometheus text, beside the server's; nil: none
+
 	KeyPool     map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
 	Attestation *attestation.Verifier // of Recipient's documents; nil: all are refused
 	KeyStores   keystore.Backend      // what lies behind custom key stores; nil: nothing can be reached
@@ -52,25 +54,26 @@ type Options struct {
 
 // Server is a KMS endpoint: the chain, and the background work of its parts.
 type Server struct {
-	ctx        context.Context // of every request; ends with Close
-	cancel     context.CancelFunc
-	store      store.Store
-	module     hsm.Module
-	directory  *identity.Directory
-	regions    *Regions
-	keys       *keyring.Keyring
-	operations *operation.Service
-	testClock  *testclock.Clock
-	worker     *lifecycle.Worker
-	pool       *lifecycle.Pool
-	verifier   *sigv4.Verifier
-	frontend   *frontend.Server
-	plaintext  *frontend.Server
-	metrics    *audit.Metrics
-	exchanges  *exchanges
-	logf       func(string, ...any)
-	faults     *fault.Rules
-	clock      func() time.Time
+	ctx          context.Context // of every request; ends with Close
+	cancel       context.CancelFunc
+	store        store.Store
+	module       hsm.Module
+	directory    *identity.Directory
+	regions      *Regions
+	keys         *keyring.Keyring
+	operations   *operation.Service
+	testClock    *testclock.Clock
+	worker       *lifecycle.Worker
+	pool         *lifecycle.Pool
+	verifier     *sigv4.Verifier
+	frontend     *frontend.Server
+	plaintext    *frontend.Server
+	metrics      *audit.Metrics
+	exchanges    *exchanges
+	logf         func(string, ...any)
+	storeMetrics func(io.Writer)
+	faults       *fault.Rules
+	clock        func() time.Time
 
 	started  time.Time
 	draining atomic.Bool
@@ -92,7 +95,7 @@ const bytesPerKey = 1 << 10
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, module: o.Module, directory: o.Directory, regions: o.Regions, logf: o.Logf,
-		started: time.Now(), stop: make(chan struct{}), faults: fault.New(ModeledError),
+		storeMetrics: o.StoreMetrics, started: time.Now(), stop: make(chan struct{}), faults: fault.New(ModeledError),
 	}
 	for i, r := range o.Faults {
 		if _, err := s.faults.Add(r); err != nil {
@@ -318,11 +321,10 @@ func (s *Server) Health(ctx context.Context) error {
 // WriteMetrics implements admin.Subject.
 func (s *Server) WriteMetrics(w io.Writer) {
 	s.metrics.WritePrometheus(w)
-	if status, err := s.module.Status(s.ctx); err == nil {
-		fmt.Fprintf(w, "# TYPE trent_hsm_workers gauge\ntrent_hsm_workers %d\n", status.Workers)
-		fmt.Fprintf(w, "# TYPE trent_hsm_workers_busy gauge\ntrent_hsm_workers_busy %d\n", status.Busy)
-		fmt.Fprintf(w, "# TYPE trent_hsm_parked_total counter\ntrent_hsm_parked_total %d\n", status.Parked)
-		fmt.Fprintf(w, "# TYPE trent_hsm_domain_version gauge\ntrent_hsm_domain_version %d\n", status.DomainVersion)
+	s.writeModuleMetrics(w)
+	s.writeKeyringMetrics(w)
+	if s.storeMetrics != nil {
+		s.storeMetrics(w)
 	}
 	s.writePoolMetrics(w)
 	s.writeFrontendMetrics(w)

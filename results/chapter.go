@@ -11,6 +11,7 @@ type chapter struct {
 	Lede     string // replaces the sentence below it; "" leaves it
 	Tiles    []tile // before the report's own; on the page only
 	Sections []section
+	Late     []section // shown after the report's own tables: what explains rather than answers
 }
 
 // section is a table and charts under a title.
@@ -43,8 +44,8 @@ func (s section) Body() [][]string {
 // chapters are those that the record has.
 func chapters(r *Record) []chapter {
 	var out []chapter
-	for _, of := range []func(*Record) (chapter, bool){quotaChapter, comparisonChapter, soakChapter, replayChapter, planChapter, agentsChapter,
-		attributionChapter, closedLoopChapter, connectionsChapter, sdkChapter} {
+	for _, of := range []func(*Record) (chapter, bool){capacityChapter, quotaChapter, comparisonChapter, soakChapter, replayChapter, planChapter, agentsChapter,
+		attributionChapter, closedLoopChapter, connectionsChapter, sdkChapter, processChapter, metricsChapter} {
 		if c, ok := of(r); ok {
 			out = append(out, c)
 		}
@@ -67,16 +68,30 @@ func renderChapters(out io.Writer, all []chapter) {
 		if c.Lede != "" {
 			fmt.Fprintf(out, "%s\n\n", c.Lede)
 		}
-		for _, s := range c.Sections {
-			if s.Title != "" {
-				fmt.Fprintln(out, s.Title)
-			}
-			if s.Text != "" {
-				fmt.Fprintln(out, s.Text)
-			}
-			if len(s.Rows) > 1 {
-				table(out, s.Rows, s.Align)
-			}
+		renderSections(out, c.Sections)
+	}
+}
+
+func renderSections(out io.Writer, all []section) {
+	for _, s := range all {
+		if s.Title != "" {
+			fmt.Fprintln(out, s.Title)
+		}
+		if s.Text != "" {
+			fmt.Fprintln(out, s.Text)
+		}
+		if len(s.Rows) > 1 {
+			table(out, s.Rows, s.Align)
+		} else if s.Text != "" {
+			fmt.Fprintln(out)
 		}
 	}
+}
+
+// late are the sections of all chapters that come after the report's own tables.
+func late(all []chapter) (sections []section) {
+	for _, c := range all {
+		sections = append(sections, c.Late...)
+	}
+	return sections
 }

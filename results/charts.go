@@ -224,7 +224,7 @@ func throughputFigure(r *Record) (figure, bool) {
 }
 
 func timeAxis(end float64, c canvas) axis {
-	a := linearAxis(end, c.ticks, "seconds since the first hit", func(v float64) string { return fmt.Sprintf("%g", v) })
+	a := linearAxis(end, c.ticks, "seconds since the first hit", func(v float64) string { return fmt.Sprintf("%g", math.Round(v*1e6)/1e6) })
 	a.high = end
 	for len(a.ticks) > 1 && a.ticks[len(a.ticks)-1].value > end {
 		a.ticks = a.ticks[:len(a.ticks)-1]
@@ -338,7 +338,7 @@ func capacityFigure(r *Record) (figure, bool) {
 	}
 	low, high, top := math.Inf(1), limit, 0.0
 	for _, s := range r.Capacity.Steps {
-		for _, l := range []Latency{s.P50, s.P99} {
+		for _, l := range []Latency{s.P50, s.P99, valueOr(s.P99High, s.P99)} {
 			if l > 0 && l != Never {
 				low, high = min(low, float64(l)), max(high, float64(l))
 			}
@@ -347,7 +347,7 @@ func capacityFigure(r *Record) (figure, bool) {
 	}
 	fig := figure{
 		Title:   "Rate against latency",
-		Caption: "Each step of the search. A filled dot passed, a cross failed, a ring did not count or was not judged. Marks at the upper edge had no good answer. The shaded bracket lies between the highest rate that passed and the lowest that failed.",
+		Caption: "Each step of the search. A filled dot passed, a cross failed, a ring did not count or was not judged. Marks at the upper edge had no good answer. Bars are 95 % intervals of p99, where a step was long enough for one. The lines join the steps that count, by rate. The shaded bracket lies between the highest rate that passed and the lowest that failed.",
 		Legend:  []legend{{"s1 dot", "p99"}, {"s0 dot", "p50"}},
 	}
 	if limit > 0 {
@@ -361,6 +361,7 @@ func capacityFigure(r *Record) (figure, bool) {
 		if limit > 0 {
 			p.rule(limit, "p99 limit "+formatDuration(time.Duration(limit)))
 		}
+		drawCurve(p, r.Capacity.Steps)
 		for _, s := range r.Capacity.Steps {
 			hint := fmt.Sprintf("%s at %s/s: p50 %s, p99 %s, %s", s.Purpose, formatRate(s.Rate), s.P50, s.P99, s.Outcome)
 			p.mark("s0", s.Outcome, point{s.Rate, edge(s.P50, p.y.high)}, hint)
@@ -369,6 +370,14 @@ func capacityFigure(r *Record) (figure, bool) {
 		return p.finish()
 	})
 	return fig, true
+}
+
+// valueOr is what a pointer points to, else the other value.
+func valueOr(l *Latency, other Latency) Latency {
+	if l == nil {
+		return other
+	}
+	return *l
 }
 
 // edge draws what was never answered at the upper edge.

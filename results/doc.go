@@ -12,7 +12,7 @@
 // _rate). A latency is a number of nanoseconds or the text "never", which ranks above every number.
 //
 //	schema            1
-//	kind              "attack" or "capacity"
+//	kind              "attack", "capacity" or "compare"
 //	tool              the program and its version
 //	command           the command line that repeats the run, as a list of arguments
 //	started           RFC 3339 time of the first hit due; elapsed_ns until the last answer
@@ -28,15 +28,21 @@
 //	                  service time, errors by exception name, and the histograms (HDR V2, compressed, base64)
 //	lags              pacer, wait, send, client: how late hits left, by cause
 //	series            one entry a block (1 s): hits due, outcomes, percentiles with enough hits beyond them, maximum
-//	machine           one entry a sample: busy and stolen share of each CPU, CPU time, pressure
+//	machine           one entry a sample: busy and stolen share of each CPU; of client and server (process trees) CPU
+//	                  time, waits for a CPU, context switches, memory; collections and clock steps of the client;
+//	                  pressure of the machine and of the client's control group
+//	server_metrics    what the server said of itself: at_ns of each scrape, and by series its values (counters as
+//	                  rates, null where missing), mean and max over the judged window
 //	cost              CPU time a request, of client and server
 //	gates             what might void the run: figure, limit, whether it did, what to do
 //	verdicts          each limit: value, interval, outcome, reason, needed_ns
 //	outcome           pass, fail, void, inconclusive …; exit_code is the process's
-//	capacity          kind capacity only: steps, bracket, sustained_rate, label, ceiling_rate, overload
+//	capacity          kind capacity only: steps, bracket, sustained_rate, label, ceiling_rate, overload; bound (what
+//	                  limits, with its counters); where asked for noise, trials, sensitivity, headroom, scalability
 //	engine.sdk        engine sdk only: attempts, throttled attempts, retried calls, backoff_ns, latency of attempts
 //	closed_loop       clients, think_ns … of a run without a schedule: "due" in the record then means "sent"
 //	connections       how connections were made and replaced; opening and during: handshakes made, failed, resumed, times of
 //	                  dial and TLS, kinds; handshake_rate; cold_start: first_answer_ns, all_served_ns
+//	comparison        kind compare only: both subjects, rounds, effects, probes, pairs left out (see ComparisonResult)
 //	notes             sentences for the reader
 package results

@@ -109,6 +109,18 @@ func tiles(r *Record) []tile {
 		if c.Ceiling > 0 {
 			out = append(out, tile{"Estimated ceiling", formatRate(c.Ceiling) + "/s", "server CPUs ÷ CPU a request"})
 		}
+		if c.Bound != nil {
+			out = append(out, tile{"Limited by", c.Bound.Name, "by the counters below"})
+		}
+		if o := c.Overload; o != nil {
+			out = append(out, tile{"Goodput at 1.5 ×", formatRate(o.Goodput) + "/s", "of " + formatRate(o.Rate) + "/s due"})
+		}
+	} else if c != nil && c.Label != CostOnly {
+		// The figures of the record are those of the calibrating run, which answer nothing.
+		if c.HighestPass > 0 {
+			out = append(out, tile{"Highest pass", formatRate(c.HighestPass) + "/s", "of a short step, not confirmed"})
+		}
+		return out
 	} else if r.Total.Due > 0 {
 		note := "of " + formatRate(r.Total.DuePerSec) + "/s due"
 		if c := r.ClosedLoop; c != nil {

@@ -45,7 +45,10 @@ type Record struct {
 	Series     []Second    `json:"series,omitempty"`
 	Heat       *Heat       `json:"heat,omitempty"`
 	Machine    []Sample    `json:"machine,omitempty"`
-	Cost       Cost        `json:"cost"`
+
+	ServerMetrics *ServerMetrics `json:"server_metrics,omitempty"` // where the server offers them
+
+	Cost Cost `json:"cost"`
 
 	Gates    []Gate    `json:"gates"`
 	Verdicts []Verdict `json:"verdicts"`
@@ -209,6 +212,14 @@ type Sample struct {
 	ClientCPU time.Duration `json:"client_cpu_ns"`
 	ServerCPU time.Duration `json:"server_cpu_ns,omitempty"`
 	Pressure  float64       `json:"cpu_pressure"` // share of the interval in which some task waited for a CPU
+
+	Client    Process       `json:"client"`
+	Server    *Process      `json:"server,omitempty"`    // where its process tree is visible
+	GCCycles  uint64        `json:"gc_cycles,omitempty"` // of the client
+	GCPause   time.Duration `json:"gc_pause_ns,omitempty"`
+	ClockStep time.Duration `json:"clock_step_ns,omitempty"` // of the wall clock against the monotonic one
+	System    Pressure      `json:"pressure"`
+	Own       *Pressure     `json:"own_pressure,omitempty"` // of the client's control group
 }
 
 // Cost is CPU time a request; nil where it could not be read.
@@ -266,6 +277,13 @@ type CapacityResult struct {
 	Resolution  float64   `json:"resolution"`                 // relative width at which the search stops
 	Steps       []Step    `json:"steps"`
 	Overload    *Overload `json:"overload,omitempty"`
+
+	Bound       *Bound        `json:"bound,omitempty"`
+	Noise       *Noise        `json:"noise,omitempty"`
+	Trials      *Trials       `json:"trials,omitempty"`
+	Sensitivity []Sensitivity `json:"sensitivity,omitempty"`
+	Headroom    *Headroom     `json:"headroom,omitempty"`
+	Scalability *Scalability  `json:"scalability,omitempty"`
 }
 
 // Purposes of a step.
@@ -287,6 +305,8 @@ type Step struct {
 	Judged     time.Duration `json:"judged_ns"`
 	P50        Latency       `json:"p50_ns"`
 	P99        Latency       `json:"p99_ns"`
+	P99Low     *Latency      `json:"p99_low_ns,omitempty"` // its 95 % interval; nil where the step is too short for one
+	P99High    *Latency      `json:"p99_high_ns,omitempty"`
 	Outcome    string        `json:"outcome"`
 	Thirds     []string      `json:"thirds,omitempty"`
 	ClientLag  time.Duration `json:"client_lag_p99_ns"`
@@ -303,5 +323,8 @@ type Overload struct {
 	Goodput   float64       `json:"goodput_rate"` // good answers within the SLO's latency limit, of those due under overload
 	Answered  float64       `json:"answered_rate"`
 	Recovered bool          `json:"recovered"`
-	Recovery  time.Duration `json:"recovery_ns"` // until latency was within the limit again at half the rate
+	After     float64       `json:"recovery_goodput_rate"` // good answers in time back at half the rate
+	Half      float64       `json:"recovery_rate"`         // that rate
+	Note      string        `json:"note,omitempty"`        // what disturbed it
+	Recovery  time.Duration `json:"recovery_ns"`           // until latency was within the limit again at half the rate
 }

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	for _, r := range []*results.Record{attackRecord(t), capacityRecord(t)} {
+	for _, r := range []*results.Record{attackRecord(t), capacityRecord(t), comparisonRecord(t)} {
 		var out bytes.Buffer
 		if err := results.Write(&out, r); err != nil {
 			t.Fatal(err)
@@ -46,6 +46,7 @@ func TestReadRefusals(t *testing.T) {
 		{`{"schema": 99, "kind": 5}`, "it has schema 99"},
 		{`{"schema": 1, "kind": "dance"}`, `unknown kind "dance"`},
 		{`{"schema": 1, "kind": "capacity"}`, "without its result"},
+		{`{"schema": 1, "kind": "compare"}`, "without its result"},
 		{`{"schema": 1, "kind": "attack", "series": [{"at_ns": 0}]}`, "no width"},
 		{`{"schema": 1, "kind": "attack", "total": {"latency": [{"q": 1.5, "value_ns": 1}]}}`, "percentile 1.5"},
 		{`{"schema": 1, "kind": "attack", "total": {"latency": [{"q": 0.5, "value_ns": -1}]}}`, "negative"},
@@ -65,9 +66,9 @@ func TestReadRefusals(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, r := range []*results.Record{attackRecord(f), capacityRecord(f)} {
-		r.Operations = r.Operations[:1]
-		r.Series, r.Machine = r.Series[:3], r.Machine[:3]
+	for _, r := range []*results.Record{attackRecord(f), capacityRecord(f), comparisonRecord(f)} {
+		r.Operations = r.Operations[:min(1, len(r.Operations))]
+		r.Series, r.Machine = r.Series[:min(3, len(r.Series))], r.Machine[:min(3, len(r.Machine))]
 		var out bytes.Buffer
 		if err := results.Write(&out, r); err != nil {
 			f.Fatal(err)
@@ -108,7 +109,7 @@ func TestLatencyJSON(t *testing.T) {
 
 func TestTerminalGolden(t *testing.T) {
 	t.Parallel()
-	for _, r := range []*results.Record{attackRecord(t), capacityRecord(t)} {
+	for _, r := range []*results.Record{attackRecord(t), capacityRecord(t), comparisonRecord(t)} {
 		var out bytes.Buffer
 		if err := results.RenderTerminal(&out, r); err != nil {
 			t.Fatal(err)
@@ -132,9 +133,13 @@ func TestTerminalGolden(t *testing.T) {
 // The page must work from a mail attachment, years later: nothing fetched, nothing run.
 func TestHTMLIsSelfContained(t *testing.T) {
 	t.Parallel()
-	for _, r := range []*results.Record{attackRecord(t), capacityRecord(t)} {
+	for _, r := range []*results.Record{attackRecord(t), capacityRecord(t), comparisonRecord(t)} {
 		r.Workload.Name = `<script>alert("mixed")</script>`
-		r.Operations[0].Name = `<img src=x>`
+		if r.Comparison != nil {
+			r.Comparison.Effects[0].Operation, r.Comparison.A.Name = `<img src=x>`, `<img src=y>`
+		} else {
+			r.Operations[0].Name = `<img src=x>`
+		}
 		var out bytes.Buffer
 		if err := results.RenderHTML(&out, r); err != nil {
 			t.Fatal(err)
@@ -152,7 +157,7 @@ func TestHTMLIsSelfContained(t *testing.T) {
 			}
 		}
 		charts := regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(page, -1)
-		if len(charts) < 8 {
+		if len(charts) < 8 && r.Kind != results.Compare || len(charts) < 6 {
 			t.Errorf("%s: %d charts, want four or more in two sizes", r.Kind, len(charts))
 		}
 		for _, chart := range charts {
@@ -176,7 +181,7 @@ func TestHeadline(t *testing.T) {
 	}{
 		{func(*results.CapacityResult) {}, "20,100 requests/s sustained (server-bound)"},
 		{func(c *results.CapacityResult) { c.Label = results.ClientBound }, "At least 20,100 requests/s (client-bound), estimated ceiling 22,400/s"},
-		{func(c *results.CapacityResult) { c.Label, c.Ceiling = results.NotReached, 0 }, "At least 20,100 requests/s (not reached)"},
+		{func(c *results.CapacityResult) { c.Label, c.Ceiling = results.NotReached, 0 }, "At least 20,100 requests/s (client-bound: the highest rate allowed passed)"},
 		{func(c *results.CapacityResult) { c.Sustained = 0 }, "No rate was confirmed within the SLO"},
 		{func(c *results.CapacityResult) { c.Label = results.CostOnly }, "CPU a request only: fewer than two usable CPUs"},
 	} {

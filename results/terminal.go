@@ -30,6 +30,10 @@ func RenderTerminal(w io.Writer, r *Record) error {
 	renderVerdicts(out, r)
 	renderGates(out, r)
 	renderCost(out, r)
+	if after := late(added); len(after) > 0 {
+		fmt.Fprintln(out)
+		renderSections(out, after)
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(out, "Note: %s\n", note)
 	}
@@ -72,12 +76,23 @@ func (r *Record) Headline() string {
 	case c.Label == ServerBound:
 		return fmt.Sprintf("%s requests/s sustained (server-bound)", formatRate(c.Sustained))
 	default:
-		text := fmt.Sprintf("At least %s requests/s (%s)", formatRate(c.Sustained), c.Label)
+		text := fmt.Sprintf("At least %s requests/s (%s)", formatRate(c.Sustained), boundText(c.Label))
 		if c.Ceiling > 0 {
 			text += fmt.Sprintf(", estimated ceiling %s/s", formatRate(c.Ceiling))
 		}
 		return text
 	}
+}
+
+// boundText is what a lower bound is bounded by. Whatever is not shown to be the server's doing counts as the client's.
+func boundText(label string) string {
+	switch label {
+	case NotReached:
+		return "client-bound: the highest rate allowed passed"
+	case Unattributed:
+		return "client-bound: the server's CPUs are not visible"
+	}
+	return label
 }
 
 // Text describes an overload step in a sentence.
@@ -89,8 +104,16 @@ func (o *Overload) Text() string {
 			recovery = "recovered at once"
 		}
 	}
-	return fmt.Sprintf("at %s/s it answered %s/s, %s/s of them in time; back at half the rate it %s.",
-		formatRate(o.Rate), formatRate(o.Answered), formatRate(o.Goodput), recovery)
+	back := ""
+	if o.Half > 0 {
+		back = fmt.Sprintf(", with %s of %s/s answered in time", formatRate(o.After), formatRate(o.Half))
+	}
+	text := fmt.Sprintf("at %s/s it answered %s/s, %s/s of them in time; back at half the sustained rate it %s%s.",
+		formatRate(o.Rate), formatRate(o.Answered), formatRate(o.Goodput), recovery, back)
+	if o.Note != "" {
+		text += " It is no more than a hint: " + o.Note + "."
+	}
+	return text
 }
 
 func renderOperations(out io.Writer, r *Record) {

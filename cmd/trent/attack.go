@@ -41,7 +41,7 @@ handshake in mid-run belongs to the latency of the request that needs it.
 Exit codes: 0 passed, 1 could not run, 2 usage, 3 a limit was missed, 5 void (client or machine disturbed
 the run), 6 inconclusive, 130 interrupted.`,
 		Example: `  eval "$(trent env)"; trent attack --rate 500 --duration 10s
-  trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml
+  trent attack --rate 2000 --duration 30s --workload envelope --slo slo.yaml --why
   trent attack --schedule "linear:100-2000 60s" --engine native --out results/ramp
   trent attack --rate 500 --duration 10s --raw hits.csv.gz --hdr-log latency.hlog
   trent attack --workload web-shop --duration 60s --speedup 1440 --scale 0.01
@@ -117,6 +117,10 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 	if err != nil {
 		return err
 	}
+	metrics, err := f.metricsURL(e, target.URL)
+	if err != nil {
+		return err
+	}
 	raw, hdrLog, closeExports, err := x.open()
 	if err != nil {
 		return err
@@ -134,7 +138,7 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 		Target: target, Workload: w, WorkloadSource: source, Schedule: mode.times, Limits: limits, Engine: f.engine,
 		Connections: f.connections, Connect: connect, SDK: sdk, Timeout: f.timeout, Seed: f.seed, KeepKeys: f.keepKeys,
 		Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
-		Raw: raw, HdrLog: hdrLog, Exporter: exporter,
+		Metrics: metrics, Raw: raw, HdrLog: hdrLog, Exporter: exporter,
 	})
 	if closing := errors.Join(exporter.Close(), closeExports()); err == nil && closing != nil {
 		record.Notes = append(record.Notes, "An export is incomplete: "+closing.Error())

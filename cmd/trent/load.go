@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -35,6 +36,7 @@ type outputFlags struct {
 	out             string
 	junit, markdown string
 	asJSON          bool
+	why             bool // by a flag of the verbs that have one
 }
 
 func (f *outputFlags) bind(c *cobra.Command) {
@@ -55,6 +57,7 @@ type loadFlags struct {
 	timeout     time.Duration
 	seed        uint64
 	keepKeys    bool
+	metrics     string
 }
 
 func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
@@ -65,9 +68,14 @@ func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
 	flags.IntVar(&f.connections, "connections", 64, "connections to the endpoint")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, keys and payloads; the same seed repeats the same hits")
 	flags.BoolVar(&f.keepKeys, "keep-keys", false, "do not schedule the deletion of the keys that the run made")
+	flags.StringVar(&f.metrics, "metrics", "", `URL of the server's own metrics, scraped meanwhile (default: those of a local server; "none" for none)`)
+	flags.BoolVar(&f.why, "why", false, "explain the outcome in sentences: figures, and what to change")
 	f.targetFlags.bind(c)
 	f.outputFlags.bind(c)
 }
+
+// secondSignal is how long after the first a signal must come to kill.
+const secondSignal = time.Second
 
 // interruptible ends the context at the first Ctrl-C or SIGTERM, which makes a partial result; the second kills.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -75,7 +83,11 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 		ctx = context.Background()
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	// timeout(1) signals a child twice at once, itself and by its group: that is one request to end.
+	context.AfterFunc(ctx, func() {
+		time.Sleep(secondSignal)
+		stop()
+	})
 	return ctx, stop
 }
 
@@ -146,6 +158,14 @@ func loadError(ctx context.Context, err error) error {
 	return failure(err, "is the server running, and do endpoint, CA and credentials belong to it? See 'trent status' and 'trent doctor'")
 }
 
+// aside is where sentences for a reader go: beside the tables, but not into JSON.
+func (e *environment) aside(asJSON bool) io.Writer {
+	if asJSON {
+		return e.Stderr
+	}
+	return e.Stdout
+}
+
 // deliver writes the files, prints the result and turns the outcome into the exit code.
 func (f *outputFlags) deliver(e *environment, r *results.Record) error {
 	dir := f.out
@@ -168,6 +188,9 @@ func (f *outputFlags) deliver(e *environment, r *results.Record) error {
 		err = results.Write(e.Stdout, r)
 	} else {
 		err = results.RenderTerminal(e.Stdout, r)
+	}
+	if err == nil && f.why {
+		err = results.RenderWhy(e.aside(f.asJSON), r)
 	}
 	if err != nil {
 		return failure(fmt.Errorf("printing the result: %w", err), "the record is in "+record)

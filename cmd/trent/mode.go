@@ -39,8 +39,8 @@ func (m *modeFlags) bind(c *cobra.Command) {
 	flags.IntVar(&m.coldStart, "cold-start", 0, "instead of a rate: so many connections opened at once, a request on each; says when all are served")
 }
 
-// plan is what an attack is, by the flags.
-type plan struct {
+// assault is what an attack is, by the flags.
+type assault struct {
 	times    schedule.Schedule
 	workload string // "": as --workload says
 	engine   string // that the kind of attack is best run by
@@ -51,7 +51,7 @@ type plan struct {
 const handshakeWorkload = "name: handshakes\ndescription: TLS handshakes without a request\nmix: [{name: handshake, operation: GenerateRandom}]\n"
 
 // resolve checks the flags against each other and puts into f and connect what they imply.
-func (m *modeFlags) resolve(c *cobra.Command, e *environment, f *loadFlags, window *windowFlags, connect *engine.Connect) (plan, error) {
+func (m *modeFlags) resolve(c *cobra.Command, e *environment, f *loadFlags, window *windowFlags, connect *engine.Connect) (assault, error) {
 	changed := c.Flags().Changed
 	var modes []string
 	for _, name := range []string{"schedule", "rate", "clients", "handshakes", "cold-start"} {
@@ -61,22 +61,22 @@ func (m *modeFlags) resolve(c *cobra.Command, e *environment, f *loadFlags, wind
 	}
 	switch {
 	case len(modes) > 1 && !slices.Equal(modes, []string{"--schedule", "--rate"}):
-		return plan{}, usageError(fmt.Errorf("%s are different kinds of attack", strings.Join(modes, " and ")), "give one of them")
+		return assault{}, usageError(fmt.Errorf("%s are different kinds of attack", strings.Join(modes, " and ")), "give one of them")
 	case changed("think") && m.clients == 0:
-		return plan{}, usageError(errors.New("--think is the pause of clients"), "give --clients too")
+		return assault{}, usageError(errors.New("--think is the pause of clients"), "give --clients too")
 	case m.handshakeOnly && !changed("handshakes"):
-		return plan{}, usageError(errors.New("--handshake-only goes with --handshakes"), "for example --handshakes 200 --handshake-only")
+		return assault{}, usageError(errors.New("--handshake-only goes with --handshakes"), "for example --handshakes 200 --handshake-only")
 	case m.duration <= 0 || m.duration > schedule.MaxDuration:
-		return plan{}, usageError(fmt.Errorf("duration %s", m.duration), "give --duration 10s, at most "+schedule.MaxDuration.String())
+		return assault{}, usageError(fmt.Errorf("duration %s", m.duration), "give --duration 10s, at most "+schedule.MaxDuration.String())
 	case m.coldStart > 0 && changed("duration"):
-		return plan{}, usageError(errors.New("a cold start has no duration: it ends with its answers"), "leave out --duration")
+		return assault{}, usageError(errors.New("a cold start has no duration: it ends with its answers"), "leave out --duration")
 	}
 	for name, count := range map[string]int{"clients": m.clients, "cold-start": m.coldStart} {
 		if changed(name) && (count < 1 || count > maxAtOnce) {
-			return plan{}, usageError(fmt.Errorf("--%s %d", name, count), fmt.Sprintf("give 1 to %d", maxAtOnce))
+			return assault{}, usageError(fmt.Errorf("--%s %d", name, count), fmt.Sprintf("give 1 to %d", maxAtOnce))
 		}
 	}
-	p := plan{engine: "native", open: true}
+	p := assault{engine: "native", open: true}
 	var err error
 	switch {
 	case m.clients > 0:
@@ -201,7 +201,7 @@ func (f *sdkFlags) options(c *cobra.Command, engineName string) (engine.SDKOptio
 }
 
 // workloadOf is the attack's workload.
-func (p *plan) workloadOf(c *cobra.Command, name string) (*workload.Workload, string, error) {
+func (p *assault) workloadOf(c *cobra.Command, name string) (*workload.Workload, string, error) {
 	if p.workload == "" || c.Flags().Changed("workload") {
 		return loadWorkload(name)
 	}

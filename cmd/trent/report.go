@@ -16,7 +16,7 @@ import (
 // reportFlags are the renderings; each names a file, "-" for standard output.
 type reportFlags struct {
 	html, csv, hdr, junit, markdown string
-	asJSON                          bool
+	asJSON, why                     bool
 }
 
 func newReportCommand(e *environment) *cobra.Command {
@@ -28,6 +28,7 @@ func newReportCommand(e *environment) *cobra.Command {
 A file named "-" is standard output. Several exports can be asked for at once.`,
 		Example: `  trent report trent-results/capacity-20261123-120000
   trent report record.json --html report.html
+  trent report record.json --why
   trent report record.json --junit junit.xml --markdown summary.md
   trent report record.json --csv series=series.csv
   trent report list
@@ -54,6 +55,7 @@ A file named "-" is standard output. Several exports can be asked for at once.`,
 	flags.StringVar(&f.junit, "junit", "", "write JUnit XML to this file, for CI")
 	flags.StringVar(&f.markdown, "markdown", "", "write a summary in Markdown to this file, for CI")
 	flags.BoolVar(&f.asJSON, "json", false, "print the record as JSON of the present schema")
+	flags.BoolVar(&f.why, "why", false, "explain the outcome in sentences: figures, and what to change")
 	c.AddCommand(newReportListCommand(e), newReportDiffCommand(e), newReportMergeCommand(e))
 	return c
 }
@@ -90,6 +92,11 @@ func (f *reportFlags) export(e *environment, r *results.Record) error {
 	add(f.markdown, results.WriteMarkdown)
 	for _, x := range exports {
 		if err := x.write(e, r); err != nil {
+			return err
+		}
+	}
+	if f.why {
+		if err := results.RenderWhy(e.aside(f.asJSON), r); err != nil || !f.asJSON {
 			return err
 		}
 	}

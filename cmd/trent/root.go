@@ -28,7 +28,7 @@ the real thing, and ships the harness that measures it.`,
 	})
 	root.AddCommand(newServeCommand(e), newEnvCommand(e), newStatusCommand(e), newStopCommand(e), newClockCommand(e), newFaultCommand(e),
 		newTransitionCommand(e), newOpsCommand(e), newDoctorCommand(e), newVersionCommand(e),
-		newWorkloadCommand(e), newAttackCommand(e), newCapacityCommand(e), newQuotaCommand(e), newCompareCommand(e), newSoakCommand(e), newReplayCommand(e),
+		newWorkloadCommand(e), newAttackCommand(e), newCapacityCommand(e), newQuotaCommand(e), newCompareCommand(e), newEchoFloorCommand(e), newSoakCommand(e), newReplayCommand(e),
 		newPlanCommand(e), newReportCommand(e), newRerunCommand(e))
 	return root
 }

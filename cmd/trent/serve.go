@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -178,7 +179,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults,
 		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Logf: logger,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
-		TestClock: clock, KeyPool: pool, Attestation: verifier,
+		TestClock: clock, KeyPool: pool, Attestation: verifier, StoreMetrics: func(w io.Writer) { r.store.Metrics().WritePrometheus(w) },
 	}
 	if r.server, err = fastpath.New(options); err != nil {
 		return r, failure(err, "")

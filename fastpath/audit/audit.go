@@ -124,11 +124,28 @@ func (m *Metrics) WritePrometheus(w io.Writer) {
 	for op, name := range m.operations {
 		m.writeHistogram(w, uint8(op), label(name, "none"))
 	}
+	fmt.Fprintln(w, "# TYPE trent_request_body_bytes_total counter")
+	for op, name := range m.operations {
+		m.writeBytes(w, uint8(op), label(name, "none"))
+	}
+}
+
+func (m *Metrics) writeBytes(w io.Writer, op uint8, name string) {
+	var in, out uint64
+	for i := range m.shards {
+		s := &m.shards[i].operations[op]
+		in, out = in+atomic.LoadUint64(&s.in), out+atomic.LoadUint64(&s.out)
+	}
+	if in+out == 0 {
+		return
+	}
+	fmt.Fprintf(w, "trent_request_body_bytes_total{operation=%q,direction=\"in\"} %d\n", name, in)
+	fmt.Fprintf(w, "trent_request_body_bytes_total{operation=%q,direction=\"out\"} %d\n", name, out)
 }
 
 func (m *Metrics) writeHistogram(w io.Writer, op uint8, name string) {
 	var buckets [numBuckets]uint64
-	var nanos, count, in, out uint64
+	var nanos, count uint64
 	for i := range m.shards {
 		s := &m.shards[i].operations[op]
 		for b := range s.buckets {
@@ -137,8 +154,6 @@ func (m *Metrics) writeHistogram(w io.Writer, op uint8, name string) {
 			count += n
 		}
 		nanos += atomic.LoadUint64(&s.nanos)
-		in += atomic.LoadUint64(&s.in)
-		out += atomic.LoadUint64(&s.out)
 	}
 	if count == 0 {
 		return
@@ -151,8 +166,6 @@ func (m *Metrics) writeHistogram(w io.Writer, op uint8, name string) {
 	fmt.Fprintf(w, "trent_request_duration_seconds_bucket{operation=%q,le=\"+Inf\"} %d\n", name, count)
 	fmt.Fprintf(w, "trent_request_duration_seconds_sum{operation=%q} %g\n", name, float64(nanos)/1e9)
 	fmt.Fprintf(w, "trent_request_duration_seconds_count{operation=%q} %d\n", name, count)
-	fmt.Fprintf(w, "trent_request_body_bytes_total{operation=%q,direction=\"in\"} %d\n", name, in)
-	fmt.Fprintf(w, "trent_request_body_bytes_total{operation=%q,direction=\"out\"} %d\n", name, out)
 }
 
 func label(name, none string) string {

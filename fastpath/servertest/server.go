@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -144,7 +145,7 @@ func (s *Server) open() error {
 		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults,
 		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
-		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier,
+		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier, StoreMetrics: s.writeStoreMetrics,
 	}); err != nil {
 		return err
 	}
@@ -226,3 +227,5 @@ func (o *Options) backend(test *testclock.Clock) (keystore.Backend, error) {
 	}
 	return keystore.NewScripted(*o.KeyStores, clock)
 }
+
+func (s *Server) writeStoreMetrics(w io.Writer) { s.store.Metrics().WritePrometheus(w) }

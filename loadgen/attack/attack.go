@@ -43,6 +43,7 @@ type Options struct {
 	Raw            io.Writer // takes a compressed line a hit (see measure.RawLog); may be nil
 	Exporter       *Exporter // shows the run's state to others; may be nil
 	HdrLog         io.Writer // takes the latencies as an HdrHistogram log; may be nil
+	Metrics        string    // URL of the server's own metrics; "": none
 }
 
 // releaseTimeout bounds the clean-up after a run, which also happens after an interruption.
@@ -75,8 +76,9 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the workload's keys: %w", err)
 	}
+	pid, why := ServerProcess(host, o.Target.URL)
 	trial := Trial{
-		Engine: sender, Limits: o.Limits, Meter: NewMeter(machine.NewProbe(host, 0), time.Second), ClientCPUs: host.UsableCPUs(),
+		Engine: sender, Limits: o.Limits, Meter: NewMeter(machine.NewProbe(host, pid), time.Second), ClientCPUs: host.UsableCPUs(), Metrics: o.Metrics,
 		Plan: engine.Plan{Target: o.Target, Workload: o.Workload, Keys: keys, Schedule: o.Schedule, Seed: o.Seed,
 			Connections: o.Connections, Connect: o.Connect, SDK: o.SDK, Timeout: o.Timeout, Progress: o.progress()},
 	}
@@ -104,6 +106,9 @@ func Run(ctx context.Context, o Options) (*results.Record, error) {
 	}
 	if exportErr != nil {
 		record.Notes = append(record.Notes, exportErr.Error())
+	}
+	if why != "" {
+		record.Notes = append(record.Notes, why)
 	}
 	if releaseErr != nil {
 		record.Notes = append(record.Notes, releaseErr.Error())

@@ -58,6 +58,7 @@ func Fill(r *results.Record, t *Trial, res *Result, host machine.Host) error {
 	r.Series = series(res.Summary)
 	r.Heat = heat(res.Summary)
 	r.Machine = samples(res.Samples)
+	r.ServerMetrics = res.Metrics
 	r.Cost = results.Cost{Requests: res.Report.Sent}
 	if c := res.ClientCost(); c > 0 {
 		r.Cost.Client = &c
@@ -69,7 +70,7 @@ func Fill(r *results.Record, t *Trial, res *Result, host machine.Host) error {
 	for _, g := range res.Gates {
 		r.Gates = append(r.Gates, results.Gate(g))
 	}
-	r.Verdicts = verdicts(res.Verdicts)
+	r.Verdicts = verdicts(res.Verdicts, r.Interrupted)
 	failures = append(failures, fillConnections(r, t, res), fillSDK(r, t, res))
 	fillLoop(r, t, res)
 	conclude(r, res)
@@ -87,8 +88,8 @@ func conclude(r *results.Record, res *Result) {
 		r.ExitCode = slo.ExitInterrupted
 		r.Notes = append(r.Notes, "The run was interrupted; this is what was measured until then.")
 	}
-	if res.Outcome == slo.HarnessError {
-		r.Notes = append(r.Notes, "No request was answered well, so there is nothing to judge; see the errors.")
+	if res.Populations[0].OK() == 0 && res.Report.Due > 0 {
+		r.Notes = append(r.Notes, "No request was answered well; the errors say why.")
 	}
 	if res.Summary.Clamped > 0 {
 		r.Notes = append(r.Notes, "Some values lay beyond the histograms' limits and were clamped.")
@@ -127,11 +128,12 @@ func operation(name, api string, p slo.Population, exclude bool, seed uint64) (r
 	if op.Due == 0 {
 		return op, nil
 	}
+	ranked := op.Due - op.Excluded
 	values, good := stats.Percentiles(judged, percentiles), stats.Percentiles(answered, percentiles)
 	intervals := stats.BootstrapPercentiles(judged, percentiles, stats.Options{Seed: seed})
 	for i, q := range percentiles {
 		out := results.Percentile{Q: q, Value: results.Latency(values[i])}
-		if len(judged) >= 20 {
+		if slo.Conclusive(q, ranked, len(judged)) {
 			out.Low, out.High = latency(intervals[i].Low), latency(intervals[i].High)
 		}
 		if good[i] != stats.Infinite {
@@ -260,7 +262,12 @@ func samples(in []machine.Sample) []results.Sample {
 		if s.At < 0 {
 			continue // before the first hit, while connections were made
 		}
-		sample := results.Sample{At: s.At, Wall: s.Wall, ClientCPU: s.ClientCPU, ServerCPU: s.ServerCPU}
+		sample := results.Sample{At: s.At, Wall: s.Wall, ClientCPU: s.ClientCPU, ServerCPU: s.ServerCPU,
+			Client: process(s.ClientDelay, s.ClientSlices, s.ClientSwitches, s.ClientMemory), GCCycles: s.GCCycles, GCPause: s.GCPauses, ClockStep: s.ClockStep}
+		if s.HasServer {
+			server := process(s.ServerDelay, s.ServerSlices, s.ServerSwitches, s.ServerMemory)
+			sample.Server = &server
+		}
 		cpus := slices.Clone(s.CPUs)
 		slices.SortFunc(cpus, func(a, b machine.CPUShare) int { return a.CPU - b.CPU })
 		for _, c := range cpus {
@@ -269,15 +276,34 @@ func samples(in []machine.Sample) []results.Sample {
 		}
 		if s.Wall > 0 {
 			sample.Pressure = float64(s.System.CPU.Some) / float64(s.Wall)
+			sample.System = pressure(s.System, s.Wall)
+			if s.HasOwn {
+				own := pressure(s.Own, s.Wall)
+				sample.Own = &own
+			}
 		}
 		out = append(out, sample)
 	}
 	return out
 }
 
-func verdicts(in []slo.Verdict) []results.Verdict {
+func process(delay time.Duration, slices uint64, switches machine.Switches, memory machine.Memory) results.Process {
+	return results.Process{Delay: delay, Slices: slices, Voluntary: switches.Voluntary, Involuntary: switches.Involuntary,
+		Resident: memory.Resident, Anonymous: memory.Anonymous}
+}
+
+func pressure(p machine.Pressures, wall time.Duration) results.Pressure {
+	share := func(d time.Duration) float64 { return float64(d) / float64(wall) }
+	return results.Pressure{CPU: share(p.CPU.Some), Memory: share(p.Memory.Full), IO: share(p.IO.Full)}
+}
+
+// verdicts are those of a run; one that was cut short passes nothing.
+func verdicts(in []slo.Verdict, interrupted bool) []results.Verdict {
 	var out []results.Verdict
 	for _, v := range in {
+		if interrupted && v.Outcome == slo.Pass {
+			v.Outcome, v.Reason = slo.Inconclusive, "kept until the interruption, but the run did not end"
+		}
 		out = append(out, results.Verdict{Metric: v.Metric, Population: v.Population, Unit: v.Unit, Limit: v.Limit, AtLeast: v.AtLeast,
 			Value: known(v.Point), Low: known(v.Low), High: known(v.High), Never: math.IsInf(v.Point, 1), Answered: v.SuccessOnly,
 			Outcome: v.Outcome.String(), Reason: v.Reason, Needed: v.Needed})

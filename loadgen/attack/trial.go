@@ -8,7 +8,9 @@ import (
 	"trent/loadgen/engine"
 	"trent/loadgen/machine"
 	"trent/loadgen/measure"
+	"trent/loadgen/scrape"
 	"trent/loadgen/slo"
+	"trent/results"
 	"trent/results/stats"
 )
 
@@ -43,6 +45,7 @@ type Trial struct {
 	Meter      Meter
 	ClientCPUs []int           // that the client may use; the gate on busy CPUs looks at these
 	Raw        *measure.RawLog // gets every hit; closed by the caller; may be nil
+	Metrics    string          // URL of the server's own metrics, scraped meanwhile; "": none
 }
 
 // Result is what a trial found.
@@ -58,15 +61,18 @@ type Result struct {
 	Gates       []slo.Gate
 	Verdicts    []slo.Verdict
 	Outcome     slo.Outcome
+	Metrics     *results.ServerMetrics // nil without a URL
 }
 
 // Run sends the load and judges it.
 func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	plan := t.Plan
-	plan.Recorder = measure.NewRecorder(measure.Config{Entries: plan.Workload.EntryNames(), Raw: t.Raw})
+	plan.Recorder = measure.NewRecorder(measure.Config{Entries: plan.Workload.EntryNames(), Raw: t.Raw, LagsFrom: t.Warm})
 	t.Meter.Begin()
+	scraped := t.scrape()
 	report, err := t.Engine.Run(ctx, &plan)
 	began, samples := t.Meter.End()
+	log := scraped()
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +93,9 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	if len(judged) == 0 {
 		judged = r.Samples
 	}
+	if log != nil {
+		r.Metrics = serverMetrics(t.Metrics, log, report.Start, t.Warm, end)
+	}
 	r.Usage, r.Whole = machine.Combined(judged), machine.Combined(r.Samples)
 	r.Populations = Populations(r.Summary, t.Warm, end)
 	r.Conditions = t.conditions(r)
@@ -96,10 +105,19 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 		r.Verdicts = withoutDue(r.Verdicts)
 	}
 	r.Outcome = slo.Overall(r.Gates, r.Verdicts)
-	if r.Populations[0].OK() == 0 && r.Report.Due > 0 {
+	// Without limits nothing can be said of a run that got no good answer; with limits it missed them.
+	if r.Populations[0].OK() == 0 && r.Report.Due > 0 && t.Limits.Empty() {
 		r.Outcome = slo.HarnessError
 	}
 	return r, nil
+}
+
+// scrape starts scraping where there is something to scrape; the function returned ends it.
+func (t *Trial) scrape() (stop func() *scrape.Log) {
+	if t.Metrics == "" {
+		return func() *scrape.Log { return nil }
+	}
+	return scrape.Start(scrape.HTTP(t.Metrics), scrape.Options{Keep: keepSeries}).Stop
 }
 
 // Populations are the judged seconds of all hits ("") and of each entry of the workload, from one moment to another.
@@ -150,7 +168,11 @@ func (t *Trial) conditions(r *Result) slo.Conditions {
 		c.ClientLagP99 = measure.Quantile(lag, 0.99)
 	}
 	c.ClientBusy = r.Usage.Busy(t.ClientCPUs)
+	// A mean over all of a large machine would hide what was taken from the client's few CPUs.
 	c.Stolen = r.Usage.Stolen(nil)
+	if own := r.Usage.Stolen(t.ClientCPUs); own > c.Stolen {
+		c.Stolen = own
+	}
 	if r.Usage.ClientSlices > 0 {
 		c.RunDelay = r.Usage.ClientDelay / time.Duration(r.Usage.ClientSlices)
 	}
@@ -159,6 +181,7 @@ func (t *Trial) conditions(r *Result) slo.Conditions {
 	if wall := float64(r.Usage.Wall); wall > 0 {
 		c.GCPauses = float64(r.Usage.GCPauses) / wall
 		if r.Usage.HasOwn {
+			c.OwnCPU = float64(r.Usage.Own.CPU.Full) / wall
 			c.OwnMemory = float64(r.Usage.Own.Memory.Full) / wall
 			c.OwnIO = float64(r.Usage.Own.IO.Full) / wall
 		}

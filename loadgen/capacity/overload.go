@@ -2,8 +2,6 @@ package capacity
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"time"
 
 	"trent/loadgen/attack"
@@ -20,7 +18,7 @@ func (s *Search) overload(ctx context.Context) error {
 	}
 	s.attempts++
 	times := schedule.Randomise(schedule.Steps([]schedule.Step{
-		{Rate: low, Duration: warm}, {Rate: high, Duration: overloadTime}, {Rate: low, Duration: warm + overloadTime},
+		{Rate: low, Duration: warm}, {Rate: high, Duration: overloadTime}, {Rate: low, Duration: recoverTime},
 	}), s.Seed+uint64(s.attempts))
 	res, err := s.Try(ctx, Attempt{Purpose: results.Overloads, Number: s.attempts, Warm: warm, Schedule: times})
 	if err != nil {
@@ -37,9 +35,10 @@ func (s *Search) overload(ctx context.Context) error {
 	during, after := split(res, seconds)
 	o := &results.Overload{
 		Rate:     high,
-		Goodput:  float64(okWithin(during.Populations[0].Seconds, s.Limits.Tightest())) / overloadTime.Seconds(),
+		Goodput:  float64(okWithin(during.Populations[0].Seconds, deadline(s.Limits))) / overloadTime.Seconds(),
 		Answered: float64(answeredIn(res, warm, warm+overloadTime)) / overloadTime.Seconds(),
 	}
+	o.Half, o.After = low, float64(okWithin(after.Populations[0].Seconds, deadline(s.Limits)))/max(after.Populations[0].Length().Seconds(), 1e-9)
 	o.Recovery, o.Recovered = s.recovery(after.Populations)
 	s.result.Overload = o
 	for _, part := range []struct {
@@ -49,7 +48,10 @@ func (s *Search) overload(ctx context.Context) error {
 	}{{results.Overloads, high, during}, {results.Recovery, low, after}} {
 		step := s.describe(part.purpose, part.rate, part.result)
 		// Not judged: it is meant to break the limits. CPU shares are of both halves together, so left out.
-		step.Thirds, step.Outcome, step.Note, step.ClientBusy, step.ServerBusy = nil, "not judged", "", nil, nil
+		if step.Thirds, step.ClientBusy, step.ServerBusy = nil, nil, nil; step.Outcome == voided {
+			o.Note = "client or machine disturbed it: " + step.Note
+		}
+		step.Outcome = "not judged"
 		s.result.Steps = append(s.result.Steps, step)
 	}
 	return nil
@@ -91,55 +93,13 @@ func (s *Search) recovery(populations []slo.Population) (time.Duration, bool) {
 	return 0, false
 }
 
-// conclude finds bracket, label and ceiling.
-func (s *Search) conclude() {
-	r := &s.result
-	r.HighestPass, _ = s.bracket()
-	for _, rate := range s.fails {
-		if r.LowestFail == 0 || rate < r.LowestFail {
-			r.LowestFail = rate
+// deadline is when an answer counts as in time: the limit of the highest percentile. One of a median is none for each hit.
+func deadline(l slo.Limits) (limit time.Duration) {
+	highest := 0.0
+	for _, latency := range l.Latency {
+		if latency.Percentile > highest || latency.Percentile == highest && latency.Limit < limit {
+			highest, limit = latency.Percentile, latency.Limit
 		}
 	}
-	cost := s.cost
-	if s.confirm != nil && s.confirm.ServerCost() > 0 {
-		cost = s.confirm.ServerCost()
-	}
-	if estimate := ceiling(s.ServerCPUs, cost); !math.IsInf(estimate, 1) {
-		r.Ceiling = estimate
-	}
-	if r.Sustained == 0 {
-		r.Label, r.Why = results.NotReached, "No rate passed a confirming run, so there is no result; the steps say why."
-		return
-	}
-	r.Label, r.Why = s.label()
-}
-
-// label says what limited the sustained rate. Only a busy server makes it the server's own.
-func (s *Search) label() (label, why string) {
-	server, client := math.NaN(), s.confirm.Usage.Busy(s.ClientCPUs)
-	if len(s.ServerCPUs) > 0 {
-		server = s.confirm.Usage.Busy(s.ServerCPUs)
-	}
-	busy := fmt.Sprintf("At that rate the server's CPUs were %s busy and the client's %s.", percent(server), percent(client))
-	switch {
-	case server >= busyServer && client < busyClient:
-		return results.ServerBound, busy
-	case s.MaxRate > 0 && s.result.Sustained >= s.MaxRate*(1-1e-9):
-		return results.NotReached, "The highest rate allowed passed. " + busy
-	case math.IsNaN(server):
-		return results.Unattributed, "The server's CPUs are not visible from here, so what limited it is not known. " + fmt.Sprintf("The client's CPUs were %s busy.", percent(client))
-	case client >= busyClient:
-		return results.ClientBound, busy + " The client had no more to give."
-	case len(s.voids) > 0 && s.result.LowestFail == 0:
-		return results.ClientBound, busy + " Higher rates did not count, because client or machine disturbed them; the steps say how."
-	default:
-		return results.ClientBound, busy + " Neither was full: what limited the rate is not shown to be the server, so this is a lower bound."
-	}
-}
-
-func percent(v float64) string {
-	if math.IsNaN(v) {
-		return "to an unknown share"
-	}
-	return fmt.Sprintf("%.0f %%", v*100)
+	return limit
 }

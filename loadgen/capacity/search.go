@@ -12,7 +12,6 @@ import (
 	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
 	"trent/results"
-	"trent/results/stats"
 )
 
 // Attempt is one rate to try.
@@ -33,7 +32,12 @@ type Search struct {
 	MaxRate float64       // never exceeded; 0: none
 	Budget  time.Duration // for all attempts; the search stops where what is left is needed to confirm
 	Noise   float64       // relative A/A noise, where known; the search stops at max(2 %, Noise)
-	Seed    uint64
+	// MeasureNoise measures it before the bisection, by repeating a rate; Curve measures the curve of latency against rate last. Both
+	// take time beside the budget.
+	MeasureNoise, Curve bool
+	SkipOverload        bool // no step at 1.5 ×
+	Fleet               Fleet
+	Seed                uint64
 	// CostOnly measures CPU a request and searches nothing: client and server share their only CPU.
 	CostOnly bool
 	// ClientCPUs and ServerCPUs are the CPUs each side has; no ServerCPUs where the server's are not visible.
@@ -46,31 +50,35 @@ type Search struct {
 	fails    []float64
 	voids    []float64 // rates that never gave a step that counts
 	confirm  *attack.Result
-	cost     time.Duration // server CPU a request at the latest step
+	edge     *attack.Result // the lowest rate that failed
+	edgeRate float64
+	shares   map[string]float64 // of the hits, by population
+	cost     time.Duration      // server CPU a request at the latest step
 }
 
 // How long things take. Every step is a second of warm-up and whole thirds of whole seconds, the blocks of the
 // recorder; a confirming run has the 20 blocks that a verdict on a percentile wants.
 const (
-	warm          = time.Second
-	stepJudged    = 3 * time.Second
-	quickJudged   = time.Second // of a step far below the edge
-	confirmJudged = 20 * time.Second
-	leastConfirm  = 15 * time.Second
-	overloadTime  = 3 * time.Second
-	calibrateRate = 200
-	calibrateTime = time.Second
-	resolution    = 0.02
-	leastGrowth   = 1.25 // of the geometric steps up
-	mostGrowth    = 4.0
-	shrink        = 1.6 // of those down
-	aim           = 0.9 // share of its CPUs that a step up aims at for the side that is fuller
-	retryFactor   = 0.95
-	maxConfirms   = 5
-	lowestRate    = 1.0
-	farFromEdge   = 0.60 // share of its CPUs that the fuller side is expected to use
-	busyServer    = 0.90
-	busyClient    = 0.80
+	warm           = time.Second
+	stepJudged     = 3 * time.Second
+	quickJudged    = time.Second // of a step far below the edge
+	confirmJudged  = 20 * time.Second
+	longestConfirm = 2 * time.Minute // or the budget, if that is longer
+	overloadTime   = 3 * time.Second
+	recoverTime    = 8 * time.Second // half the rate leaves half the capacity for a backlog of one and a half seconds' worth
+	calibrateRate  = 200
+	calibrateTime  = time.Second
+	resolution     = 0.02
+	leastGrowth    = 1.25 // of the geometric steps up
+	mostGrowth     = 4.0
+	shrink         = 1.6 // of those down
+	aim            = 0.9 // share of its CPUs that a step up aims at for the side that is fuller
+	retryFactor    = 0.95
+	maxConfirms    = 5
+	lowestRate     = 1.0
+	farFromEdge    = 0.60 // share of its CPUs that the fuller side is expected to use
+	busyServer     = 0.90
+	busyClient     = 0.80
 )
 
 // outcomes of a step.
@@ -94,14 +102,25 @@ func (s *Search) Run(ctx context.Context) (*results.CapacityResult, *attack.Resu
 	if err == nil {
 		err = s.climb(ctx)
 	}
+	if err == nil && s.MeasureNoise {
+		spent := s.spent
+		err = s.measureNoise(ctx)
+		s.spent = spent
+	}
 	if err == nil {
 		err = s.bisect(ctx)
 	}
 	if err == nil {
 		err = s.confirmHighest(ctx)
 	}
-	if err == nil && s.result.Sustained > 0 {
+	if err == nil && s.result.Sustained > 0 && !s.SkipOverload {
 		err = s.overload(ctx)
+	}
+	if err == nil && s.result.Sustained > 0 && s.Curve {
+		err = s.curve(ctx)
+	}
+	if s.result.Headroom = s.Fleet.headroom(s.result.Sustained); err == nil {
+		err = s.measureHeadroom(ctx, s.Fleet, s.result.Headroom)
 	}
 	s.conclude()
 	best := s.confirm
@@ -125,7 +144,7 @@ func (s *Search) calibrate(ctx context.Context) (*attack.Result, error) {
 	if err != nil {
 		return res, err
 	}
-	if res.Outcome == slo.HarnessError {
+	if res.Populations[0].OK() == 0 {
 		return res, fmt.Errorf("no request was answered well at %g/s: %w", rate, errNothing)
 	}
 	if s.Start == 0 {
@@ -166,11 +185,13 @@ func (s *Search) climb(ctx context.Context) error {
 					s.passes = append(s.passes, rate)
 				}
 				next := s.bounded(rate * widened(used))
-				if next == rate {
+				if next != rate {
+					wentUp, expected, rate = true, used*next/rate, next
+					continue
+				}
+				if step.Outcome == passed {
 					return nil
 				}
-				wentUp, expected, rate = true, used*next/rate, next
-				continue
 			}
 			// Whatever the reason, it is looked at properly.
 		}
@@ -180,7 +201,8 @@ func (s *Search) climb(ctx context.Context) error {
 			return err
 		}
 		factor := 1 / shrink
-		if outcome == passed || outcome == voided && !wentDown && used > 0 && used < farFromEdge {
+		highest := s.bounded(rate*leastGrowth) == rate
+		if outcome == passed || outcome == voided && !highest && !wentDown && used > 0 && used < farFromEdge {
 			factor = widened(used)
 		}
 		wentUp, wentDown = wentUp || factor > 1, wentDown || factor < 1
@@ -313,187 +335,4 @@ func disagree(thirds []string) bool {
 		}
 	}
 	return false
-}
-
-// reserve is the time kept for the confirming run and the overload step.
-func (s *Search) reserve() time.Duration {
-	return warm + s.confirmTime() + 2*warm + 2*overloadTime
-}
-
-// confirmTime is 20 s, less where the whole budget is small, never less than 15 s.
-func (s *Search) confirmTime() time.Duration {
-	if s.Budget > 0 && s.Budget < 50*time.Second {
-		return leastConfirm
-	}
-	return confirmJudged
-}
-
-func (s *Search) affordable(judged time.Duration) bool {
-	return s.Budget == 0 || s.spent+warm+judged+s.reserve() <= s.Budget
-}
-
-// confirmHighest confirms the highest pass by a long run, five percent lower each time it does not hold. A
-// void run is repeated once at its rate, for it says nothing of the server, unless the client had no CPU left.
-func (s *Search) confirmHighest(ctx context.Context) error {
-	rate, _ := s.bracket()
-	if rate == 0 {
-		rate = s.highestVoid()
-	}
-	repeated := false
-	for range maxConfirms {
-		if rate < lowestRate {
-			return nil
-		}
-		res, step, err := s.attempt(ctx, results.Confirm, rate, s.confirmTime())
-		if err != nil {
-			return err
-		}
-		if step.Outcome == passed {
-			s.result.Sustained, s.confirm = rate, res
-			s.passes = append(s.passes, rate)
-			return nil
-		}
-		if step.Outcome == failed {
-			s.fails = append(s.fails, rate)
-		}
-		full := utilisation(res.Usage.ClientCPU, res, s.ClientCPUs) >= busyClient
-		if step.Outcome == voided && !repeated && !full {
-			repeated = true
-			continue
-		}
-		factor := retryFactor
-		if len(s.passes) == 0 {
-			factor = 1 / shrink // nothing is known of the rates below either
-		}
-		rate = round(rate * factor)
-	}
-	return nil
-}
-
-// attempt sends one Poisson step at a rate and appends it to the result.
-func (s *Search) attempt(ctx context.Context, purpose string, rate float64, judged time.Duration) (*attack.Result, results.Step, error) {
-	s.attempts++
-	a := Attempt{Purpose: purpose, Number: s.attempts, Warm: warm, Schedule: schedule.Poisson(rate, warm+judged, s.Seed+uint64(s.attempts))}
-	res, err := s.Try(ctx, a)
-	if err != nil {
-		return nil, results.Step{}, err
-	}
-	s.spent += max(res.Report.Elapsed, warm+judged)
-	if cost := res.ServerCost(); cost > 0 {
-		s.cost = cost
-	}
-	step := s.describe(purpose, rate, res)
-	s.result.Steps = append(s.result.Steps, step)
-	if res.Report.Interrupted {
-		return res, step, context.Cause(ctx)
-	}
-	return res, step, nil
-}
-
-// describe judges an attempt and puts it into a step.
-func (s *Search) describe(purpose string, rate float64, res *attack.Result) results.Step {
-	all := res.Populations[0]
-	step := results.Step{Purpose: purpose, Rate: rate, Judged: res.Judged, ClientLag: max(res.Conditions.ClientLagP99, 0),
-		ServerCost: res.ServerCost(), ClientCost: res.ClientCost()}
-	if length := all.Length().Seconds(); length > 0 {
-		step.DueRate, step.OKRate = float64(all.Due())/length, float64(all.OK())/length
-	}
-	judged := make([]stats.Block, len(all.Seconds))
-	for i, second := range all.Seconds {
-		judged[i] = second.Judged(s.Limits.Throttles.Exclude)
-	}
-	values := stats.Percentiles(judged, []float64{0.5, 0.99})
-	step.P50, step.P99 = results.Latency(values[0]), results.Latency(values[1])
-	step.ClientBusy = share(res.Usage.Busy(s.ClientCPUs))
-	if len(s.ServerCPUs) > 0 {
-		step.ServerBusy = share(res.Usage.Busy(s.ServerCPUs))
-	}
-	step.Outcome = passed
-	if purpose == results.Confirm {
-		step.Outcome = slo.Overall(nil, res.Verdicts).String()
-		if s.Limits.Empty() {
-			step.Outcome = passed
-		}
-	} else {
-		step.Thirds = s.thirds(res)
-		if !s.keeps(res.Populations) {
-			step.Outcome = failed
-		}
-	}
-	if slo.Void(res.Gates) {
-		step.Outcome = voided
-		for _, g := range res.Gates {
-			if g.Void {
-				step.Note = fmt.Sprintf("%s %s", g.Name, g.Figure)
-				break
-			}
-		}
-	}
-	return step
-}
-
-// thirds judges each third of the judged window by itself.
-func (s *Search) thirds(res *attack.Result) []string {
-	n := len(res.Populations[0].Seconds) / 3
-	if n == 0 {
-		return nil
-	}
-	var out []string
-	for i := range 3 {
-		part := make([]slo.Population, len(res.Populations))
-		for k, p := range res.Populations {
-			part[k] = slo.Population{Name: p.Name, Seconds: p.Seconds[min(i*n, len(p.Seconds)):min((i+1)*n, len(p.Seconds))]}
-		}
-		outcome := failed
-		if s.keeps(part) {
-			outcome = passed
-		}
-		out = append(out, outcome)
-	}
-	return out
-}
-
-// keeps compares point estimates with the limits: a step of the search is too short for intervals, which the
-// confirming run has.
-func (s *Search) keeps(populations []slo.Population) bool {
-	for _, v := range s.Limits.Judge(populations, 0) {
-		if math.IsNaN(v.Point) {
-			continue // no hits of that population
-		}
-		if v.AtLeast && v.Point < v.Limit || !v.AtLeast && v.Point > v.Limit {
-			return false
-		}
-	}
-	return true
-}
-
-func share(v float64) *float64 {
-	if math.IsNaN(v) {
-		return nil
-	}
-	return &v
-}
-
-// okWithin counts good answers within a latency, over seconds.
-func okWithin(seconds []slo.Second, limit time.Duration) uint64 {
-	n := uint64(0)
-	for _, second := range seconds {
-		for _, bin := range second.Latency {
-			if limit == 0 || bin.Value <= int64(limit) {
-				n += bin.Count
-			}
-		}
-	}
-	return n
-}
-
-// answeredIn counts good answers that came in within a window, whenever they were due.
-func answeredIn(res *attack.Result, from, to time.Duration) uint64 {
-	n := uint64(0)
-	for _, b := range res.Summary.Blocks() {
-		if b.Start >= from && b.Start < to {
-			n += b.Answered
-		}
-	}
-	return n
 }

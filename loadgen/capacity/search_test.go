@@ -136,6 +136,26 @@ func TestMaxRate(t *testing.T) {
 	})
 }
 
+// A disturbed step at the highest rate allowed must not end the search with nothing.
+func TestVoidAtTheHighestRateAllowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{servers: 1, service: 100 * time.Microsecond, clientCost: 10 * time.Microsecond}
+		m.spoil = func(attempt int, samples []machine.Sample) {
+			for i := range samples {
+				if attempt > 1 && m.capacity[len(m.capacity)-1] > 990 {
+					samples[i].CPUs[0].Stolen = 0.2
+				}
+			}
+		}
+		s := m.search(t, limitsOf(50*time.Millisecond), 90*time.Second)
+		s.MaxRate = 1000
+		if found, _, err := s.Run(t.Context()); err != nil || found.Sustained < 600 {
+			t.Errorf("%+v, %v; want what passes below", found, err)
+		}
+	})
+}
+
 // One disturbed step must not move the result: far from the edge the search goes on past it.
 func TestVoidStepBoundsNothing(t *testing.T) {
 	t.Parallel()

@@ -48,10 +48,11 @@ func (c *Client) Call(ctx context.Context, operation string, body []byte) (statu
 	if !c.budget.take(1) {
 		return 0, nil, ErrRequestCap
 	}
-	return c.call(ctx, operation, body)
+	return c.call(ctx, operation, body, nil)
 }
 
-func (c *Client) call(ctx context.Context, operation string, body []byte) (int, []byte, error) {
+// call sends without counting; seen, if given, looks at the connection after the answer.
+func (c *Client) call(ctx context.Context, operation string, body []byte, seen func(*caller)) (int, []byte, error) {
 	for {
 		k, kept, err := c.acquire(ctx)
 		if err != nil {
@@ -60,6 +61,9 @@ func (c *Client) call(ctx context.Context, operation string, body []byte) (int, 
 		err = k.exchange(ctx, operation, body)
 		if err == nil {
 			status, response := k.answer.status, slices.Clone(k.answer.body)
+			if seen != nil {
+				seen(k)
+			}
 			c.release(k)
 			return status, response, nil
 		}

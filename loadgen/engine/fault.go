@@ -75,6 +75,9 @@ func connectFault(err error) string {
 	if name := exhaustion(err); name != "" {
 		return name
 	}
+	if name := exhaustion(err); name != "" {
+		return name
+	}
 	return nameConnect
 }
 

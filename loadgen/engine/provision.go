@@ -275,7 +275,7 @@ func (p *Provisioned) request(ctx context.Context, operation string, body []byte
 // granted is request with its first attempt counted already.
 func (p *Provisioned) granted(ctx context.Context, operation string, body []byte, out any) error {
 	for attempt := 1; ; attempt++ {
-		status, response, err := p.client.call(ctx, operation, body)
+		status, response, err := p.client.call(ctx, operation, body, nil)
 		if err != nil {
 			return fmt.Errorf("%s: %w", operation, err)
 		}

@@ -44,8 +44,14 @@ func (h Host) unifiedRoot() (string, bool) {
 func (h Host) unifiedGroup() (string, error) {
 	root, mounted := h.unifiedRoot()
 	group, found := h.group("")
-	if !mounted || !found || group == "/" {
+	if !mounted || !found {
 		return "", ErrUnsupported
+	}
+	if group == "/" {
+		// A container that has a namespace of its own sees its group as the root; only the true root lacks the type.
+		if _, err := h.read(root + "/cgroup.type"); err != nil {
+			return "", ErrUnsupported
+		}
 	}
 	return path.Join(root, group), nil
 }
@@ -60,10 +66,14 @@ func (h Host) CPUQuota() float64 {
 	}
 	if root, mounted := h.unifiedRoot(); mounted {
 		group, _ := h.group("")
-		for dir := group; dir != "/" && dir != "." && dir != ""; dir = path.Dir(dir) {
+		// The topmost has a limit too where it is the root of a container's namespace only.
+		for dir := group; dir != "." && dir != ""; dir = path.Dir(dir) {
 			text, err := h.read(path.Join(root, dir, "cpu.max"))
 			if limit, period, ok := strings.Cut(text, " "); err == nil && ok && limit != "max" {
 				take(number(limit), number(period))
+			}
+			if dir == "/" {
+				break
 			}
 		}
 	}

@@ -107,6 +107,7 @@ func (s *Sampler) Stop() (began time.Time, samples []Sample) {
 func Combined(samples []Sample) Usage {
 	var all Usage
 	index := map[int]int{}
+	var clock, lowest, highest time.Duration
 	for _, s := range samples {
 		for _, c := range s.CPUs {
 			i, ok := index[c.CPU]
@@ -128,12 +129,18 @@ func Combined(samples []Sample) Usage {
 		all.ServerSlices += s.ServerSlices
 		all.GCPauses += s.GCPauses
 		all.LongestGCPause = max(all.LongestGCPause, s.LongestGCPause)
-		all.ClockStep += s.ClockStep
+		clock += s.ClockStep
+		lowest, highest = min(lowest, clock), max(highest, clock)
+		all.ClientSwitches, all.ServerSwitches = all.ClientSwitches.plus(s.ClientSwitches), all.ServerSwitches.plus(s.ServerSwitches)
+		all.ClientMemory, all.ServerMemory = all.ClientMemory.atLeast(s.ClientMemory), all.ServerMemory.atLeast(s.ServerMemory)
+		all.GCCycles += s.GCCycles
 		all.System = added(all.System, s.System)
 		all.Own = added(all.Own, s.Own)
 		all.HasOwn = all.HasOwn || s.HasOwn
 		all.Throttled += s.Throttled
 	}
+	// A step there and one back are two, though nothing is left of them.
+	all.ClockStep = highest - lowest
 	for i := range all.CPUs {
 		all.CPUs[i].Busy /= max(all.Wall.Seconds(), 1e-9)
 		all.CPUs[i].Stolen /= max(all.Wall.Seconds(), 1e-9)
@@ -144,4 +151,12 @@ func Combined(samples []Sample) Usage {
 func added(a, b Pressures) Pressures {
 	plus := func(x, y Pressure) Pressure { return Pressure{Some: x.Some + y.Some, Full: x.Full + y.Full} }
 	return Pressures{CPU: plus(a.CPU, b.CPU), Memory: plus(a.Memory, b.Memory), IO: plus(a.IO, b.IO)}
+}
+
+func (s Switches) plus(t Switches) Switches {
+	return Switches{Voluntary: s.Voluntary + t.Voluntary, Involuntary: s.Involuntary + t.Involuntary}
+}
+
+func (m Memory) atLeast(other Memory) Memory {
+	return Memory{Resident: max(m.Resident, other.Resident), Anonymous: max(m.Anonymous, other.Anonymous)}
 }

@@ -13,14 +13,18 @@ type Probe struct {
 	host   Host
 	client *Tree
 	server *Tree // nil: the server is not on this machine, or not known
-	pid    int
+
+	clientThreads, serverThreads *threadMeter
 }
 
-// NewProbe watches this process and the process tree of serverPID (0: none).
-func NewProbe(h Host, serverPID int) *Probe {
-	p := &Probe{host: h, client: NewTree(h, os.Getpid(), serverPID), pid: serverPID}
+// NewProbe watches this process and the process tree of serverPID (0: none). Others are further processes that this one started
+// and that are no part of the client.
+func NewProbe(h Host, serverPID int, others ...int) *Probe {
+	p := &Probe{host: h, client: NewTree(h, os.Getpid(), append(others, serverPID)...)}
+	p.clientThreads = newThreadMeter(p.client)
 	if serverPID > 0 {
 		p.server = NewTree(h, serverPID)
+		p.serverThreads = newThreadMeter(p.server)
 	}
 	return p
 }
@@ -29,16 +33,22 @@ func NewProbe(h Host, serverPID int) *Probe {
 type Snapshot struct {
 	at             time.Time // with its monotonic part
 	client, server time.Duration
-	clientQueue    RunQueue
-	serverQueue    RunQueue
+	clientThreads  Activity
+	serverThreads  Activity
+	clientMemory   Memory
+	serverMemory   Memory
 	cpus           []CPUTimes
 	system, own    Pressures
 	hasOwn         bool
 	throttled      uint64
 	pauses         *metrics.Float64Histogram
+	cycles         uint64
 }
 
-const pauseMetric = "/sched/pauses/total/gc:seconds"
+const (
+	pauseMetric = "/sched/pauses/total/gc:seconds"
+	cycleMetric = "/gc/cycles/total:gc-cycles"
+)
 
 // Snapshot reads everything now.
 func (p *Probe) Snapshot() Snapshot {
@@ -46,19 +56,22 @@ func (p *Probe) Snapshot() Snapshot {
 	s.client, _ = p.client.CPU()
 	if p.server != nil {
 		s.server, _ = p.server.CPU()
-		s.serverQueue, _ = p.host.RunQueue(p.pid)
+		s.serverThreads, s.serverMemory = p.serverThreads.read(), p.server.memory()
 	}
-	s.clientQueue, _ = p.host.RunQueue(os.Getpid())
+	s.clientThreads, s.clientMemory = p.clientThreads.read(), p.client.memory()
 	s.cpus, _ = p.host.CPUs()
 	s.system, _ = p.host.Pressure()
 	if own, err := p.host.OwnPressure(); err == nil {
 		s.own, s.hasOwn = own, true
 	}
 	s.throttled = p.host.throttled()
-	sample := []metrics.Sample{{Name: pauseMetric}}
+	sample := []metrics.Sample{{Name: pauseMetric}, {Name: cycleMetric}}
 	metrics.Read(sample)
 	if sample[0].Value.Kind() == metrics.KindFloat64Histogram {
 		s.pauses = sample[0].Value.Float64Histogram()
+	}
+	if sample[1].Value.Kind() == metrics.KindUint64 {
+		s.cycles = sample[1].Value.Uint64()
 	}
 	return s
 }
@@ -72,37 +85,53 @@ type Usage struct {
 	CPUs           []CPUShare
 	ClientDelay    time.Duration // threads of the client, ready but waiting for a CPU, added up
 	ClientSlices   uint64        // times one of them was put on a CPU
-	ServerDelay    time.Duration
+	ServerDelay    time.Duration // the same of the server's process tree
 	ServerSlices   uint64
+	ClientSwitches Switches
+	ServerSwitches Switches
+	ClientMemory   Memory // at the end; of several intervals the largest
+	ServerMemory   Memory
+	GCCycles       uint64        // of the client
 	GCPauses       time.Duration // of the client, added up (upper bounds of the runtime's buckets)
 	LongestGCPause time.Duration
-	ClockStep      time.Duration // how much the wall clock moved against the monotonic one
+	ClockStep      time.Duration // how much the wall clock moved against the monotonic one; of several intervals the widest excursion
 	System         Pressures
 	Own            Pressures // of the client's own control group
 	HasOwn         bool
 	Throttled      uint64 // periods in which the own control group's CPU quota was used up
 }
 
+// Switches are the context switches of a process tree.
+type Switches struct {
+	Voluntary   uint64 // a thread waited for something
+	Involuntary uint64 // a thread was put off a CPU that it still wanted
+}
+
 // Usage is what happened from a to b.
 func (p *Probe) Usage(a, b Snapshot) Usage {
 	wall := b.at.Sub(a.at)
+	client := b.clientThreads.since(a.clientThreads)
 	u := Usage{
-		Wall:         wall,
-		ClientCPU:    b.client - a.client,
-		CPUs:         shares(a.cpus, b.cpus),
-		ClientDelay:  b.clientQueue.Delay - a.clientQueue.Delay,
-		ClientSlices: b.clientQueue.Slices - a.clientQueue.Slices,
-		ClockStep:    b.at.Round(0).Sub(a.at.Round(0)) - wall,
-		System:       stalls(a.system, b.system),
-		Own:          stalls(a.own, b.own),
-		HasOwn:       a.hasOwn && b.hasOwn,
-		Throttled:    b.throttled - a.throttled,
+		Wall:           wall,
+		ClientCPU:      b.client - a.client,
+		CPUs:           shares(a.cpus, b.cpus),
+		ClientDelay:    client.Delay,
+		ClientSlices:   client.Slices,
+		ClientSwitches: Switches{client.Voluntary, client.Involuntary},
+		ClientMemory:   b.clientMemory,
+		GCCycles:       b.cycles - a.cycles,
+		ClockStep:      b.at.Round(0).Sub(a.at.Round(0)) - wall,
+		System:         stalls(a.system, b.system),
+		Own:            stalls(a.own, b.own),
+		HasOwn:         a.hasOwn && b.hasOwn,
+		Throttled:      b.throttled - a.throttled,
 	}
 	if p.server != nil {
 		u.HasServer = true
 		u.ServerCPU = max(b.server-a.server, 0)
-		u.ServerDelay = max(b.serverQueue.Delay-a.serverQueue.Delay, 0)
-		u.ServerSlices = b.serverQueue.Slices - a.serverQueue.Slices
+		server := b.serverThreads.since(a.serverThreads)
+		u.ServerDelay, u.ServerSlices = server.Delay, server.Slices
+		u.ServerSwitches, u.ServerMemory = Switches{server.Voluntary, server.Involuntary}, b.serverMemory
 	}
 	if a.pauses != nil && b.pauses != nil {
 		u.GCPauses, u.LongestGCPause = pauses(a.pauses, b.pauses)

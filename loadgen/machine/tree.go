@@ -96,28 +96,15 @@ type RunQueue struct {
 
 // RunQueue sums schedstat over the live threads of a process. Errors: ErrUnsupported without schedstat.
 func (h Host) RunQueue(pid int) (RunQueue, error) {
-	var total RunQueue
+	var total Activity
 	found := false
 	for _, tid := range h.threads(pid) {
-		text, err := h.read("proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(tid) + "/schedstat")
-		if err != nil {
-			continue // ended meanwhile
+		if a, ok := h.thread(pid, tid); ok {
+			total, found = total.plus(a), true
 		}
-		fields := strings.Fields(text)
-		if len(fields) != 3 {
-			continue
-		}
-		var values [3]uint64
-		for i, field := range fields {
-			values[i], _ = strconv.ParseUint(field, 10, 63)
-		}
-		total.Running += time.Duration(values[0])
-		total.Delay += time.Duration(values[1])
-		total.Slices += values[2]
-		found = true
 	}
 	if !found {
-		return total, ErrUnsupported
+		return RunQueue{}, ErrUnsupported
 	}
-	return total, nil
+	return total.RunQueue, nil
 }

@@ -17,6 +17,8 @@ type Config struct {
 	Entries []string
 	// MaxBlocks bounds the blocks kept for each entry; a run that outgrows it gets blocks of twice the width. 0 is 900.
 	MaxBlocks int
+	// LagsFrom leaves the lags of hits due before it out: a warm-up must not void what is judged.
+	LagsFrom time.Duration
 	// Raw, if given, gets every sample. The caller closes it after Summary.
 	Raw *RawLog
 }
@@ -132,10 +134,12 @@ func (r *Recorder) add(s *Sample) {
 		r.record(&d.Latency, latency, digits)
 		r.record(&d.Service, s.Service(), digits)
 	}
-	r.record(&set.lags[0], s.PacerLag(), OtherDigits)
-	r.record(&set.lags[1], s.Wait(), OtherDigits)
-	r.record(&set.lags[2], s.SendLag(), OtherDigits)
-	r.record(&set.lags[3], s.ClientLag(), OtherDigits)
+	if s.Due >= r.config.LagsFrom {
+		r.record(&set.lags[0], s.PacerLag(), OtherDigits)
+		r.record(&set.lags[1], s.Wait(), OtherDigits)
+		r.record(&set.lags[2], s.SendLag(), OtherDigits)
+		r.record(&set.lags[3], s.ClientLag(), OtherDigits)
+	}
 	if s.Outcome != OK {
 		set.errors[s.ErrorName]++
 	}

@@ -15,8 +15,9 @@ type Conditions struct {
 	RunDelay     time.Duration // mean wait of a client thread that was ready for a CPU
 	GCPauses     float64       // share of the window in which the client's collector stopped it
 	Stolen       float64       // share of CPU time that the hypervisor took
-	ClockStep    time.Duration // wall clock against monotonic clock
+	ClockStep    time.Duration // largest movement of the wall clock against the monotonic one within the window
 	Exhausted    uint64        // hits that failed for want of descriptors or ports
+	OwnCPU       float64       // share of the window in which all of the client's own control group waited for a CPU
 	OwnMemory    float64       // share of the window in which the client's own control group stalled for memory, fully
 	OwnIO        float64       // the same for I/O
 	Throttled    uint64        // periods in which the own control group's CPU quota was used up
@@ -25,7 +26,7 @@ type Conditions struct {
 // Unknown is a Conditions that knows nothing, to fill in.
 func Unknown() Conditions {
 	nan := math.NaN()
-	return Conditions{ClientLagP99: -1, ClientBusy: nan, RunDelay: -1, GCPauses: nan, Stolen: nan, OwnMemory: nan, OwnIO: nan}
+	return Conditions{ClientLagP99: -1, ClientBusy: nan, RunDelay: -1, GCPauses: nan, Stolen: nan, OwnCPU: nan, OwnMemory: nan, OwnIO: nan}
 }
 
 // Gate is one condition against its limit.
@@ -37,6 +38,9 @@ type Gate struct {
 	Void   bool   // beyond the limit: the run does not count
 	Advice string // what to do where Void
 }
+
+// StolenGate is the name of the gate on CPU time that the hypervisor took: the only one that matters to CPU a request.
+const StolenGate = "CPU stolen"
 
 // Thresholds of the gates.
 const (
@@ -75,12 +79,14 @@ func Gates(l Limits, c Conditions) []Gate {
 			"the client's threads waited for a CPU; stop other work on its CPUs"),
 		shareGate("client GC pauses", c.GCPauses, pauses, false,
 			"the client's garbage collector stopped it too often; raise GOGC for the client"),
-		shareGate("CPU stolen", c.Stolen, maxStolen, false,
+		shareGate(StolenGate, c.Stolen, maxStolen, false,
 			"other guests took this machine's CPUs; repeat at another time or on a dedicated host"),
 		durationGate("clock step", c.ClockStep.Abs(), step,
 			"the wall clock was set during the run; let it settle and repeat"),
 		countGate("descriptors or ports exhausted", c.Exhausted,
 			"raise ulimit -n or net.ipv4.ip_local_port_range, or use fewer connections"),
+		shareGate("own CPU stalls", c.OwnCPU, maxStall, false,
+			"all of the client's control group waited for a CPU that others had; give it CPUs of its own or raise its quota"),
 		shareGate("own memory stalls", c.OwnMemory, maxStall, false,
 			"the client's control group stalled for memory; raise its limit"),
 		shareGate("own I/O stalls", c.OwnIO, maxStall, false,

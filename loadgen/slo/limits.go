@@ -20,7 +20,7 @@
 //	  maximum: 0.1%             # of hits due: errors, timeouts and hits never sent
 //	throttles:
 //	  rule: fail                # fail: a throttled hit counts as an error; exclude: it is left out of everything else
-//	  maximum: 5%               # with exclude: the share of hits due that may be throttled
+//	  maximum: 5%               # goes with exclude, which wants it: the share of hits due that may be throttled
 package slo
 
 import (
@@ -57,7 +57,7 @@ type ThroughputLimit struct {
 // ThrottleRule says how throttled hits count.
 type ThrottleRule struct {
 	Exclude bool
-	Maximum *float64 // with Exclude: largest share of hits due; nil: any
+	Maximum *float64 // with Exclude: largest share of hits due; a file must give it; nil: any
 }
 
 const defaultSource = `name: default

@@ -306,6 +306,9 @@ func (p *reader) throttles(node ast.Node) ThrottleRule {
 	if maximum != nil && !rule.Exclude {
 		p.fail(maximum, "maximum goes with rule: exclude; with fail a throttled hit is an error")
 	}
+	if maximum == nil && rule.Exclude {
+		p.fail(node, "rule: exclude wants maximum, the share of hits due that may be throttled, for example 5%%")
+	}
 	return rule
 }
 

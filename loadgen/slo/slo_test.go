@@ -262,6 +262,7 @@ func TestGates(t *testing.T) {
 		{"clock step", func(c *slo.Conditions) { c.ClockStep = -20 * time.Millisecond }, true},
 		{"slewing of a long run", func(c *slo.Conditions) { c.Window, c.ClockStep = time.Minute, 20*time.Millisecond }, false},
 		{"descriptors or ports exhausted", func(c *slo.Conditions) { c.Exhausted = 1 }, true},
+		{"own CPU stalls", func(c *slo.Conditions) { c.OwnCPU = 0.02 }, true},
 		{"own memory stalls", func(c *slo.Conditions) { c.OwnMemory = 0.02 }, true},
 		{"own I/O stalls", func(c *slo.Conditions) { c.OwnIO = 0.02 }, true},
 		{"CPU quota used up, periods", func(c *slo.Conditions) { c.Throttled = 1 }, true},

@@ -190,16 +190,37 @@ func judgeLatency(limit LatencyLimit, p Population, name string, exclude bool, o
 		v.SuccessOnly = time.Duration(success)
 	}
 	v.Interval = stats.BootstrapPercentiles(judged, q, o)[0]
-	wanted := math.Ceil(exceedances/(1-limit.Percentile) - 1e-6)
-	if float64(hits) < wanted || len(judged) < minBlocks {
+	wanted, blocks := HitsNeeded(limit.Percentile), p.blocks()
+	if hits < wanted || blocks < minBlocks {
 		v.Outcome = Inconclusive
-		v.Reason = fmt.Sprintf("%s wants %.0f hits and %d seconds, the run had %d and %d",
-			PercentileName(limit.Percentile), wanted, minBlocks, hits, len(judged))
-		seconds := max(wanted/float64(hits)*length.Seconds(), minBlocks)
+		v.Reason = fmt.Sprintf("%s wants %d hits and %d seconds, the run had %d and %d",
+			PercentileName(limit.Percentile), wanted, minBlocks, hits, blocks)
+		seconds := max(float64(wanted)/float64(hits)*length.Seconds(), minBlocks)
 		v.Needed = time.Duration(math.Ceil(seconds)) * time.Second
 		return v
 	}
 	return v.decide()
+}
+
+// HitsNeeded is how many hits a verdict on a percentile (as a share) rests on at the least: a hundred beyond it.
+func HitsNeeded(percentile float64) uint64 {
+	return uint64(math.Ceil(exceedances/(1-percentile) - 1e-6))
+}
+
+// Conclusive tells whether hits over so many whole blocks are enough for an interval and a verdict on a percentile.
+func Conclusive(percentile float64, hits uint64, blocks int) bool {
+	return hits >= HitsNeeded(percentile) && blocks >= minBlocks
+}
+
+// blocks counts the whole blocks: a last one that is shorter than a second is not one to resample by.
+func (p Population) blocks() int {
+	n := 0
+	for _, s := range p.Seconds {
+		if s.Length >= time.Second {
+			n++
+		}
+	}
+	return n
 }
 
 func judgeThroughput(limit ThroughputLimit, p Population, exclude bool, o stats.Options) Verdict {
@@ -214,6 +235,11 @@ func judgeThroughput(limit ThroughputLimit, p Population, exclude bool, o stats.
 		part, whole = append(part, answered(s)), append(whole, s.Length.Seconds())
 	}
 	v.Estimate = stats.BootstrapShare(part, whole, o)
+	if blocks := p.blocks(); blocks < minBlocks {
+		v.Outcome, v.Needed = Inconclusive, minBlocks*time.Second
+		v.Reason = fmt.Sprintf("an interval of a rate wants %d seconds, the run had %d", minBlocks, blocks)
+		return v
+	}
 	return v.decide()
 }
 
@@ -229,7 +255,9 @@ func judgeShare(metric string, limit float64, atLeast bool, p Population, part, 
 		hits += whole(s)
 	}
 	v.Estimate = stats.BootstrapShare(parts, wholes, o)
-	if hits > 0 {
+	// Where none at all is allowed (or all are wanted), the count itself decides: no interval of a share ends there.
+	absolute := limit == 0 && !atLeast || limit == 1 && atLeast
+	if hits > 0 && !absolute {
 		low, high := wilson(good, hits)
 		v.Low, v.High = min(v.Low, low), max(v.High, high)
 	}

@@ -97,20 +97,8 @@ func PairedRatio(a, b []float64, o Options) Estimate {
 	if len(logs) == 0 || slices.ContainsFunc(logs, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
 		return Estimate{Point: math.NaN(), Interval: undefined()}
 	}
-	random := o.random()
-	replicates := make([]float64, o.replicates())
-	draw := make([]float64, len(logs))
-	for r := range replicates {
-		for i := range draw {
-			draw[i] = logs[random.IntN(len(logs))]
-		}
-		replicates[r] = medianInPlace(draw)
-	}
-	interval := percentileInterval(replicates, o)
-	return Estimate{
-		Point:    math.Exp(Median(logs)),
-		Interval: Interval{Low: math.Exp(interval.Low), High: math.Exp(interval.High)},
-	}
+	e := MedianEstimate(logs, o)
+	return Estimate{Point: math.Exp(e.Point), Interval: Interval{Low: math.Exp(e.Low), High: math.Exp(e.High)}}
 }
 
 // LogRatios returns ln(a[i] ÷ b[i]).

@@ -144,7 +144,8 @@ func (t *table) quantiles(weights []uint32, qs []float64, out []int64) {
 	}
 	index, seen := -1, uint64(0)
 	for k, q := range qs {
-		rank := max(uint64(math.Ceil(q*float64(total))), 1)
+		// The slack keeps a product such as 0.07 × 100, a hair above 7, from becoming rank 8.
+		rank := max(uint64(math.Ceil(q*float64(total)-1e-9)), 1)
 		for seen < rank && index+1 < len(t.counts) {
 			index++
 			seen += t.counts[index]

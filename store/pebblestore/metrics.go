@@ -17,6 +17,7 @@ type Metrics struct {
 	GroupSize      Histogram
 	SyncSeconds    Histogram // writing and syncing one batch
 	Watches        int64     // open now
+	Waiting        int       // transactions that wait for the committer now
 	Head, Floor    store.Revision
 }
 
@@ -37,6 +38,7 @@ func (s *Store) Metrics() Metrics {
 		GroupSize:      s.meter.sizes.read(1),
 		SyncSeconds:    s.meter.syncs.read(float64(time.Second)),
 		Watches:        s.meter.watches.Load(),
+		Waiting:        s.queue.waiting(),
 	}
 	if v := s.current.Load(); v != nil {
 		m.Head, m.Floor = v.head, v.floor

@@ -118,6 +118,13 @@ func (q *queue) next(group []*request) []*request {
 	}
 }
 
+// waiting is how many requests the committer has not taken yet.
+func (q *queue) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waits)
+}
+
 // close refuses all further requests; those already waiting are still served.
 func (q *queue) close() {
 	q.mu.Lock()
