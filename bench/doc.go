@@ -6,6 +6,11 @@
 // order, with a 95 % bootstrap interval, and rounds in which the hypervisor stole more than 1 % are dropped
 // and counted. It is not a test: nothing here runs in `make test`.
 //
+// The harness is measured the same way: what a request costs each engine that sends all it can, beside wrk and plain vegeta with the
+// same bytes over the same connections; the highest paced rate that passes every gate; how late the pacer is; how much memory a long
+// run takes; and, against a server that holds each answer for a time it stamps on it, whether the percentiles are true. Rounds in
+// which other processes used the cores are repeated, and a figure for which the machine was never quiet is inconclusive.
+//
 // bench/trentbench is the command. Servers run as child processes pinned to one core, the client on another;
 // every child ends with its parent.
 package bench

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -43,8 +44,16 @@ type Report struct {
 	Started     time.Time           `json:"started"`
 	Fingerprint machine.Fingerprint `json:"fingerprint"`
 	Figures     []Figure            `json:"figures"`
+	Tables      []Table             `json:"tables,omitempty"`
 
 	progress io.Writer
+}
+
+// Table is what belongs to figures and does not fit into one line each.
+type Table struct {
+	Title   string     `json:"title"`
+	Columns []string   `json:"columns"`
+	Rows    [][]string `json:"rows"`
 }
 
 // NewReport makes an empty report that tells progress to w.
@@ -126,6 +135,14 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintf(t, "%s\t%s %s\t%s\t%s\t%s\t%s\n", f.Name, number(f.Value), f.Unit, interval, f.Target, f.Verdict, f.Note)
 	}
 	_ = t.Flush()
+	for _, table := range r.Tables {
+		fmt.Fprintf(w, "\n%s\n", table.Title)
+		fmt.Fprintln(t, strings.Join(table.Columns, "\t"))
+		for _, row := range table.Rows {
+			fmt.Fprintln(t, strings.Join(row, "\t"))
+		}
+		_ = t.Flush()
+	}
 }
 
 // Write keeps the report as JSON in dir and returns the file's name.

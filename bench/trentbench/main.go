@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"trent/bench"
 )
@@ -23,6 +25,8 @@ func main() {
 	switch os.Getenv(bench.ChildVariable) {
 	case "floor":
 		err = floorChild()
+	case "calibrate":
+		err = calibrationChild()
 	case "sign":
 		err = bench.SignChild(os.Getenv(bench.ReadyVariable))
 	case "hsm":
@@ -39,8 +43,9 @@ func main() {
 func parent() error {
 	binary := flag.String("trent", "bin/trent", "the server under measurement")
 	out := flag.String("out", "out/bench", "directory for the record")
-	only := flag.String("only", "core,sign,costs,harness,keys", "parts to measure")
+	only := flag.String("only", "core,sign,costs,harness,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
 	pairs := flag.Int("pairs", 12, "pairs of rounds for each ratio")
+	soak := flag.Duration("soak", 10*time.Minute, "length of the run in real time whose memory is watched (recorder)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -64,10 +69,14 @@ func parent() error {
 			err = bench.Costs(ctx, r, path, dir, *pairs)
 		case "harness":
 			err = bench.Harness(ctx, r, path, dir, *pairs)
+		case "calibrate":
+			err = bench.Calibrate(ctx, r, dir)
+		case "recorder":
+			err = bench.Recorder(ctx, r, dir, *soak)
 		case "keys":
 			err = bench.Keys(ctx, r, path, dir, *pairs)
 		default:
-			err = fmt.Errorf("unknown part (core, sign, costs, harness, keys)")
+			err = fmt.Errorf("unknown part (core, sign, costs, harness, keys, calibrate, recorder)")
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", part, err)
@@ -89,6 +98,22 @@ func floorChild() error {
 	if err != nil {
 		return err
 	}
+	return serveChild("", func(l net.Listener, cert tls.Certificate) error { return bench.ServeFloor(l, cert, size) })
+}
+
+// calibrationChild serves known delays until it is ended.
+func calibrationChild() error {
+	control, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	return serveChild("http://"+control.Addr().String()+"/", func(l net.Listener, cert tls.Certificate) error {
+		return bench.Calibration(l, control, cert)
+	})
+}
+
+// serveChild listens, says so in the ready file, and serves.
+func serveChild(control string, serve func(net.Listener, tls.Certificate) error) error {
 	cert, pem, err := bench.FloorCertificate()
 	if err != nil {
 		return err
@@ -102,7 +127,7 @@ func floorChild() error {
 	if err := os.WriteFile(ca, pem, 0o600); err != nil {
 		return err
 	}
-	b, err := json.Marshal(bench.Ready{Endpoint: "https://" + l.Addr().String(), CA: ca, PID: os.Getpid()})
+	b, err := json.Marshal(bench.Ready{Endpoint: "https://" + l.Addr().String(), CA: ca, Metrics: control, PID: os.Getpid()})
 	if err != nil {
 		return err
 	}
@@ -112,5 +137,5 @@ func floorChild() error {
 	if err := os.Rename(readyFile+".new", readyFile); err != nil {
 		return err
 	}
-	return bench.ServeFloor(l, cert, size)
+	return serve(l, cert)
 }

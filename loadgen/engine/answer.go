@@ -32,12 +32,43 @@ var (
 	errClosed = errors.New("connection closed before an answer")
 )
 
-// inbox is a growing read buffer. What was read and not used yet stays in data[start:].
+// inbox is a growing read buffer and how far the answer in it has been understood. What was read and not used yet stays in
+// data[start:].
 type inbox struct {
 	source io.Reader
 	data   []byte
 	start  int
 	onRead func() // called after each read that brought bytes
+
+	stage   stage
+	head    head
+	scanned int // of a head or line that is not whole yet
+	body    int // the body is, or gathers in, data[body:end]
+	end     int
+	chunk   int // bytes of the present chunk with its line end
+	trailer int // lines of the trailer so far
+	interim int // answers before the one that counts
+}
+
+// stage is the part of an answer that comes next.
+type stage uint8
+
+const (
+	atHead stage = iota
+	inBody
+	untilClose
+	atChunk
+	inChunk
+	atTrailer
+)
+
+// begin makes ready for an answer.
+func (b *inbox) begin(a *answer) {
+	b.data, b.start, b.scanned, b.stage, b.interim = b.data[:0], 0, 0, atHead, 0
+	if cap(b.data) > keptBytes {
+		b.data = make([]byte, 0, 8<<10)
+	}
+	*a = answer{}
 }
 
 // fill reads more bytes; the error is errClosed or errTruncated at the end of the stream.
@@ -60,7 +91,7 @@ func (b *inbox) fill() error {
 	case err == nil:
 		return io.ErrNoProgress
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		if len(b.data) > b.start {
+		if b.stage != atHead || len(b.data) > b.start {
 			return errTruncated
 		}
 		return errClosed
@@ -70,66 +101,103 @@ func (b *inbox) fill() error {
 
 // read reads one answer; interim answers (1xx) are passed over. After an error the connection is of no use.
 func (b *inbox) read(a *answer) error {
-	b.data, b.start = b.data[:0], 0
-	if cap(b.data) > keptBytes {
-		b.data = make([]byte, 0, 8<<10)
-	}
-	for range maxInterim + 1 {
-		if err := b.readOne(a); err != nil {
+	b.begin(a)
+	for {
+		complete, err := b.advance(a)
+		if complete || err != nil {
 			return err
 		}
-		if a.status >= 200 {
+		if err := b.fill(); err != nil {
+			return b.ended(a, err)
+		}
+	}
+}
+
+// ended is what the end of the stream, or another failure to read, makes of an answer: nil where it completes it.
+func (b *inbox) ended(a *answer, err error) error {
+	if b.stage == untilClose && err == errTruncated {
+		a.body, b.start = b.data[b.body:], len(b.data)
+		return nil
+	}
+	return err
+}
+
+// advance understands what has been read; complete says that the answer is whole.
+func (b *inbox) advance(a *answer) (complete bool, err error) {
+	for {
+		var more bool
+		switch b.stage {
+		case atHead:
+			more, complete, err = b.readHead(a)
+		case inBody:
+			if len(b.data) < b.end {
+				return false, nil
+			}
+			b.start, complete = b.end, true
+		case untilClose:
+			if len(b.data)-b.body > maxBody {
+				err = errMalformed
+			}
+		default:
+			more, complete, err = b.readChunked()
+		}
+		if complete {
+			if b.stage != atHead {
+				a.body = b.data[b.body:b.end]
+			}
 			// Bytes beyond an answer that nobody asked for: the stream is out of step.
 			a.closes = a.closes || b.start < len(b.data)
-			return nil
+		}
+		if !more || complete || err != nil {
+			return complete, err
 		}
 	}
-	return errMalformed
 }
 
-func (b *inbox) readOne(a *answer) error {
+// readHead reads a head; more says that something follows which may be there already.
+func (b *inbox) readHead(a *answer) (more, complete bool, err error) {
+	text, err := b.headText()
+	if text == nil || err != nil {
+		return false, false, err
+	}
 	*a = answer{}
-	head, err := b.head()
-	if err != nil {
-		return err
+	if b.head, err = parseHead(text, a); err != nil {
+		return false, false, err
 	}
-	h, err := parseHead(head, a)
-	if err != nil {
-		return err
-	}
+	b.body, b.end, b.scanned = b.start, b.start, b.start
 	switch {
-	case a.status < 200 || a.status == 204 || a.status == 304:
-		return nil
-	case h.chunked:
-		return b.chunks(a)
-	case h.length >= 0:
-		from, err := b.need(h.length)
-		a.body = b.data[from:b.start]
-		return err
+	case a.status < 200:
+		if b.interim++; b.interim > maxInterim {
+			return false, false, errMalformed
+		}
+		return true, false, nil
+	case a.status == 204 || a.status == 304:
+		return false, true, nil
+	case b.head.chunked:
+		b.stage = atChunk
+	case b.head.length >= 0:
+		b.stage, b.end = inBody, b.start+b.head.length
+	default:
+		b.stage, a.closes = untilClose, true
 	}
-	return b.untilClose(a)
+	return true, false, nil
 }
 
-// head returns the lines before the empty one and moves past it.
-func (b *inbox) head() ([]byte, error) {
-	scanned := b.start
-	for {
-		if i := bytes.Index(b.data[scanned:], []byte("\r\n\r\n")); i >= 0 {
-			head := b.data[b.start : scanned+i+2]
-			b.start = scanned + i + 4
-			if len(head) > maxHead {
-				return nil, errMalformed
-			}
-			return head, nil
-		}
-		if len(b.data)-b.start > maxHead || !plausible(b.data[b.start:]) {
+// headText returns the lines before the empty one and moves past it; nil where it is not whole yet.
+func (b *inbox) headText() ([]byte, error) {
+	if i := bytes.Index(b.data[b.scanned:], []byte("\r\n\r\n")); i >= 0 {
+		text := b.data[b.start : b.scanned+i+2]
+		b.start = b.scanned + i + 4
+		if len(text) > maxHead {
 			return nil, errMalformed
 		}
-		scanned = max(b.start, len(b.data)-3)
-		if err := b.fill(); err != nil {
-			return nil, err
-		}
+		return text, nil
 	}
+	if len(b.data)-b.start > maxHead || !plausible(b.data[b.start:]) {
+		return nil, errMalformed
+	}
+	b.scanned = max(b.start, len(b.data)-3)
+	return nil, nil
 }
 
 // plausible tells garbage at its first bytes instead of waiting for an end of the head that never comes.
@@ -232,90 +300,48 @@ func decimal(text []byte) (int, bool) {
 	return n, len(text) > 0
 }
 
-// need reads until n bytes are there, moves past them and returns where they begin.
-func (b *inbox) need(n int) (from int, err error) {
-	from = b.start
-	for len(b.data)-from < n {
-		if err := b.fill(); err != nil {
-			return from, inside(err)
+// readChunked reads the parts of a chunked body (RFC 9112, section 7.1), moving the chunks together in place. Trailers are passed
+// over.
+func (b *inbox) readChunked() (more, complete bool, err error) {
+	if b.stage == inChunk {
+		if len(b.data)-b.start < b.chunk {
+			return false, false, nil
 		}
-	}
-	b.start = from + n
-	return from, nil
-}
-
-// inside turns the end of the stream into one inside an answer.
-func inside(err error) error {
-	if err == errClosed {
-		return errTruncated
-	}
-	return err
-}
-
-// untilClose reads a body whose end is the connection's.
-func (b *inbox) untilClose(a *answer) error {
-	a.closes = true
-	from := b.start
-	for {
-		err := b.fill()
-		if err == errClosed || err == errTruncated {
-			a.body = b.data[from:]
-			b.start = len(b.data)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(b.data)-from > maxBody {
-			return errMalformed
-		}
-	}
-}
-
-// chunks reads a chunked body (RFC 9112, section 7.1), moving the chunks together in place. Trailers are passed over.
-func (b *inbox) chunks(a *answer) error {
-	body := b.start // the body gathers in data[body:end]
-	end := b.start
-	for {
-		size, err := b.chunkSize()
-		if err != nil {
-			return err
-		}
-		if size == 0 {
-			break
-		}
-		if end-body+size > maxBody {
-			return errMalformed
-		}
-		from, err := b.need(size + 2)
-		if err != nil {
-			return err
-		}
+		from := b.start
+		b.start += b.chunk
 		if b.data[b.start-2] != '\r' || b.data[b.start-1] != '\n' {
-			return errMalformed
+			return false, false, errMalformed
 		}
-		end += copy(b.data[end:], b.data[from:from+size])
+		b.end += copy(b.data[b.end:], b.data[from:b.start-2])
+		b.stage, b.scanned = atChunk, b.start
+		return true, false, nil
 	}
-	for trailers := 0; ; trailers++ {
-		line, err := b.line()
-		if err != nil {
-			return err
-		}
-		if len(line) == 0 {
-			a.body = b.data[body:end]
-			return nil
-		}
-		if trailers > 64 {
-			return errMalformed
-		}
+	line, ok, err := b.line()
+	if !ok || err != nil {
+		return false, false, err
 	}
+	if b.stage == atTrailer {
+		b.trailer++
+		if len(line) > 0 && b.trailer > 64 {
+			err = errMalformed
+		}
+		return true, len(line) == 0, err
+	}
+	size, err := chunkSize(line)
+	switch {
+	case err != nil:
+		return false, false, err
+	case size == 0:
+		b.stage, b.trailer = atTrailer, 0
+	case b.end-b.body+size > maxBody:
+		return false, false, errMalformed
+	default:
+		b.stage, b.chunk = inChunk, size+2
+	}
+	return true, false, nil
 }
 
-func (b *inbox) chunkSize() (int, error) {
-	line, err := b.line()
-	if err != nil {
-		return 0, err
-	}
+func chunkSize(line []byte) (int, error) {
 	digits, _, _ := bytes.Cut(line, []byte(";"))
 	digits = bytes.TrimRight(digits, " \t")
 	size := 0
@@ -338,19 +364,17 @@ func (b *inbox) chunkSize() (int, error) {
 	return size, nil
 }
 
-// line returns a line without its end and moves past it.
-func (b *inbox) line() ([]byte, error) {
-	for {
-		if i := bytes.Index(b.data[b.start:], []byte("\r\n")); i >= 0 {
-			line := b.data[b.start : b.start+i]
-			b.start += i + 2
-			return line, nil
-		}
-		if len(b.data)-b.start > maxHead {
-			return nil, errMalformed
-		}
-		if err := b.fill(); err != nil {
-			return nil, inside(err)
-		}
+// line returns a line without its end and moves past it; ok is false where it is not whole yet.
+func (b *inbox) line() (line []byte, ok bool, err error) {
+	if i := bytes.Index(b.data[b.scanned:], []byte("\r\n")); i >= 0 {
+		line = b.data[b.start : b.scanned+i]
+		b.start = b.scanned + i + 2
+		b.scanned = b.start
+		return line, true, nil
 	}
+	if len(b.data)-b.start > maxHead {
+		return nil, false, errMalformed
+	}
+	b.scanned = max(b.start, len(b.data)-1)
+	return nil, false, nil
 }

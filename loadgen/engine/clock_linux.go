@@ -17,18 +17,13 @@ import (
 type kernelClock struct {
 	timerClock
 	raw   int64 // CLOCK_MONOTONIC at the origin, ns
-	error time.Duration
+	late  lateness
 	file  *os.File
 	timer syscall.RawConn
 }
 
-// Bounds of the clock, chosen: wake-ups of an idle process are 50 to 60 µs late on common virtual machines, and nothing is gained
-// by spinning longer than longestSpin. Far moments are waited for by Go's timers, which listen to the context.
-const (
-	firstGuess  = 60 * time.Microsecond
-	longestSpin = 150 * time.Microsecond
-	near        = 2 * time.Millisecond
-)
+// near bounds the waits by the kernel's timer: far moments are waited for by Go's timers, which listen to the context.
+const near = 2 * time.Millisecond
 
 // newClock makes the best clock of the platform, counting from origin.
 func newClock(origin time.Time) clock {
@@ -37,7 +32,7 @@ func newClock(origin time.Time) clock {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &at); err != nil {
 		return simple
 	}
-	c := &kernelClock{timerClock: simple, raw: at.Nano() - int64(time.Since(origin)), error: firstGuess}
+	c := &kernelClock{timerClock: simple, raw: at.Nano() - int64(time.Since(origin)), late: newLateness()}
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return simple
@@ -63,11 +58,10 @@ func (c *kernelClock) until(ctx context.Context, moment, spin time.Duration) boo
 	if ctx.Err() != nil {
 		return false
 	}
-	target := moment - min(spin, c.error)
-	if target > now {
-		c.sleep(target)
+	if most := c.late.sleep(now, moment, spin); most > 0 {
+		c.sleep(now + most)
 		now = c.now()
-		c.learn(now - target)
+		c.late.woke(now)
 	}
 	for spin > 0 && now < moment {
 		now = c.now()
@@ -89,18 +83,6 @@ func (c *kernelClock) sleep(target time.Duration) {
 		armed = true
 		return unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME, &set, nil) != nil
 	})
-}
-
-// learn follows the upper quartile of the wake-up error: three steps up for a later wake-up, one down for an earlier one. A rarer
-// percentile would spin through every hit for the sake of the few that the kernel delays.
-func (c *kernelClock) learn(late time.Duration) {
-	const step = time.Microsecond / 2
-	if late > c.error {
-		c.error += 3 * step
-	} else {
-		c.error -= step
-	}
-	c.error = min(max(c.error, 0), longestSpin)
 }
 
 // oneThreadPerCPU lowers GOMAXPROCS to the CPUs that the process may use, and returns how to undo it. A process that was pinned

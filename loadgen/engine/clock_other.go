@@ -2,7 +2,10 @@
 
 package engine
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // newClock makes the best clock of the platform, counting from origin.
 func newClock(origin time.Time) clock { return timerClock{origin} }
@@ -12,3 +15,5 @@ func oneThreadPerCPU() (undo func()) { return func() {} }
 
 // processCPU is unknown here.
 func processCPU() time.Duration { return 0 }
+
+func newThreadClock(_ context.Context, origin time.Time) clock { return newClock(origin) }

@@ -14,6 +14,7 @@ type conn struct {
 	epoch    time.Time
 	wire     *wire
 	stream   net.Conn // over wire; the same without TLS
+	records  *records // the same as stream where it is one
 	inbox    inbox
 	deadline time.Duration // as set
 	unwatch  func() bool   // ends the watch of a context; nil without one

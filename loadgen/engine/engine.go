@@ -1,10 +1,10 @@
 // Package engine sends the hits of a load test: it executes a schedule against a target and records what became of each hit.
 //
 // Two engines share one way of sending (own TLS connections, HTTP/1.1 with keep-alive, requests signed per send, answers parsed
-// in place): "native" hands hits to one goroutine a connection; "vegeta" is driven by vegeta's attack loop and workers, which cost
-// more a request. The third, "sdk", makes each hit a call of aws-sdk-go-v2 with its own retries, signing and HTTP client, and shows
-// what an application would see. All record alike and are open loop: a hit is due when the schedule says so whatever the server
-// does, a late hit goes out at once and keeps its due time. Only a ClosedLoop in the schedule's place waits for answers.
+// in place): "native" sends from an event loop on each core that it needs; "vegeta" is driven by vegeta's attack loop and workers,
+// which cost more a request. The third, "sdk", makes each hit a call of aws-sdk-go-v2 with its own retries, signing and HTTP client,
+// and shows what an application would see. All record alike and are open loop: a hit is due when the schedule says so whatever the
+// server does, a late hit goes out at once and keeps its due time. Only a ClosedLoop in the schedule's place waits for answers.
 //
 // The package also makes the keys, ciphertexts and signatures a workload needs (Provision) and sends single calls (Client). Its
 // signer and its decoder are its own, sharing nothing with any server. It judges no result.

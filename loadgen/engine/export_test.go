@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -142,3 +144,85 @@ func NewClock(origin time.Time) (now func() time.Duration, until func(ctx contex
 	c := newClock(origin)
 	return c.now, c.until, c.close
 }
+
+// RunOn executes a plan by so many loops, or with a goroutine for each connection for 0.
+func RunOn(ctx context.Context, loops int, p *Plan) (Report, error) {
+	r, err := prepare(ctx, p)
+	if err != nil {
+		return Report{}, err
+	}
+	if loops == 0 {
+		return r.threaded(), nil
+	}
+	report, ok := r.looped(loops)
+	if !ok {
+		return report, errors.New("no loops on this system")
+	}
+	return report, nil
+}
+
+// Records is one end of a record layer over memory.
+type Records struct {
+	*records
+	inbound, outbound *memory
+}
+
+type memory struct{ data []byte }
+
+// NewRecords is the end that sends with one secret and receives with another, by AES-128.
+func NewRecords(sends, receives []byte) (*Records, error) {
+	h := half{hash: sha256.New, key: 16}
+	r := &Records{records: &records{incoming: h, outgoing: h}, inbound: &memory{}, outbound: &memory{}}
+	r.under = r.memories()
+	return r, errors.Join(r.incoming.use(receives), r.outgoing.use(sends))
+}
+
+// ConnectRecords makes what a sends arrive at b, and the other way round.
+func ConnectRecords(a, b *Records) {
+	a.outbound, b.outbound = b.inbound, a.inbound
+	a.under, b.under = a.memories(), b.memories()
+}
+
+func (r *Records) memories() io.ReadWriter {
+	return struct {
+		io.Reader
+		io.Writer
+	}{r.inbound, r.outbound}
+}
+
+func (m *memory) Read(b []byte) (int, error) {
+	if len(m.data) == 0 {
+		return 0, errNothing
+	}
+	n := copy(b, m.data)
+	m.data = m.data[n:]
+	return n, nil
+}
+
+func (m *memory) Write(b []byte) (int, error) {
+	m.data = append(m.data, b...)
+	return len(b), nil
+}
+
+// Deliver makes bytes arrive at r; Sent is what it sent.
+func (r *Records) Deliver(b []byte) {
+	r.under = r.memories()
+	r.inbound.data = append(r.inbound.data, b...)
+}
+func (r *Records) Sent() []byte { return r.outbound.data }
+
+// UpdateKey changes the key that r sends with, asking the other end to change its own.
+func (r *Records) UpdateKey() error {
+	if err := r.write([]byte{messageKeyUpdate, 0, 0, 1, 1}, typeHandshake); err != nil {
+		return err
+	}
+	return r.outgoing.update()
+}
+
+// SendRaw sends content of a type.
+func (r *Records) SendRaw(content []byte, kind byte) error { return r.write(content, kind) }
+
+// ErrNothing is a read of an end to which nothing was sent.
+var ErrNothing = errNothing
+
+var errNothing = errors.New("nothing to read")

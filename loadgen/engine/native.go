@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// nativeEngine has one goroutine for each connection and one that paces.
+// nativeEngine sends from loops, one on each core that it needs. Where they are not to be had, it has one goroutine for each
+// connection and one that paces.
 type nativeEngine struct{}
 
 // Name is "native".
@@ -24,6 +25,16 @@ func (nativeEngine) Run(ctx context.Context, p *Plan) (Report, error) {
 }
 
 func (r *run) native() Report {
+	if n := r.loops(); n > 0 {
+		if report, ok := r.looped(n); ok {
+			return report
+		}
+	}
+	return r.threaded()
+}
+
+// threaded has a goroutine for each connection.
+func (r *run) threaded() Report {
 	q := newQueue(len(r.lanes), newPacer(r.plan.Schedule), r.now, &r.due)
 	stop := r.supervise()
 	var wg sync.WaitGroup

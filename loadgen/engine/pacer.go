@@ -24,7 +24,8 @@ type pending struct {
 // pacer walks through a schedule in time. It has one user at a time.
 type pacer struct {
 	iterator schedule.Iterator
-	gap      time.Duration // smoothed gap between hits
+	stride   int           // hits from one of its own to the next
+	gap      time.Duration // smoothed gap between its hits
 	last     time.Duration
 	taken    uint64 // hits so far
 	hit      schedule.Hit
@@ -32,30 +33,46 @@ type pacer struct {
 }
 
 // A pacer that sleeps does it by one of two ways. Where the mean gap is spinFrom or longer it wakes for each hit, and spins at the
-// end for up to one part in spinShare of the gap. Where it is shorter, a wake-up for each hit would cost more than the hit: it
-// lies quantum at the least between two wake-ups, and all hits due by then go out together, late by less than that. Due times
-// stay what they are.
+// end for as long as wake-ups have been found to be late, up to one part in spinShare of the gap. Where it is shorter, spinning
+// would take most of a core: it sends what is due when it wakes, and sleeps for a quantum at the least, which is longer where hits
+// are so dense that each wake-up counts. Due times stay what they are.
 const (
-	spinFrom  = 150 * time.Microsecond
-	spinShare = 8
-	quantum   = 150 * time.Microsecond
+	spinFrom     = 100 * time.Microsecond
+	spinShare    = 4
+	quantum      = 50 * time.Microsecond
+	denseTo      = 25 * time.Microsecond
+	denseQuantum = 100 * time.Microsecond
 )
 
-func newPacer(s schedule.Schedule) *pacer {
-	p := &pacer{iterator: s.Iterator(), gap: time.Second}
+func newPacer(s schedule.Schedule) *pacer { return newShare(s, 0, 1) }
+
+// newShare is a pacer of every n-th hit, beginning with hit i.
+func newShare(s schedule.Schedule, i, n int) *pacer {
+	p := &pacer{iterator: s.Iterator(), gap: time.Second, stride: n}
 	if rate := s.MeanRate(); rate > 0 {
-		p.gap = time.Duration(float64(time.Second) / rate)
+		p.gap = time.Duration(float64(n) * float64(time.Second) / rate)
 	}
 	p.hit, p.more = p.iterator.Next()
+	p.advance(i)
 	return p
+}
+
+// advance goes on by n hits.
+func (p *pacer) advance(n int) {
+	for ; n > 0 && p.more; n-- {
+		p.hit, p.more = p.iterator.Next()
+	}
 }
 
 // wakeUp is when to wake up next, having been awake at a moment, and how long to spin at the end at the most.
 func (p *pacer) wakeUp(awake time.Duration) (moment, spin time.Duration) {
-	if p.gap >= spinFrom {
+	switch {
+	case p.gap >= spinFrom:
 		return p.hit.Due, p.gap / spinShare
+	case p.gap > denseTo:
+		return max(p.hit.Due, awake+quantum), 0
 	}
-	return max(p.hit.Due, awake+quantum), 0
+	return max(p.hit.Due, awake+denseQuantum), 0
 }
 
 // take returns the next hit if it is due by now.
@@ -67,7 +84,7 @@ func (p *pacer) take(now time.Duration) (hit pending, ok bool) {
 	p.gap += (hit.due - p.last - p.gap) / 16
 	p.last = hit.due
 	p.taken++
-	p.hit, p.more = p.iterator.Next()
+	p.advance(p.stride)
 	return hit, true
 }
 

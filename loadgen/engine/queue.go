@@ -15,16 +15,14 @@ type queue struct {
 	now func() time.Duration
 	due *atomic.Uint64 // hits released
 
-	mu      sync.Mutex
-	pacer   *pacer    // nil: hits are pushed only
-	ring    []pending // length is a power of two
-	head    int       // next to take
-	count   int
-	most    int // largest count so far
-	idle    []*worker
-	first   int // next of idle to take
-	waiting int // in idle
-	closed  bool
+	mu         sync.Mutex
+	pacer      *pacer // nil: hits are pushed only
+	backlogged fifo
+	most       int // largest backlog so far
+	idle       []*worker
+	first      int // next of idle to take
+	waiting    int // in idle
+	closed     bool
 }
 
 // worker is one end of the queue. A hit comes through its channel when it waited for one.
@@ -33,7 +31,7 @@ type worker struct{ wake chan pending }
 func newWorker() *worker { return &worker{wake: make(chan pending, 1)} }
 
 func newQueue(workers int, p *pacer, now func() time.Duration, due *atomic.Uint64) *queue {
-	return &queue{ring: make([]pending, 1024), idle: make([]*worker, workers), pacer: p, now: now, due: due}
+	return &queue{idle: make([]*worker, workers), pacer: p, now: now, due: due}
 }
 
 // batch bounds the hits released under one hold of the lock and by one reading of the clock.
@@ -86,19 +84,8 @@ func (q *queue) push(hit pending) {
 		w.wake <- hit // has room: an idle worker's channel is empty
 		return
 	}
-	if q.count == len(q.ring) {
-		q.grow()
-	}
-	q.ring[(q.head+q.count)&(len(q.ring)-1)] = hit
-	q.count++
-	q.most = max(q.most, q.count)
-}
-
-func (q *queue) grow() {
-	ring := make([]pending, 2*len(q.ring))
-	n := copy(ring, q.ring[q.head:])
-	copy(ring[n:], q.ring[:q.head])
-	q.ring, q.head = ring, 0
+	q.backlogged.push(hit)
+	q.most = max(q.most, q.backlogged.count)
 }
 
 // pop takes the next hit, waiting for one if need be; ok is false once the queue is closed and empty.
@@ -106,10 +93,7 @@ func (q *queue) pop(w *worker) (hit pending, ok bool) {
 	now := q.now()
 	q.mu.Lock()
 	q.release(now)
-	if q.count > 0 {
-		hit = q.ring[q.head]
-		q.head = (q.head + 1) & (len(q.ring) - 1)
-		q.count--
+	if hit, ok = q.backlogged.pop(); ok {
 		q.mu.Unlock()
 		return hit, true
 	}

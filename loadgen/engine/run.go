@@ -218,8 +218,8 @@ type lane struct {
 	conn    *conn // nil: to be opened
 	age     age
 	signer  *signer
-	signers []*signer // by entry, where the workload has several callers
-	shard   *measure.Shard
+	signers []*signer      // by entry, where the workload has several callers
+	shard   *measure.Shard // made on first use
 	body    []byte
 	request []byte
 	answer  answer
@@ -230,7 +230,7 @@ type lane struct {
 func newLane(r *run, index int) *lane {
 	t := &r.plan.Target
 	return &lane{
-		run: r, shard: r.plan.Recorder.NewShard(), age: age{lane: uint64(index)},
+		run: r, age: age{lane: uint64(index)},
 		signer: newSigner(t.Credentials, t.Region, r.destination.host), signers: t.signers(r.plan.Workload, r.destination.host),
 		body: make([]byte, 0, 8<<10), request: make([]byte, 0, 16<<10),
 	}
@@ -257,6 +257,9 @@ func (l *lane) send(p pending) {
 		l.sample.ErrorName = r.plan.Recorder.Intern(name)
 	}
 	r.recorded.Add(1)
+	if l.shard == nil {
+		l.shard = r.plan.Recorder.NewShard()
+	}
 	l.shard.Record(&l.sample)
 }
 

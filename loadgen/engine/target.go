@@ -131,7 +131,14 @@ func (d *destination) secure(ctx context.Context) func(net.Conn) (net.Conn, erro
 		return nil
 	}
 	return func(raw net.Conn) (net.Conn, error) {
-		c := tls.Client(raw, d.tls)
+		config := d.tls
+		if w, ok := raw.(*wire); ok && w.turn.possible() { // it may come to a loop, whose records need the secrets
+			w.secrets, w.shaking = &secrets{}, true
+			defer func() { w.shaking = false }()
+			config = config.Clone()
+			config.KeyLogWriter = w.secrets
+		}
+		c := tls.Client(raw, config)
 		return c, c.HandshakeContext(ctx)
 	}
 }

@@ -147,6 +147,29 @@ func TestStall(t *testing.T) {
 	})
 }
 
+// One stall of a second in a minute at 1,000/s: 1,000 of 60,000 hits are late by what was left of it, evenly up to a second. 600
+// of them exceed the 99th percentile and 60 the 99.9th.
+func TestStallOfASecondInAMinute(t *testing.T) {
+	eachVirtually(t, func(t *testing.T, name string) {
+		origin := time.Now()
+		server := &pipes{hold: func(uint64) time.Duration {
+			if at := time.Since(origin); at >= 30*time.Second && at < 31*time.Second {
+				return 31*time.Second - at
+			}
+			return 0
+		}}
+		_, s := virtually(t, t.Context(), name, &engine.Plan{Schedule: schedule.Constant(1000, time.Minute), Connections: 1500}, server)
+		if s.Count(measure.OK) != 60_000 {
+			t.Fatalf("%v", s.Errors)
+		}
+		for q, want := range map[float64]time.Duration{0.99: 400 * time.Millisecond, 0.999: 940 * time.Millisecond} {
+			if got := measure.Quantile(s.Latency(measure.OK), q); got < want*98/100 || got > want*102/100 {
+				t.Errorf("percentile %v: %v, want %v", q*100, got, want)
+			}
+		}
+	})
+}
+
 // Without an answer in time a hit is a timeout, and hits that got no connection in time are never sent.
 func TestTimeouts(t *testing.T) {
 	eachVirtually(t, func(t *testing.T, name string) {

@@ -1,6 +1,9 @@
 package engine
 
-import "net"
+import (
+	"io"
+	"net"
+)
 
 // wire is the connection below TLS. It notes when a request goes out, and sends a request together with the wait for the answer,
 // where the system has a way for it that saves a call.
@@ -11,6 +14,10 @@ type wire struct {
 	held    bool   // what is written waits for a Read
 	out     []byte // written and not sent yet
 	turn    turn
+	direct  io.ReadWriteCloser // used instead of Conn and all of the above; nil: not
+	secrets *secrets           // of the handshake; nil: nobody wants them
+	shaking bool               // the handshake is under way
+	seen    []byte             // received during it, where secrets are wanted
 }
 
 // init must be called before anything else.
@@ -29,6 +36,9 @@ func (w *wire) holding() bool { return len(w.out) > 0 }
 
 // Write sends b, or keeps a copy of it for the Read that follows.
 func (w *wire) Write(b []byte) (int, error) {
+	if w.direct != nil {
+		return w.direct.Write(b)
+	}
 	if w.held {
 		w.out = append(w.out, b...)
 		return len(b), nil
@@ -39,11 +49,26 @@ func (w *wire) Write(b []byte) (int, error) {
 
 // Read reads, after sending what is held.
 func (w *wire) Read(b []byte) (int, error) {
+	if w.direct != nil {
+		return w.direct.Read(b)
+	}
 	if len(w.out) > 0 {
 		w.held = false
 		return w.turn.around(b)
 	}
-	return w.Conn.Read(b)
+	n, err := w.Conn.Read(b)
+	if w.shaking {
+		w.seen = append(w.seen, b[:max(n, 0)]...)
+	}
+	return n, err
+}
+
+// Close closes what carries the connection.
+func (w *wire) Close() error {
+	if w.direct != nil {
+		return w.direct.Close()
+	}
+	return w.Conn.Close()
 }
 
 func (w *wire) note() {

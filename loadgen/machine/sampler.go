@@ -11,11 +11,12 @@ type Sample struct {
 	Usage
 }
 
-// Sampler reads the machine at a steady interval. It owns one goroutine from Start to Stop.
+// Sampler reads the machine at a steady interval, which doubles whenever maxSamples have gathered. It owns one goroutine from Start
+// to Stop.
 type Sampler struct {
 	probe    *Probe
-	interval time.Duration
-	began    time.Time // written by the goroutine, read after it ended
+	interval time.Duration // the present one; used by the goroutine only
+	began    time.Time     // written by the goroutine, read after it ended
 
 	mu      sync.Mutex
 	samples []Sample
@@ -23,6 +24,9 @@ type Sampler struct {
 	stop chan struct{}
 	done chan struct{}
 }
+
+// maxSamples bounds the samples of a long run, about half a megabyte on a machine of a few CPUs; even.
+const maxSamples = 1800
 
 // StartSampler starts sampling through p, which the sampler's goroutine owns until Stop returns.
 func StartSampler(p *Probe, interval time.Duration) *Sampler {
@@ -35,6 +39,7 @@ func (s *Sampler) run() {
 	defer close(s.done)
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
+	s.reserve()
 	first := s.probe.Snapshot()
 	s.began = first.at
 	last := first
@@ -46,10 +51,39 @@ func (s *Sampler) run() {
 			now := s.probe.Snapshot()
 			s.mu.Lock()
 			s.samples = append(s.samples, Sample{At: now.at.Sub(first.at), Usage: s.probe.Usage(last, now)})
+			if len(s.samples) >= maxSamples {
+				s.samples = halved(s.samples)
+				s.interval *= 2
+				ticker.Reset(s.interval)
+			}
 			s.mu.Unlock()
 			last = now
 		}
 	}
+}
+
+// reserve takes the memory for all samples from the system, so that a run does not grow by them.
+func (s *Sampler) reserve() {
+	room := make([]Sample, maxSamples)
+	for i := range room {
+		room[i].At = -1 // an untouched page is not there yet
+	}
+	clear(room)
+	s.mu.Lock()
+	s.samples = room[:0]
+	s.mu.Unlock()
+}
+
+// halved makes one sample of every two; a last odd one stays.
+func halved(samples []Sample) []Sample {
+	n := 0
+	for i := 0; i < len(samples); i += 2 {
+		pair := samples[i:min(i+2, len(samples))]
+		samples[n] = Sample{At: pair[len(pair)-1].At, Usage: Combined(pair)}
+		n++
+	}
+	clear(samples[n:])
+	return samples[:n]
 }
 
 // Latest is the newest sample, for a live display; ok is false before the first.

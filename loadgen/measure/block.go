@@ -13,13 +13,14 @@ type Block struct {
 	Outcomes [NumOutcomes]uint64
 	// Answered counts the good answers that came in within the block's stretch, whenever their hits were due: throughput.
 	Answered uint64
-	// Latencies of the hits that were OK: ascending, with the resolution of the histograms of successes.
+	// Latencies of the hits that were OK: ascending, with the resolution of the histograms of successes in a block of a second, and
+	// of 0.8 % or better in a wider one.
 	Latencies []Bin
 	// Max is the highest latency of those, exactly; 0 without any.
 	Max time.Duration
 }
 
-// Bin is Count latencies of Value, the highest value that the histograms of successes count as equal.
+// Bin is Count latencies of Value, the highest value that is counted as equal.
 type Bin struct {
 	Value time.Duration
 	Count uint64
@@ -85,6 +86,7 @@ func widen(blocks []Block, from, to time.Duration) []Block {
 	for i := range blocks {
 		b := blocks[i]
 		b.Start -= b.Start % to
+		b.Latencies = coarsenedBins(b.Latencies)
 		if n := len(all); n > 0 && all[n-1].Start == b.Start {
 			all[n-1] = joined(&all[n-1], &b)
 		} else {
@@ -137,6 +139,27 @@ func bucketTop(index uint32) time.Duration {
 	return time.Duration((sub+1)<<(shift+unitBits)) - 1
 }
 
+// coarseBits is by how much the latencies of blocks wider than a second are coarser than the histograms: eight of its buckets are
+// one, which are 0.8 % wide at the most. Such blocks hold millions of latencies, which would fill every bucket of three digits.
+const coarseBits = 3
+
+// coarsened is the last of the buckets that a wide block counts as one with the given bucket. A group never spans a doubling.
+func coarsened(bucket uint32) uint32 { return bucket | (1<<coarseBits - 1) }
+
+// coarsenedBins makes bins of a second those of a wide block.
+func coarsenedBins(bins []Bin) []Bin {
+	out := make([]Bin, 0, len(bins))
+	for _, bin := range bins {
+		top := bucketTop(coarsened(bucketOf(bin.Value)))
+		if n := len(out); n > 0 && out[n-1].Value == top {
+			out[n-1].Count += bin.Count
+		} else {
+			out = append(out, Bin{top, bin.Count})
+		}
+	}
+	return out
+}
+
 // openBlock is a block that still takes samples. Latencies gather as bucket indices and are counted in batches, which costs
 // less memory by far than a dense array for each second and entry.
 type openBlock struct {
@@ -144,12 +167,8 @@ type openBlock struct {
 	answered uint64
 	max      time.Duration
 	raw      []uint32
-	counts   []bucketCount
-}
-
-type bucketCount struct {
-	bucket uint32
-	count  uint32
+	counts   packed
+	coarse   bool
 }
 
 // rawLimit bounds the latencies waiting to be counted in a block.
@@ -172,43 +191,39 @@ func (b *openBlock) compact() {
 	if len(b.raw) == 0 {
 		return
 	}
+	if b.coarse {
+		for i, bucket := range b.raw {
+			b.raw[i] = coarsened(bucket)
+		}
+	}
 	slices.Sort(b.raw)
 	fresh := make([]bucketCount, 0, 256)
 	for _, bucket := range b.raw {
-		if n := len(fresh); n > 0 && fresh[n-1].bucket == bucket {
-			fresh[n-1].count++
-		} else {
-			fresh = append(fresh, bucketCount{bucket, 1})
-		}
+		fresh = counted(fresh, bucketCount{bucket, 1})
 	}
 	b.raw = b.raw[:0]
-	b.counts = mergeBuckets(b.counts, fresh)
+	b.counts = mergePacked(b.counts, pack(fresh))
 }
 
-func mergeBuckets(a, b []bucketCount) []bucketCount {
-	if len(a) == 0 {
-		return slices.Clone(b)
+// coarsen makes a block of a second one that may be part of a wider block.
+func (b *openBlock) coarsen() {
+	if b.coarse {
+		return
 	}
-	all := make([]bucketCount, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0].bucket < b[0].bucket:
-			all, a = append(all, a[0]), a[1:]
-		case a[0].bucket > b[0].bucket:
-			all, b = append(all, b[0]), b[1:]
-		default:
-			all = append(all, bucketCount{a[0].bucket, a[0].count + b[0].count})
-			a, b = a[1:], b[1:]
-		}
+	b.coarse = true
+	var all []bucketCount
+	for c := range b.counts.all {
+		all = counted(all, bucketCount{coarsened(c.bucket), c.count})
 	}
-	return slices.Clip(append(append(all, a...), b...))
+	b.counts = pack(all)
+	b.compact()
 }
 
-// absorb adds another block, which must not be used again.
+// absorb adds another block of the same resolution, which must not be used again.
 func (b *openBlock) absorb(other *openBlock) {
 	b.compact()
 	other.compact()
-	b.counts = mergeBuckets(b.counts, other.counts)
+	b.counts = mergePacked(b.counts, other.counts)
 	b.answered += other.answered
 	b.max = max(b.max, other.max)
 	for o := range b.outcomes {
@@ -221,8 +236,8 @@ func (b *openBlock) empty() bool { return b.answered == 0 && b.outcomes == [NumO
 func (b *openBlock) snapshot(start time.Duration) Block {
 	b.compact()
 	out := Block{Start: start, Outcomes: b.outcomes, Answered: b.answered, Max: b.max}
-	for _, c := range b.counts {
-		out.Latencies = append(out.Latencies, Bin{bucketTop(c.bucket), uint64(c.count)})
+	for c := range b.counts.all {
+		out.Latencies = append(out.Latencies, Bin{bucketTop(c.bucket), c.count})
 	}
 	return out
 }

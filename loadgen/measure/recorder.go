@@ -32,6 +32,8 @@ type Recorder struct {
 	shards  []*Shard
 	sets    []entrySet
 	width   time.Duration
+	slab    slab // where blocks that take no more samples keep theirs
+	full    bool // the slab is
 	clamp   uint64
 	counts  Counts
 	recent  *hdr.Histogram // latencies of good answers since the last Counts
@@ -44,6 +46,7 @@ type entrySet struct {
 	lags     [4]*hdr.Histogram // pacer, wait, send, client
 	errors   map[uint16]uint64
 	blocks   []*openBlock // by due time ÷ width; nil where nothing was due
+	open     []int        // those with a buffer for samples
 }
 
 // NewRecorder makes an empty recorder.
@@ -54,6 +57,7 @@ func NewRecorder(c Config) *Recorder {
 	c.Entries = slices.Clone(c.Entries)
 	r := &Recorder{config: c, sets: make([]entrySet, len(c.Entries)), width: time.Second,
 		recent: hdr.New(int64(Lowest), int64(Highest), OtherDigits)}
+	r.slab.init()
 	r.names.init()
 	for i := range r.sets {
 		r.sets[i].errors = map[uint16]uint64{}
@@ -168,9 +172,13 @@ func (r *Recorder) record(h **hdr.Histogram, v time.Duration, digits int) {
 	}
 }
 
-// block returns the block of a moment, doubling the width of all blocks while the moment lies beyond the last.
+// widest is the width up to which blocks are joined for want of room, chosen; wider ones take it from the heap.
+const widest = time.Hour
+
+// block returns the block of a moment, doubling the width of all blocks while the moment lies beyond the last, or where there is no
+// more room for them.
 func (r *Recorder) block(set *entrySet, at time.Duration) *openBlock {
-	for int(max(at, 0)/r.width) >= r.config.MaxBlocks {
+	for r.full && r.width < widest || int(max(at, 0)/r.width) >= r.config.MaxBlocks {
 		r.double()
 	}
 	i := int(max(at, 0) / r.width)
@@ -178,34 +186,55 @@ func (r *Recorder) block(set *entrySet, at time.Duration) *openBlock {
 		set.blocks = append(set.blocks, nil)
 	}
 	if set.blocks[i] == nil {
-		set.blocks[i] = &openBlock{}
+		set.blocks[i] = &openBlock{coarse: r.width > time.Second}
 	}
 	r.settle(set, i)
 	return set.blocks[i]
 }
 
-// settle counts the latencies of the block before last and gives its buffer to the newest, so that buffers do not pile up.
+// settle opens block i for samples. Those that were open and lie two or more before it are counted and kept, and one of their
+// buffers goes to the new one, so that buffers do not pile up.
 func (r *Recorder) settle(set *entrySet, i int) {
 	b := set.blocks[i]
 	if b.raw != nil {
 		return
 	}
-	if i >= 2 && set.blocks[i-2] != nil {
-		old := set.blocks[i-2]
+	still := set.open[:0]
+	for _, j := range set.open {
+		if j+2 > i {
+			still = append(still, j)
+			continue
+		}
+		old := set.blocks[j]
 		old.compact()
 		b.raw, old.raw = old.raw, nil
+		r.keep(old)
 	}
+	set.open = append(still, i)
 	if b.raw == nil {
 		b.raw = make([]uint32, 0, 64)
 	}
 }
 
+// keep moves the samples of a block to the slab.
+func (r *Recorder) keep(b *openBlock) {
+	var ok bool
+	if b.counts, ok = r.slab.keep(b.counts); !ok {
+		r.full = true
+	}
+}
+
 func (r *Recorder) double() {
 	r.width *= 2
+	r.full = false
+	r.slab.turn()
 	for i := range r.sets {
 		set := &r.sets[i]
 		half := make([]*openBlock, 0, len(set.blocks)/2+1)
 		for j, b := range set.blocks {
+			if b != nil {
+				b.coarsen()
+			}
 			switch {
 			case j%2 == 0:
 				half = append(half, b)
@@ -216,6 +245,16 @@ func (r *Recorder) double() {
 			}
 		}
 		set.blocks = half
+		set.open = set.open[:0]
+		for j, b := range half {
+			switch {
+			case b == nil:
+			case b.raw != nil:
+				set.open = append(set.open, j)
+			default:
+				r.keep(b)
+			}
+		}
 	}
 }
 

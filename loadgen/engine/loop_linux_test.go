@@ -1,0 +1,158 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"trent/loadgen/engine"
+	"trent/loadgen/measure"
+	"trent/loadgen/schedule"
+)
+
+// runOn executes a plan of DescribeKey by so many loops (0: goroutines) against a server that may misbehave.
+func runOn(t *testing.T, ctx context.Context, loops int, p *engine.Plan, misbehave func(n uint64, w http.ResponseWriter, r *http.Request) bool) (engine.Report, *measure.Summary) {
+	t.Helper()
+	f := newFakeKMS(t)
+	f.misbehave = func(n uint64, _ string, w http.ResponseWriter, r *http.Request) bool { return misbehave(n, w, r) }
+	p.Workload = parse(t, "name: t\nmix: [{operation: ListKeys}]\n")
+	p.Target, p.Keys = f.target(), engine.NoKeys(p.Workload, 0)
+	p.Recorder = measure.NewRecorder(measure.Config{Entries: p.Workload.EntryNames()})
+	report, err := engine.RunOn(ctx, loops, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := p.Recorder.Summary()
+	if s.Asked() != report.Due || report.Done != report.Due {
+		t.Errorf("due %d, done %d, recorded %d: not the same", report.Due, report.Done, s.Asked())
+	}
+	return report, s
+}
+
+// However many loops share the connections, the hits that wait are one queue: with four connections that are held 50 ms each and
+// 200 hits at once, the wait grows to 49 rounds and no connection rests meanwhile.
+func TestLoopsShareTheBacklog(t *testing.T) {
+	t.Parallel()
+	for _, loops := range []int{0, 1, 3} {
+		t.Run(fmt.Sprint(loops), func(t *testing.T) {
+			t.Parallel()
+			report, s := runOn(t, t.Context(), loops, &engine.Plan{Schedule: schedule.Constant(100_000, time.Millisecond), Connections: 4},
+				func(uint64, http.ResponseWriter, *http.Request) bool { time.Sleep(20 * time.Millisecond); return false })
+			if s.Count(measure.OK) != 100 || report.Due != 100 || report.MaxBacklog < 80 {
+				t.Errorf("%+v: %v", report, s.Errors)
+			}
+			longest := measure.Quantile(s.Latency(measure.OK), 1)
+			if longest < 490*time.Millisecond || longest > 1500*time.Millisecond {
+				t.Errorf("longest latency %v of 25 rounds of 20 ms", longest)
+			}
+			if lag := measure.Quantile(s.ClientLag(), 0.5); lag > 50*time.Millisecond {
+				t.Errorf("the wait counts as the client's lag: %v", lag)
+			}
+		})
+	}
+}
+
+// A server that closes idle connections costs no hit: they are seen to be closed and opened anew.
+func TestIdleConnectionCloses(t *testing.T) {
+	t.Parallel()
+	report, s := runOn(t, t.Context(), 1, &engine.Plan{Schedule: schedule.Constant(20, time.Second), Connections: 2},
+		func(n uint64, w http.ResponseWriter, r *http.Request) bool {
+			stream, _ := hijack(w)
+			fmt.Fprint(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+			time.AfterFunc(time.Millisecond, func() { stream.Close() })
+			return true
+		})
+	if s.Count(measure.OK) != 20 || report.Reconnects < 17 {
+		t.Errorf("%+v: %v", report, s.Errors)
+	}
+}
+
+// Answers that trickle in, in chunks and in pieces of any size, are put together.
+func TestTricklingAnswer(t *testing.T) {
+	t.Parallel()
+	_, s := runOn(t, t.Context(), 1, &engine.Plan{Schedule: schedule.Constant(50, time.Second), Connections: 16},
+		func(n uint64, w http.ResponseWriter, r *http.Request) bool {
+			for range 5 {
+				w.Write(make([]byte, 3000*(n%7)))
+				w.(http.Flusher).Flush()
+				time.Sleep(time.Millisecond)
+			}
+			return true
+		})
+	if s.Count(measure.OK) != 50 || measure.Quantile(s.Latency(measure.OK), 0.02) < 4*time.Millisecond {
+		t.Errorf("errors %v", s.Errors)
+	}
+}
+
+// Under way when the run is interrupted: what answers within the grace counts, the rest is cut off; what waits is never sent.
+func TestLoopInterruption(t *testing.T) {
+	t.Parallel()
+	for _, loops := range []int{0, 2} {
+		t.Run(fmt.Sprint(loops), func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			var n atomic.Uint64
+			report, s := runOn(t, ctx, loops, &engine.Plan{Schedule: schedule.Constant(100, time.Minute), Connections: 4},
+				func(_ uint64, w http.ResponseWriter, r *http.Request) bool {
+					if n.Add(1) <= 2 {
+						time.Sleep(700 * time.Millisecond)
+						return false
+					}
+					silence(w, r)
+					return true
+				})
+			if !report.Interrupted || report.Sent != 4 || s.Count(measure.OK) != 2 || s.Errors["Interrupted"] != report.Due-2 ||
+				s.Count(measure.ConnError) != 2 || report.Due < 20 || report.Due > 60 {
+				t.Errorf("%+v: %v", report, s.Errors)
+			}
+		})
+	}
+}
+
+// Pace releases each hit once, in order, never before its time, and ends with its context.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	n := 0
+	engine.Pace(t.Context(), schedule.Constant(2000, 200*time.Millisecond), func(due, released time.Duration) {
+		if due != time.Duration(n)*500*time.Microsecond || released < due {
+			t.Errorf("hit %d due %v released %v", n, due, released)
+		}
+		n++
+	})
+	if n != 400 {
+		t.Errorf("%d hits", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	engine.Pace(ctx, schedule.Constant(1, time.Hour), func(time.Duration, time.Duration) {})
+}
+
+// Sending, receiving and recording settle: a hit beyond the first thousands costs no allocation.
+func TestHitDoesNotAllocate(t *testing.T) {
+	target := startEcho(t)
+	w := parse(t, "name: t\nkeys: [{name: k, count: 16}]\nmix: [{operation: Encrypt}]\n")
+	allocated := func(hits int) uint64 {
+		p := &engine.Plan{Target: target, Workload: w, Keys: engine.FakeKeys(w), Schedule: schedule.Constant(20_000, time.Duration(hits)*50*time.Microsecond),
+			Connections: 16, Recorder: measure.NewRecorder(measure.Config{Entries: w.EntryNames()})}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := engine.RunOn(t.Context(), 1, p); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if s := p.Recorder.Summary(); s.Count(measure.OK) != uint64(hits) {
+			t.Fatalf("errors %v", s.Errors)
+		}
+		return after.Mallocs - before.Mallocs
+	}
+	allocated(1000)
+	few, many := allocated(10_000), allocated(30_000)
+	if perHit := (float64(many) - float64(few)) / 20_000; perHit > 0.02 {
+		t.Errorf("%.3f allocations a hit (%d for 10,000 hits, %d for 30,000)", perHit, few, many)
+	}
+}
