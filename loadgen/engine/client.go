@@ -15,6 +15,7 @@ type Client struct {
 	target      Target
 	destination *destination
 	budget      *budget
+	skew        time.Duration // of the signing time; see Skewed
 
 	mu     sync.Mutex
 	idle   []*caller
@@ -25,7 +26,14 @@ type Client struct {
 type caller struct {
 	conn   *conn
 	signer *signer
+	skew   time.Duration
 	answer answer
+}
+
+// Skewed is a client whose clock is off by d when it signs: what a client sends whose clock was stepped. It shares the cap on
+// requests and nothing else.
+func (c *Client) Skewed(d time.Duration) *Client {
+	return &Client{target: c.target, destination: c.destination, budget: c.budget, skew: d}
 }
 
 // NewClient checks the target by its rules, looking its name up; a refusal is a *TargetError.
@@ -91,7 +99,7 @@ func (k *caller) exchange(ctx context.Context, operation string, body []byte) er
 	}
 	k.conn.watch(ctx)
 	defer k.conn.unwatch()
-	request := k.signer.appendRequest(nil, operation, body, time.Now())
+	request := k.signer.appendRequest(nil, operation, body, time.Now().Add(k.skew))
 	return k.conn.exchange(request, timeout, &k.answer)
 }
 
@@ -107,7 +115,7 @@ func (c *Client) acquire(ctx context.Context) (k *caller, kept bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	return &caller{conn: connection, signer: newSigner(c.target.Credentials, c.target.Region, c.destination.host)}, false, nil
+	return &caller{conn: connection, skew: c.skew, signer: newSigner(c.target.Credentials, c.target.Region, c.destination.host)}, false, nil
 }
 
 func (c *Client) release(k *caller) {
