@@ -86,6 +86,24 @@ func (c *Client) call(ctx context.Context, operation string, body []byte, seen f
 	}
 }
 
+// CallOnce is Call over a connection of its own, so that the request is sent once at the most: after an error the call had its
+// effect once or not at all.
+func (c *Client) CallOnce(ctx context.Context, operation string, body []byte) (status int, response []byte, err error) {
+	if !c.budget.take(1) {
+		return 0, nil, ErrRequestCap
+	}
+	connection, err := c.destination.connect(ctx, callTimeout)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer connection.close()
+	k := &caller{conn: connection, skew: c.skew, signer: newSigner(c.target.Credentials, c.target.Region, c.destination.host)}
+	if err := k.exchange(ctx, operation, body); err != nil {
+		return 0, nil, err
+	}
+	return k.answer.status, slices.Clone(k.answer.body), nil
+}
+
 // stale reports whether an exchange failed as it does on a kept connection that the server has closed meanwhile.
 func stale(err error) bool {
 	_, name := faultOf(err)
