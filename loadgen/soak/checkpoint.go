@@ -133,8 +133,19 @@ func Saved(dir string) (command []string, finished bool, err error) {
 
 // packed is a measure.Summary with its histograms encoded.
 type packed struct {
-	Summary    measure.Summary // without histograms
-	Histograms [][]byte        // in the order of histogramsOf; nil for none
+	Errors     map[string]uint64
+	Clamped    uint64
+	Width      time.Duration
+	MaxBlocks  int
+	Entries    []packedEntry
+	Histograms [][]byte // in the order of histogramsOf; empty for none
+}
+
+type packedEntry struct {
+	Name   string
+	Counts []uint64
+	Errors map[string]uint64
+	Blocks []measure.Block
 }
 
 // histogramsOf lists where a summary has histograms.
@@ -150,9 +161,17 @@ func histogramsOf(s *measure.Summary) []**hdr.Histogram {
 	return all
 }
 
-// packSummary encodes a summary, which it takes apart.
+// packSummary encodes a summary.
 func packSummary(s *measure.Summary) ([]byte, error) {
-	var p packed
+	p := packed{Errors: s.Errors, Clamped: s.Clamped, Width: s.Width, MaxBlocks: s.MaxBlocks}
+	for i := range s.Entries {
+		e := &s.Entries[i]
+		one := packedEntry{Name: e.Name, Errors: e.Errors, Blocks: e.Blocks}
+		for o := range e.Outcomes {
+			one.Counts = append(one.Counts, e.Outcomes[o].Count)
+		}
+		p.Entries = append(p.Entries, one)
+	}
 	for _, h := range histogramsOf(s) {
 		var encoded []byte
 		if *h != nil {
@@ -162,9 +181,7 @@ func packSummary(s *measure.Summary) ([]byte, error) {
 			}
 		}
 		p.Histograms = append(p.Histograms, encoded)
-		*h = nil
 	}
-	p.Summary = *s
 	var out bytes.Buffer
 	zip, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 	if err == nil {
@@ -189,7 +206,15 @@ func unpackSummary(data []byte) (*measure.Summary, error) {
 	if err := gob.NewDecoder(zip).Decode(&p); err != nil {
 		return nil, fmt.Errorf("decoding the measurement: %w", err)
 	}
-	places := histogramsOf(&p.Summary)
+	s := &measure.Summary{Errors: p.Errors, Clamped: p.Clamped, Width: p.Width, MaxBlocks: p.MaxBlocks}
+	for _, one := range p.Entries {
+		e := measure.Entry{Name: one.Name, Errors: one.Errors, Blocks: one.Blocks}
+		for o := range min(len(one.Counts), len(e.Outcomes)) {
+			e.Outcomes[o].Count = one.Counts[o]
+		}
+		s.Entries = append(s.Entries, e)
+	}
+	places := histogramsOf(s)
 	if len(places) != len(p.Histograms) {
 		return nil, errors.New("decoding the measurement: it has another number of histograms than entries")
 	}
@@ -201,7 +226,7 @@ func unpackSummary(data []byte) (*measure.Summary, error) {
 			return nil, fmt.Errorf("decoding a histogram: %w", err)
 		}
 	}
-	return &p.Summary, nil
+	return s, nil
 }
 
 // later moves the blocks of a summary by a time, to the next multiple of its width, so that it can be merged with an earlier one.

@@ -196,6 +196,9 @@ func (r *run) judged(record *results.Record, e *ending, plan *engine.Plan, repor
 		return nil, err
 	}
 	record.Started, record.Interrupted = r.st.Started, e.interrupted
+	if !e.interrupted { // the load was cut short by the soak itself, if at all, which has a note of its own
+		record.Notes = nil
+	}
 	record.Cost = results.Cost{Requests: all.Sent}
 	if report.Sent > 0 && report.ClientCPU > 0 {
 		each := report.ClientCPU / time.Duration(report.Sent)

@@ -31,6 +31,9 @@ func (r *run) record(e *ending, plan *engine.Plan, report *engine.Report, began 
 		Faults: results.Text{Name: r.o.Plan.Name, Source: r.o.Plan.Source}}
 	record.Soak = s
 	record.Notes = append(record.Notes, "Latency, throughput and errors are of the time outside of what was done to the server; counts by outcome and error are of the whole load.")
+	if e.fatal != nil {
+		record.Notes = append(record.Notes, "The load ended early: "+e.fatal.Error())
+	}
 	if e.leftBehind != "" {
 		record.Notes = append(record.Notes, e.leftBehind)
 	}
@@ -122,7 +125,11 @@ func known(v float64) *float64 {
 }
 
 func (r *run) fillActions(s *results.SoakResult, e *ending) {
-	l := &lived{from: r.st.Started, to: r.lastAt, length: min(r.last.At, r.length), actions: r.st.Actions, spawned: r.w.Server != nil,
+	length := r.length
+	if e.interrupted || e.fatal != nil {
+		length = min(r.last.At, length)
+	}
+	l := &lived{from: r.st.Started, to: r.lastAt, length: length, actions: r.st.Actions, spawned: r.w.Server != nil,
 		curve: r.o.Schedule.String(), period: r.o.Period, clockSteps: e.clockStep, without: r.o.Without,
 		midnight: engine.CheckMidnight(r.w.Target.Credentials, r.w.Target.Region, r.st.Started)}
 	for _, event := range l.list() {
