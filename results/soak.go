@@ -284,13 +284,13 @@ func (s *SoakResult) legSection() section {
 	for _, l := range s.Legs {
 		rows = append(rows, []string{l.Started.UTC().Format(time.DateTime), spanText(l.From), spanText(l.To), l.Ended, formatCount(l.Unmeasured), spanText(l.Down)})
 	}
-	return section{Title: "The soak was killed and went on", Rows: rows, Align: "lrrlrr",
+	return section{Title: "The soak was broken off and went on", Rows: rows, Align: "lrrlrr",
 		Text: "What was sent between the last checkpoint and the kill was sent again and is not counted twice; the hits under way at that checkpoint are not measured."}
 }
 
 func (s *SoakResult) trendSection() section {
-	rows := [][]string{{"series", "blocks", "slope an hour", "95 % interval", "p (Holm)", "over " + spanText(s.Horizon) + " at least", "budget", "outcome", "why"}}
-	out := section{Title: "Trends", Align: "lrrrrrrll"}
+	rows := [][]string{{"series", "slope an hour", "95 % interval", "p (Holm)", "over " + spanText(s.Horizon) + " at least", "budget", "outcome"}}
+	out := section{Title: "Trends", Align: "lrrrrrl"}
 	for i := range s.Trends {
 		t := &s.Trends[i]
 		interval, p := "–", "–"
@@ -300,7 +300,11 @@ func (s *SoakResult) trendSection() section {
 		if t.Adjusted != nil {
 			p = fmt.Sprintf("%.3f", *t.Adjusted)
 		}
-		rows = append(rows, []string{t.Name, formatCount(uint64(t.Judged)), t.optional(t.Slope), interval, p, t.optional(t.GrowthLo), t.amount(t.Budget), t.Outcome, t.Why})
+		outcome := t.Outcome
+		if t.Why != "" {
+			outcome += ": " + t.Why
+		}
+		rows = append(rows, []string{t.Name, t.optional(t.Slope), interval, p, t.optional(t.GrowthLo), t.amount(t.Budget), outcome})
 		if fig, ok := t.figure(); ok {
 			out.Figures = append(out.Figures, fig)
 		}

@@ -33,7 +33,7 @@ func (t *SoakTrend) figure() (figure, bool) {
 		high = max(high, p.Value)
 	}
 	fig.SVG = draw(func(c canvas) string {
-		p := newPlot(c, hoursAxis(end, c), linearAxis(high*1.05, 4, "", t.amount), title)
+		p := newPlot(c, hoursAxis(end, c), t.axis(high*1.05), title)
 		p.line("s0", t.curve())
 		if sure {
 			for _, l := range []struct {
@@ -104,6 +104,21 @@ func hoursAxis(end float64, c canvas) axis {
 	a.high = end
 	for len(a.ticks) > 1 && a.ticks[len(a.ticks)-1].value > end {
 		a.ticks = a.ticks[:len(a.ticks)-1]
+	}
+	return a
+}
+
+// axis has round numbers of the unit that suits the highest value.
+func (t *SoakTrend) axis(high float64) axis {
+	unit := 1.0
+	for t.Unit == "bytes" && high/unit >= 1024 && unit < 1<<30 {
+		unit *= 1024
+	}
+	a := linearAxis(high/unit, 4, "", func(float64) string { return "" })
+	a.high *= unit
+	for i := range a.ticks {
+		a.ticks[i].value *= unit
+		a.ticks[i].label = t.amount(a.ticks[i].value)
 	}
 	return a
 }

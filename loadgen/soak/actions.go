@@ -116,7 +116,7 @@ func (r *run) readCount(ctx context.Context) {
 	n, ok := r.w.Count(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := len(r.st.Lives); l > 0 && ok {
+	if l := len(r.st.Lives); l > 0 && ok && !r.st.Lives[l-1].closed {
 		p := &r.st.Lives[l-1]
 		p.Read, p.Server, p.GoodThen, p.closing = true, n, good, true
 	}

@@ -77,7 +77,7 @@ func (r *run) checks(ctx context.Context) error {
 		}
 		wait := gap
 		if !worked {
-			wait = max(gap, time.Second)
+			wait = max(gap, min(max(r.o.After/20, 200*time.Millisecond), 30*time.Second))
 		}
 		if sleep(ctx, wait) != nil {
 			return nil

@@ -25,6 +25,7 @@ type life struct {
 	DueThen  uint64 `json:"due_then"`
 	opening  bool   // the next reading gives GoodBefore
 	closing  bool   // the next reading gives DueThen
+	closed   bool   // the load has ended
 }
 
 // low and high bound what the server must have counted: all that the client has a good answer for, and at the most what it sent.

@@ -66,7 +66,7 @@ func (r *run) closeBooks(ctx context.Context) {
 		if l.opening { // no reading came in its life: the one before it is the bound
 			l.opening, l.GoodBefore = false, l.GoodThen
 		}
-		l.closing, l.DueThen = false, r.last.Due+r.own.sent.Load()
+		l.closing, l.closed, l.DueThen = false, true, r.last.Due+r.own.sent.Load()
 	}
 }
 

@@ -140,7 +140,7 @@ func (r *run) fillActions(s *results.SoakResult, e *ending) {
 	}
 	for _, leg := range r.st.Legs {
 		out := results.SoakLeg{Started: leg.Started, From: leg.From, To: leg.To, Ended: leg.Ended, Down: leg.Down}
-		if leg.Ended == "killed" {
+		if leg.Ended == killed {
 			out.Unmeasured = leg.Due - min(leg.Done, leg.Due)
 		}
 		s.Legs = append(s.Legs, out)

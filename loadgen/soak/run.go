@@ -110,11 +110,20 @@ func (r *run) config() string {
 	return fmt.Sprintf("%s/%s/%s/%d/%d/%s", o.Workload.Name, digestText(o.WorkloadSource), o.Schedule, o.Seed, o.Samples, digestText(o.Plan.Source))
 }
 
+// How a leg ended, beside "completed" and "interrupted".
+const (
+	underWay = "under way"
+	killed   = "killed"
+)
+
 // goOn closes what the crash left open: the leg, and an action that was under way.
 func (r *run) goOn() {
 	if n := len(r.st.Legs); n > 0 {
 		leg := &r.st.Legs[n-1]
-		leg.Ended, leg.Down = "killed", time.Since(r.st.Saved)
+		leg.Down = time.Since(r.st.Saved)
+		if leg.Ended == underWay {
+			leg.Ended = killed
+		}
 	}
 	for i := range r.st.Actions {
 		if a := &r.st.Actions[i]; a.Outcome == "" {
@@ -242,7 +251,7 @@ func (r *run) save() error {
 	st.Saved, st.Position, st.Samples, st.Summary = time.Now(), position, samples, packed
 	st.Verified, st.Keys, st.Series = r.verify.snapshot(), r.stock.snapshot(), r.series.snapshot(false)
 	leg := &st.Legs[len(st.Legs)-1]
-	leg.To, leg.Due, leg.Done, leg.Ended = position, r.last.Due, r.last.Done, "under way"
+	leg.To, leg.Due, leg.Done, leg.Ended = position, r.last.Due, r.last.Done, underWay
 	return writeState(r.o.Dir, st)
 }
 

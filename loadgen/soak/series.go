@@ -58,11 +58,14 @@ func (c *collector) add(kind Series, at time.Duration, life int, value float64) 
 		kind.block = -1
 		c.all = append(c.all, &kind)
 	}
-	s, block := c.all[i], int(at/c.width)
-	if block != s.block || life != s.life {
+	s, block := c.all[i], min(int(at/c.width), maxBlocks-1)
+	switch {
+	case block != s.block:
 		s.flush(c.width)
-		s.block, s.life = block, life
+	case life != s.life:
+		s.values = s.values[:0] // a block belongs to one process: the newest
 	}
+	s.block, s.life = block, life
 	s.values = append(s.values, value)
 }
 
