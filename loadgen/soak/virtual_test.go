@@ -329,8 +329,8 @@ func TestWhatGoesWrong(t *testing.T) {
 				if c.bug == "leaks" {
 					e.memory = 1e9
 				}
-				o := options(t, 12*time.Hour)
-				o.Period = 12 * time.Hour
+				o := options(t, 6*time.Hour)
+				o.Period = 6 * time.Hour
 				r, err := soak.Drive(t.Context(), o, e.world())
 				if err != nil {
 					t.Fatal(err)
