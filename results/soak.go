@@ -305,12 +305,12 @@ func (s *SoakResult) trendSection() section {
 			outcome += ": " + t.Why
 		}
 		rows = append(rows, []string{t.Name, t.optional(t.Slope), interval, p, t.optional(t.GrowthLo), t.amount(t.Budget), outcome})
-		if fig, ok := t.figure(); ok {
+		if fig, ok := t.figure(s.Actions); ok {
 			out.Figures = append(out.Figures, fig)
 		}
 	}
 	out.Rows = rows
-	out.Text = "Mann and Kendall's test with Hamed and Rao's correction for autocorrelation, Sen's slope; a trend fails where it is significant and the lower bound of its slope exceeds the budget over the horizon."
+	out.Text = "Mann and Kendall's test with Hamed and Rao's correction for autocorrelation, Sen's slope; a trend fails where it is significant and the lower bound of its slope exceeds the budget over the horizon. Shaded: something was done to the server."
 	return out
 }
 

@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 // seriesTitles say in words what a series is.
@@ -14,7 +15,7 @@ var seriesTitles = map[string]string{
 }
 
 // figure is the series with its slope and the slope's interval.
-func (t *SoakTrend) figure() (figure, bool) {
+func (t *SoakTrend) figure(actions []SoakAction) (figure, bool) {
 	if len(t.Points) < 2 {
 		return figure{}, false
 	}
@@ -34,6 +35,11 @@ func (t *SoakTrend) figure() (figure, bool) {
 	}
 	fig.SVG = draw(func(c canvas) string {
 		p := newPlot(c, hoursAxis(end, c), t.axis(high*1.05), title)
+		for _, a := range actions {
+			if a.Until > a.From+time.Second && a.From.Seconds() < end {
+				p.band(a.From.Seconds(), min(a.Until.Seconds(), end))
+			}
+		}
 		p.line("s0", t.curve())
 		if sure {
 			for _, l := range []struct {

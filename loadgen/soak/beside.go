@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"sync"
 	"time"
 )
@@ -102,11 +103,14 @@ func (r *run) readings(ctx context.Context) error {
 	for {
 		now := r.w.Read(ctx)
 		r.mu.Lock()
-		at, process := r.positionLocked(), len(r.st.Lives)
+		at := r.positionLocked()
 		for _, reading := range now {
 			number := 0
-			if reading.Server {
-				number = process
+			switch {
+			case reading.Anew && strings.HasPrefix(reading.Name, "server-"):
+				number = len(r.st.Lives)
+			case reading.Anew:
+				number = len(r.st.Legs)
 			}
 			r.series.add(reading.Series, at, number, reading.Reading)
 		}

@@ -15,7 +15,7 @@ const maxBlocks = 300
 type point struct {
 	At    float64 `json:"at_s"` // middle of the block, seconds of the load
 	Value float64 `json:"value"`
-	Life  int     `json:"life,omitempty"` // of the server's process; 0 for the client's series
+	Life  int     `json:"life,omitempty"` // of the process that it is of; 0 where that does not matter
 }
 
 // Series is a figure over time, in blocks.
@@ -23,7 +23,7 @@ type Series struct {
 	Name   string  `json:"name"`
 	Unit   string  `json:"unit"`             // "bytes", "ns" or "count"
 	Median bool    `json:"median,omitempty"` // of a block's readings; else the lowest
-	Server bool    `json:"server,omitempty"` // begins anew with each process
+	Anew   bool    `json:"anew,omitempty"`   // begins anew with each process
 	Points []point `json:"points"`
 
 	block  int
@@ -89,7 +89,7 @@ func (c *collector) snapshot(all bool) []Series {
 		if all {
 			s.flush(c.width)
 		}
-		out = append(out, Series{Name: s.Name, Unit: s.Unit, Median: s.Median, Server: s.Server, Points: slices.Clone(s.Points)})
+		out = append(out, Series{Name: s.Name, Unit: s.Unit, Median: s.Median, Anew: s.Anew, Points: slices.Clone(s.Points)})
 	}
 	return out
 }
@@ -124,8 +124,8 @@ type Trend struct {
 // wantedBlocks is how many blocks after the warm-up a verdict rests on.
 const wantedBlocks = 20
 
-// JudgeTrends judges all series together. What lies in the first warm of a series (of a process's life) is left out; of a
-// server's series the longest life counts.
+// JudgeTrends judges all series together. What lies in the first warm of a series is left out; where a series begins anew with each
+// process, the process with the most blocks counts.
 func JudgeTrends(all []Series, budgets map[string]Budget, warm, horizon time.Duration) []Trend {
 	var out []Trend
 	var ps []float64
@@ -176,7 +176,7 @@ func (s *Series) judged(warm time.Duration) (x, y []float64) {
 	}
 	begin := math.NaN()
 	for _, p := range s.Points {
-		if s.Server && p.Life != best {
+		if s.Anew && p.Life != best {
 			continue
 		}
 		if math.IsNaN(begin) {

@@ -227,7 +227,7 @@ func (e *emulator) world() soak.World {
 			age := time.Since(e.started).Hours() / 24
 			noise := func() float64 { return 1e6 * rand.Float64() }
 			return []soak.Reading{
-				{Series: soak.Series{Name: "server-rss", Unit: "bytes", Server: true}, Reading: 60e6 + e.memory*age + noise()},
+				{Series: soak.Series{Name: "server-rss", Unit: "bytes", Anew: true}, Reading: 60e6 + e.memory*age + noise()},
 				{Series: soak.Series{Name: "client-heap", Unit: "bytes"}, Reading: 20e6 + noise()},
 			}
 		},

@@ -162,11 +162,11 @@ func (r *reader) count(ctx context.Context) (uint64, bool) {
 func (r *reader) read(ctx context.Context) []Reading {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	all := []Reading{{Series{Name: "client-goroutines", Unit: "count"}, float64(runtime.NumGoroutine())}}
+	all := []Reading{{Series{Name: "client-goroutines", Unit: "count", Anew: true}, float64(runtime.NumGoroutine())}}
 	if v := live[0].Value; v.Kind() == metrics.KindUint64 && v.Uint64() > 0 {
-		all = append(all, Reading{Series{Name: "client-heap", Unit: "bytes"}, float64(v.Uint64())})
+		all = append(all, Reading{Series{Name: "client-heap", Unit: "bytes", Anew: true}, float64(v.Uint64())})
 	}
-	all = append(all, processReadings("client", os.Getpid(), false)...)
+	all = append(all, processReadings("client", os.Getpid())...)
 	if r.server == nil {
 		return all
 	}
@@ -175,25 +175,25 @@ func (r *reader) read(ctx context.Context) []Reading {
 		return all
 	default:
 	}
-	all = append(all, processReadings("server", r.server.PID(), true)...)
+	all = append(all, processReadings("server", r.server.PID())...)
 	all = append(all, Reading{Series{Name: "server-disk", Unit: "bytes"}, diskUse(r.server.data)})
 	if s, err := scrape(ctx, r.server.Metrics()); err == nil {
 		if v, ok := s.Gauges["trent_live_heap_bytes"]; ok && v > 0 {
-			all = append(all, Reading{Series{Name: "server-heap", Unit: "bytes", Server: true}, v})
+			all = append(all, Reading{Series{Name: "server-heap", Unit: "bytes", Anew: true}, v})
 		}
 		if v, ok := s.Gauges["go_goroutines"]; ok {
-			all = append(all, Reading{Series{Name: "server-goroutines", Unit: "count", Server: true}, v})
+			all = append(all, Reading{Series{Name: "server-goroutines", Unit: "count", Anew: true}, v})
 		}
 	}
 	return all
 }
 
 // processReadings reads anonymous memory and threads from status, and counts descriptors.
-func processReadings(who string, pid int, server bool) []Reading {
+func processReadings(who string, pid int) []Reading {
 	var all []Reading
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	add := func(name, unit string, v float64) {
-		all = append(all, Reading{Series{Name: who + "-" + name, Unit: unit, Server: server}, v})
+		all = append(all, Reading{Series{Name: who + "-" + name, Unit: unit, Anew: true}, v})
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
@@ -210,7 +210,7 @@ func processReadings(who string, pid int, server bool) []Reading {
 		case err != nil:
 		case name == "RssAnon":
 			add("rss", "bytes", n*1024)
-		case name == "Threads" && server:
+		case name == "Threads" && who == "server":
 			add("threads", "count", n)
 		}
 	}
