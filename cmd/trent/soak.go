@@ -50,6 +50,9 @@ disk use and latency. Its own server it restarts, kills and keeps from writing, 
 --faults says what else to do or --no-faults to do nothing. Every --save it writes a checkpoint: a soak that was
 killed, or interrupted with Ctrl-C, goes on with --resume.
 
+Without a server of its own a soak lacks a restart, a new certificate and a full disk; --without says that they may
+be missing, "certificate" that samples need not be checked after a restart.
+
 Exit codes: 0 passed, 1 could not run, 2 usage, 3 something was lost, creeps or misses a limit, 5 void,
 6 inconclusive, 130 interrupted.`,
 		Example: `  trent soak --duration 24h --rate 500
@@ -224,8 +227,8 @@ func (f *soakFlags) options(c *cobra.Command) (o soak.Options, err error) {
 
 // times makes the schedule.
 func (f *soakFlags) times(o *soak.Options) (err error) {
-	if f.duration < 10*time.Second || f.duration > schedule.MaxDuration || f.day <= 0 {
-		return usageError(fmt.Errorf("--duration %v, --day %v: wants 10s to %v", f.duration, f.day, schedule.MaxDuration), "")
+	if f.duration < 3*time.Second || f.duration > schedule.MaxDuration || f.day <= 0 {
+		return usageError(fmt.Errorf("--duration %v, --day %v: wants 3s to %v", f.duration, f.day, schedule.MaxDuration), "")
 	}
 	if f.spec != "" {
 		if o.Schedule, err = schedule.Parse(f.spec, f.seed); err != nil {

@@ -52,6 +52,8 @@ func (r *run) act(ctx context.Context, o Occurrence) error {
 	case errors.As(err, &gone):
 		a.Outcome, a.Detail = "failed", err.Error()
 		return err
+	case errors.Is(err, errNothing):
+		a.Outcome, a.Detail = "skipped", err.Error()
 	case err != nil && ctx.Err() != nil:
 		a.Outcome, a.Detail = "cut short", "interrupted"
 	case err != nil:
@@ -216,6 +218,9 @@ func (r *run) writes(ctx context.Context) bool {
 	return false
 }
 
+// errNothing is a rotation of nothing.
+var errNothing = errors.New("the load has no symmetric key of its own")
+
 // maxRotated bounds the keys that are rotated at a time.
 const maxRotated = 100
 
@@ -232,7 +237,7 @@ func (r *run) rotate(ctx context.Context) (string, error) {
 	}
 	switch {
 	case len(ids) == 0:
-		return "", errors.New("the load has no symmetric key")
+		return "", errNothing
 	case rotated == 0:
 		return "", failure
 	case rotated == min(len(ids), maxRotated):

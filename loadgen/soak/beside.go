@@ -88,7 +88,7 @@ func (r *run) checks(ctx context.Context) error {
 
 // makeKeys makes a key now and then.
 func (r *run) makeKeys(ctx context.Context) error {
-	for sleep(ctx, r.o.Trickle) == nil {
+	for made := 0; r.o.Trickle > 0 && (r.o.MostKeys == 0 || made < r.o.MostKeys) && sleep(ctx, r.o.Trickle) == nil; made++ {
 		// A call that has begun is answered or fails by itself, so that an interruption leaves no more in doubt than it must.
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		r.stock.grow(call, r.own)

@@ -14,6 +14,7 @@ const (
 	Absent     = "absent"    // neither
 	LeftOut    = "left out"  // by the user
 	NotOffered = "not offered by this endpoint"
+	Pointless  = "does not apply"
 	Failed     = "failed"
 )
 
@@ -100,6 +101,9 @@ func (l *lived) action(wanted []string, how, detail string) (string, string) {
 		}
 		if a.Outcome == "failed" {
 			return Failed, a.Kind + ": " + a.Detail
+		}
+		if a.Outcome == "skipped" {
+			return Pointless, a.Detail
 		}
 		if a.Outcome == "done" {
 			n++

@@ -132,7 +132,7 @@ func (r *run) readBack(ctx context.Context, e *ending) {
 	r.o.Display.Phase("releasing the keys")
 	left := 0
 	for _, k := range r.stock.snapshot() {
-		if k.ID == "" || !e.found.keys[k.ID] {
+		if k.ID == "" || k.Given || !e.found.keys[k.ID] {
 			continue
 		}
 		if _, err := insist(ctx, r.own, "ScheduleKeyDeletion", fields("KeyId", k.ID, "PendingWindowInDays", 7)); err != nil {

@@ -26,6 +26,7 @@ type keyEntry struct {
 	Alias string `json:"alias,omitempty"` // its state; "" where none was tried
 	Load  bool   `json:"load,omitempty"`  // of the load, not of the trickle
 	Spec  string `json:"spec,omitempty"`
+	Given bool   `json:"given,omitempty"` // by the user, who wants it as it is
 }
 
 // inventory is the bookkeeping of all keys and aliases of a soak. Safe for concurrent use.
@@ -39,10 +40,10 @@ func (v *inventory) token(n int) string     { return fmt.Sprintf("trent soak %s/
 func (v *inventory) aliasName(n int) string { return fmt.Sprintf("alias/trent-soak-%s-%d", v.id, n) }
 
 // addLoad notes the keys that the load runs on.
-func (v *inventory) addLoad(id, spec string) {
+func (v *inventory) addLoad(id, spec string, given bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.keys = append(v.keys, keyEntry{ID: id, State: madeIt, Load: true, Spec: spec})
+	v.keys = append(v.keys, keyEntry{ID: id, State: madeIt, Load: true, Spec: spec, Given: given})
 }
 
 func (v *inventory) set(i int, change func(*keyEntry)) {
@@ -61,7 +62,7 @@ func (v *inventory) snapshot() []keyEntry {
 func (v *inventory) rotatable() []string {
 	var ids []string
 	for _, k := range v.snapshot() {
-		if k.Load && k.Spec == symmetricDefault {
+		if k.Load && !k.Given && k.Spec == symmetricDefault {
 			ids = append(ids, k.ID)
 		}
 	}
@@ -196,6 +197,9 @@ func (v *inventory) reconcile(f *found) (keys, aliases reconciled) {
 	defer v.mu.Unlock()
 	for n := range v.keys {
 		k := &v.keys[n]
+		if k.Given { // perhaps by another name than it is listed under
+			continue
+		}
 		_, byToken := f.tokens[k.Token]
 		there := k.ID != "" && f.keys[k.ID] || k.Token != "" && byToken
 		if k.ID == "" && byToken {

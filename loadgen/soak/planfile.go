@@ -3,7 +3,6 @@ package soak
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"trent/loadgen/workload"
 )
 
 // Bounds of a fault plan.
@@ -41,7 +42,7 @@ func (e *PlanError) Error() string {
 
 // LoadPlan reads a fault plan. Errors: *PlanError for its content, else why it cannot be read.
 func LoadPlan(path string) (Plan, error) {
-	data, err := os.ReadFile(path)
+	data, err := workload.ReadFile(path)
 	if err != nil {
 		return Plan{}, fmt.Errorf("reading the fault plan: %w", err)
 	}
@@ -52,6 +53,10 @@ func LoadPlan(path string) (Plan, error) {
 func ParsePlan(name string, data []byte) (Plan, error) {
 	if len(data) > maxPlanFile {
 		return Plan{}, &PlanError{File: name, Message: fmt.Sprintf("larger than %d bytes", maxPlanFile)}
+	}
+	var deep *workload.Error
+	if err := workload.CheckDepth(name, data); errors.As(err, &deep) {
+		return Plan{}, &PlanError{File: name, Line: deep.Line, Column: deep.Column, Message: deep.Message}
 	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {

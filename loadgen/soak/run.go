@@ -53,7 +53,7 @@ func Drive(ctx context.Context, o Options, w World) (record *results.Record, err
 		return nil, fmt.Errorf("making the workload's keys: %w", err)
 	}
 	for i, id := range keys.IDs {
-		r.stock.addLoad(id, keys.Specs[i])
+		r.stock.addLoad(id, keys.Specs[i], keys.Given)
 	}
 	r.own.sent.Add(keys.Requests)
 	r.own.good.Add(keys.Requests)

@@ -48,7 +48,8 @@ type Options struct {
 	TapEvery  uint64        // one hit in so many is offered to it
 	After     time.Duration // before a sample is checked
 	CheckRate float64       // checks a second beside the load
-	Trickle   time.Duration // from one made key to the next
+	Trickle   time.Duration // from one made key to the next; 0: none is made
+	MostKeys  int           // made beside the load's; 0: no cap
 	Save      time.Duration // from one checkpoint to the next
 	Warm      time.Duration // left out of trends
 	Horizon   time.Duration // over which growth is judged
@@ -89,6 +90,7 @@ type Keys struct {
 	Provisioned *engine.Provisioned
 	IDs, Specs  []string
 	Requests    uint64 // that it took to make them
+	Given       bool   // by the user: neither rotated nor deleted
 }
 
 // Reading is one value of a series.

@@ -413,6 +413,9 @@ func TestEndpoint(t *testing.T) {
 			if got := condition(t, r, "what must fall inside did"); got.Outcome != want {
 				t.Errorf("%+v", got)
 			}
+			if r.Outcome != want {
+				t.Errorf("outcome %s, want %s: %+v", r.Outcome, want, r.Soak.Checks)
+			}
 			if len(r.Soak.Counts) != 0 {
 				t.Errorf("counts %+v of an endpoint that others use", r.Soak.Counts)
 			}

@@ -55,6 +55,14 @@ func Run(ctx context.Context, o Options, p Place) (record *results.Record, err e
 	}
 	w.Read = reader.read
 	w.Meter = attack.NewMeter(machine.NewProbe(w.Host, 0), max(o.Schedule.Duration()/600, time.Second))
+	if most := w.Target.MaxKeys; most > 0 {
+		if o.MostKeys = most - o.Workload.KeyCount(); o.MostKeys <= 0 {
+			o.Trickle = 0
+		}
+	}
+	if len(w.Target.UseKeys) > 0 {
+		o.Trickle = 0
+	}
 	load, own := w.Target, w.Target
 	if limit := w.Target.MaxRequests; limit > 0 { // a tenth for the soak's own calls
 		load.MaxRequests, own.MaxRequests = limit-limit/10, limit/10
@@ -95,7 +103,7 @@ func provision(ctx context.Context, t engine.Target, o *Options) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	keys := Keys{Provisioned: p, Requests: p.Requests()}
+	keys := Keys{Provisioned: p, Requests: p.Requests(), Given: len(t.UseKeys) > 0}
 	for group := range o.Workload.Keys {
 		g := &o.Workload.Keys[group]
 		for i := range g.Count {
