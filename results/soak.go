@@ -198,9 +198,9 @@ func (s *SoakResult) lede(r *Record) string {
 }
 
 func (s *SoakResult) verdictSection() section {
-	rows := [][]string{{"condition", "figure", "outcome", "why"}}
+	rows := [][]string{{"condition", "outcome", "figure", "why"}}
 	for _, c := range s.Checks {
-		rows = append(rows, []string{c.Name, c.Figure, c.Outcome, c.Why})
+		rows = append(rows, []string{c.Name, c.Outcome, c.Figure, c.Why})
 	}
 	return section{Title: "Verdict of the soak", Rows: rows, Align: "llll"}
 }

@@ -168,15 +168,20 @@ func (r *run) trial(plan *engine.Plan) *attack.Trial {
 	whole := *plan
 	whole.Schedule = r.o.Schedule
 	return &attack.Trial{Engine: r.w.Engine, Plan: whole, Limits: r.o.Limits, Meter: r.w.Meter, ClientCPUs: r.w.Host.UsableCPUs(),
-		Leave: func(from, to time.Duration) bool {
-			for i := range r.st.Actions {
-				a := &r.st.Actions[i]
-				if kinds[a.Kind].server && a.At < r.length && from < a.Until && to > a.From-time.Second {
-					return true
-				}
+		Leave: r.leave()}
+}
+
+// leave names the stretches of the load that actions fall into.
+func (r *run) leave() func(from, to time.Duration) bool {
+	return func(from, to time.Duration) bool {
+		for i := range r.st.Actions {
+			a := &r.st.Actions[i]
+			if kinds[a.Kind].server && a.At < r.length && from < a.Until && to > a.From-time.Second {
+				return true
 			}
-			return false
-		}}
+		}
+		return false
+	}
 }
 
 // judged fills the record with the figures of the load.

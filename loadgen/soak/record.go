@@ -45,7 +45,7 @@ func (r *run) record(e *ending, plan *engine.Plan, report *engine.Report, began 
 	r.fillSamples(s, e)
 	r.fillWrites(s, e)
 	r.fillCounts(s)
-	r.fillTrends(s)
+	r.fillTrends(s, result)
 	r.fillActions(s, e)
 	s.Checks = r.conditions(s, e, result)
 	conclude(record, s, e, result)
@@ -102,8 +102,8 @@ func (r *run) fillCounts(s *results.SoakResult) {
 	}
 }
 
-func (r *run) fillTrends(s *results.SoakResult) {
-	for _, t := range JudgeTrends(r.series.snapshot(true), r.o.Budgets, r.o.Warm, r.o.Horizon) {
+func (r *run) fillTrends(s *results.SoakResult, result *attack.Result) {
+	for _, t := range JudgeTrends(append(r.series.snapshot(true), r.latencies(result.Summary)...), r.o.Budgets, r.o.Warm, r.o.Horizon) {
 		hour := time.Hour.Seconds()
 		out := results.SoakTrend{Name: t.Name, Unit: t.Unit, Judged: t.N, Budget: t.Budget, Outcome: t.Outcome, Why: t.Why,
 			Slope: known(t.Slope.Point * hour), Low: known(t.Slope.Low * hour), High: known(t.Slope.High * hour), Middle: known(t.Middle),

@@ -1,7 +1,6 @@
 package soak
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -161,7 +160,7 @@ func TestSamples(t *testing.T) {
 		if good, _ := s.holds([]byte(c.bad)); good {
 			t.Errorf("%s: %s is good", c.operation, c.bad)
 		}
-		if strings.Contains(fmt.Sprintf("%s", encode(s)), "aGk=") {
+		if strings.Contains(string(encode(s)), "aGk=") {
 			t.Errorf("%s: the sample holds a plaintext", c.operation)
 		}
 	}

@@ -37,6 +37,7 @@ type run struct {
 	last   tick
 	lastAt time.Time // of last
 	series *collector
+	due    dueCounter
 	fatal  error // what ended the load early
 }
 
@@ -153,6 +154,7 @@ func (r *run) drive(ctx context.Context, keys *engine.Provisioned) (*results.Rec
 	}
 	r.mu.Lock()
 	r.lastAt, r.last = time.Now(), tick{At: r.base}
+	r.due.hits = plan.Schedule.Iterator()
 	r.st.Legs = append(r.st.Legs, Leg{Started: time.Now(), From: r.base})
 	if r.w.Server != nil {
 		r.st.Lives = append(r.st.Lives, life{Started: time.Now()})
@@ -206,16 +208,6 @@ func (r *run) tick(p *engine.Progress) {
 	defer r.mu.Unlock()
 	now := tickOf(r.base, p)
 	r.st.Outside += attribute(r.st.Actions, r.last, now, r.o.Timeout)
-	calm := true
-	for i := range r.st.Actions {
-		calm = calm && !r.st.Actions[i].covers(r.last.At, now.At)
-	}
-	if calm && p.P50 > 0 {
-		r.series.add(Series{Name: "latency-p50", Unit: "ns", Median: true}, now.At, 0, float64(p.P50))
-	}
-	if calm && p.P99 > 0 {
-		r.series.add(Series{Name: "latency-p99", Unit: "ns", Median: true}, now.At, 0, float64(p.P99))
-	}
 	r.last, r.lastAt = now, time.Now()
 	for i := range r.st.Lives {
 		l := &r.st.Lives[i]
@@ -241,6 +233,10 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
+	recorded := summary.Asked()
+	if r.earlier != nil {
+		recorded -= r.earlier.Asked()
+	}
 	packed, err := packSummary(summary)
 	if err != nil {
 		return err
@@ -251,7 +247,7 @@ func (r *run) save() error {
 	st.Saved, st.Position, st.Samples, st.Summary = time.Now(), position, samples, packed
 	st.Verified, st.Keys, st.Series = r.verify.snapshot(), r.stock.snapshot(), r.series.snapshot(false)
 	leg := &st.Legs[len(st.Legs)-1]
-	leg.To, leg.Due, leg.Done, leg.Ended = position, r.last.Due, r.last.Done, underWay
+	leg.To, leg.Due, leg.Done, leg.Ended = position, r.due.by(position-r.base), recorded, underWay
 	return writeState(r.o.Dir, st)
 }
 

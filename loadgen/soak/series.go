@@ -21,9 +21,8 @@ type point struct {
 // Series is a figure over time, in blocks.
 type Series struct {
 	Name   string  `json:"name"`
-	Unit   string  `json:"unit"`             // "bytes", "ns" or "count"
-	Median bool    `json:"median,omitempty"` // of a block's readings; else the lowest
-	Anew   bool    `json:"anew,omitempty"`   // begins anew with each process
+	Unit   string  `json:"unit"`           // "bytes", "ns" or "count"
+	Anew   bool    `json:"anew,omitempty"` // begins anew with each process
 	Points []point `json:"points"`
 
 	block  int
@@ -74,11 +73,8 @@ func (s *Series) flush(width time.Duration) {
 	if len(s.values) == 0 {
 		return
 	}
-	value := slices.Min(s.values)
-	if s.Median {
-		value = stats.Median(s.values)
-	}
-	s.Points = append(s.Points, point{(float64(s.block) + 0.5) * width.Seconds(), value, s.life})
+	// The lowest: what a block needs at the least, without what waits for the next collection.
+	s.Points = append(s.Points, point{(float64(s.block) + 0.5) * width.Seconds(), slices.Min(s.values), s.life})
 	s.values = s.values[:0]
 }
 
@@ -89,7 +85,7 @@ func (c *collector) snapshot(all bool) []Series {
 		if all {
 			s.flush(c.width)
 		}
-		out = append(out, Series{Name: s.Name, Unit: s.Unit, Median: s.Median, Anew: s.Anew, Points: slices.Clone(s.Points)})
+		out = append(out, Series{Name: s.Name, Unit: s.Unit, Anew: s.Anew, Points: slices.Clone(s.Points)})
 	}
 	return out
 }

@@ -33,3 +33,27 @@ func (i *tailIterator) Next() (schedule.Hit, bool) {
 		}
 	}
 }
+
+// dueCounter counts the hits of a schedule, going on where it was.
+type dueCounter struct {
+	hits schedule.Iterator
+	next schedule.Hit
+	more bool
+	n    uint64
+	open bool // next has been drawn
+}
+
+// by is the number of hits that are due before a moment, which ascends from call to call.
+func (c *dueCounter) by(moment time.Duration) uint64 {
+	for {
+		if !c.open {
+			c.next, c.more = c.hits.Next()
+			c.open = true
+		}
+		if !c.more || c.next.Due >= moment {
+			return c.n
+		}
+		c.n++
+		c.open = false
+	}
+}

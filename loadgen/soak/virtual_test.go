@@ -401,8 +401,8 @@ func TestEndpoint(t *testing.T) {
 	for _, without := range [][]string{nil, {"certificate", "disk-full"}} {
 		synctest.Test(t, func(t *testing.T) {
 			e := newEmulator()
-			o := options(t, 3*time.Hour)
-			o.Period, o.Plan, o.Without = 3*time.Hour, soak.DefaultPlan(3*time.Hour, false), without
+			o := options(t, 9*time.Hour)
+			o.Period, o.Plan, o.Without = 9*time.Hour, soak.DefaultPlan(9*time.Hour, false), without
 			w := e.world()
 			w.Server = nil
 			r, err := soak.Drive(t.Context(), o, w)
