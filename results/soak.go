@@ -161,11 +161,11 @@ func (s *SoakResult) headline(r *Record) string {
 	if s.Lost > 0 {
 		lost = formatCount(s.Lost) + " lost"
 	}
-	state := r.Outcome
+	load := spanText(r.Elapsed) + " of load"
 	if r.Interrupted {
-		state = "interrupted"
+		load = "Interrupted after " + load
 	}
-	return fmt.Sprintf("%s: %s of load, %s", strings.ToUpper(state), spanText(r.Elapsed), lost)
+	return load + ", " + lost
 }
 
 // spanText is a time as people say it, to the second.

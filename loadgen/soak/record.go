@@ -256,6 +256,9 @@ func trendsHold(s *results.SoakResult) results.SoakCheck {
 		c.Outcome, c.Why = fail, strings.Join(grown, ", ")+" grow beyond their budgets"
 	case len(short) > 0:
 		c.Outcome, c.Why = inconclusive, "too few blocks of "+strings.Join(short, ", ")
+		if len(short) > 4 {
+			c.Why = fmt.Sprintf("too few blocks of %d series; run for longer", len(short))
+		}
 	}
 	return c
 }
