@@ -87,7 +87,7 @@ func (e *emulator) serve(p *engine.Plan, hit *schedule.Hit, shard *measure.Shard
 	s := measure.Sample{N: hit.N, Due: hit.Due, Handed: hit.Due, ConnFree: hit.Due, FirstWrite: hit.Due, FirstByte: measure.Never, Done: hit.Due + time.Second, Outcome: measure.ConnError}
 	if !e.down() {
 		e.counted++
-		s.Outcome, s.Done = measure.OK, hit.Due+time.Duration(1e6*(1+e.random.Float64()))
+		s.Outcome, s.Done = measure.OK, hit.Due+time.Millisecond+time.Duration(e.random.IntN(20))*50*time.Microsecond
 		s.FirstByte = s.Done
 		if hit.N%p.Tap.Every == 0 {
 			p.Tap.Take(engine.Tapped{N: hit.N, Operation: "Encrypt", Request: []byte(`{"KeyId":"load-0","Plaintext":"aGVsbG8="}`),
@@ -323,6 +323,9 @@ func TestWhatGoesWrong(t *testing.T) {
 	} {
 		t.Run(c.bug, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && c.bug != "loses ciphertexts" {
+				t.Skip("one will do")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				e := newEmulator()
 				e.bug = c.bug
@@ -383,7 +386,7 @@ func TestInterruptedGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := schedule.Count(o.Schedule, 0, 6*time.Hour)
-		if got := r.Engine.Due; got < want-40 || got > want+40 {
+		if got := r.Engine.Due; got < want-100 || got > want+100 {
 			t.Errorf("due %d of %d: some were measured twice or never", got, want)
 		}
 		if r.Outcome != "pass" || len(r.Soak.Legs) != 2 || r.Soak.Legs[1].From < 4*time.Hour-time.Minute || r.Soak.Legs[0].Ended != "interrupted" || r.Soak.Lost != 0 {
