@@ -174,6 +174,8 @@ func soakError(ctx context.Context, err error, dir string) error {
 		return usageError(err, "give another --out, or go on with --resume "+dir)
 	case errors.Is(err, soak.ErrOther), errors.Is(err, soak.ErrFinished):
 		return usageError(err, "start a new soak with another --out")
+	case errors.Is(err, engine.ErrNoTap):
+		return usageError(fmt.Errorf("nothing could be checked: %w", err), "use --engine native or --engine vegeta")
 	case errors.Is(err, soak.ErrNotOurs):
 		return usageError(err, "leave --endpoint out, or the fault")
 	}

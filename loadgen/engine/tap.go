@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 
 	"trent/loadgen/measure"
@@ -13,6 +14,9 @@ type Tap struct {
 	Every uint64 // one hit in so many; 0 and 1: all
 	Take  func(Tapped)
 }
+
+// ErrNoTap is a plan with a tap for an engine that does not see the answers' bodies: the sdk engine.
+var ErrNoTap = errors.New("the sdk engine hands no answers over")
 
 // Tapped is one good answer. Its texts belong to the receiver.
 type Tapped struct {

@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"trent/loadgen/engine"
+	"trent/loadgen/measure"
 	"trent/loadgen/schedule"
 )
 
@@ -36,7 +38,15 @@ func TestTap(t *testing.T) {
 				t.Errorf("%s: tapped %+v", name, x)
 			}
 		}}
-		run(t, e, &engine.Plan{Target: f.target(), Workload: w, Keys: keys, Seed: 7, Connections: 4, Tap: tap, Schedule: schedule.Constant(1000, 500*time.Millisecond)})
+		plan := &engine.Plan{Target: f.target(), Workload: w, Keys: keys, Seed: 7, Connections: 4, Tap: tap, Schedule: schedule.Constant(1000, 500*time.Millisecond)}
+		if name == "sdk" {
+			plan.Recorder = measure.NewRecorder(measure.Config{Entries: w.EntryNames()})
+			if _, err := e.Run(t.Context(), plan); !errors.Is(err, engine.ErrNoTap) {
+				t.Errorf("error %v, want that it has no tap", err)
+			}
+			continue
+		}
+		run(t, e, plan)
 		slices.Sort(taken)
 		if len(taken) < 60 || len(taken) > 140 {
 			t.Errorf("%s: %d of 500 hits tapped, want about 100", name, len(taken))

@@ -35,6 +35,9 @@ func Run(ctx context.Context, o Options, p Place) (record *results.Record, err e
 	if err != nil {
 		return nil, err
 	}
+	if p.Engine == "sdk" {
+		return nil, engine.ErrNoTap
+	}
 	if unknown := o.Limits.Unknown(o.Workload.EntryNames()); len(unknown) > 0 {
 		return nil, &attack.LimitError{Operations: unknown, Workload: o.Workload}
 	}
