@@ -73,6 +73,11 @@ func WriteJUnit(w io.Writer, r *Record) error {
 			add("condition: "+g.Name, "pass", "")
 		}
 	}
+	if r.Soak != nil {
+		for _, c := range r.Soak.Checks {
+			add("soak: "+c.Name, c.Outcome, strings.TrimPrefix(c.Figure+": "+c.Why, ": "))
+		}
+	}
 	whole := r.Outcome
 	if r.Interrupted {
 		whole = "interrupted"

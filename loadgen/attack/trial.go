@@ -46,6 +46,8 @@ type Trial struct {
 	ClientCPUs []int           // that the client may use; the gate on busy CPUs looks at these
 	Raw        *measure.RawLog // gets every hit; closed by the caller; may be nil
 	Metrics    string          // URL of the server's own metrics, scraped meanwhile; "": none
+	// Leave names stretches of the load that are not judged; may be nil.
+	Leave func(from, to time.Duration) bool
 }
 
 // Result is what a trial found.
@@ -76,11 +78,26 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := plan.Schedule.Duration()
+	r := t.Judge(report, plan.Recorder.Summary(), began, samples)
+	if log != nil {
+		r.Metrics = serverMetrics(t.Metrics, log, report.Start, t.Warm, t.end(&report))
+	}
+	return r, nil
+}
+
+// end is where the judged window ends.
+func (t *Trial) end(report *engine.Report) time.Duration {
+	end := t.Plan.Schedule.Duration()
 	if report.Interrupted {
 		end = min(end, report.Elapsed)
 	}
-	r := &Result{Report: report, Summary: plan.Recorder.Summary(), Judged: max(end-t.Warm, 0)}
+	return end
+}
+
+// Judge judges what was measured of the plan's whole schedule; samples count from began.
+func (t *Trial) Judge(report engine.Report, summary *measure.Summary, began time.Time, samples []machine.Sample) *Result {
+	end := t.end(&report)
+	r := &Result{Report: report, Summary: summary, Judged: max(end-t.Warm, 0)}
 	lead := report.Start.Sub(began)
 	var judged []machine.Sample
 	for _, s := range samples {
@@ -93,15 +110,12 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	if len(judged) == 0 {
 		judged = r.Samples
 	}
-	if log != nil {
-		r.Metrics = serverMetrics(t.Metrics, log, report.Start, t.Warm, end)
-	}
 	r.Usage, r.Whole = machine.Combined(judged), machine.Combined(r.Samples)
-	r.Populations = Populations(r.Summary, t.Warm, end)
+	r.Populations = t.without(Populations(r.Summary, t.Warm, end), r.Summary.Width)
 	r.Conditions = t.conditions(r)
 	r.Gates = slo.Gates(t.Limits, r.Conditions)
-	r.Verdicts = t.Limits.Judge(r.Populations, plan.Seed)
-	if _, closed := plan.Schedule.(engine.ClosedLoop); closed {
+	r.Verdicts = t.Limits.Judge(r.Populations, t.Plan.Seed)
+	if _, closed := t.Plan.Schedule.(engine.ClosedLoop); closed {
 		r.Verdicts = withoutDue(r.Verdicts)
 	}
 	r.Outcome = slo.Overall(r.Gates, r.Verdicts)
@@ -109,7 +123,25 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	if r.Populations[0].OK() == 0 && r.Report.Due > 0 && t.Limits.Empty() {
 		r.Outcome = slo.HarnessError
 	}
-	return r, nil
+	return r
+}
+
+// without leaves out the blocks that are not to be judged.
+func (t *Trial) without(all []slo.Population, width time.Duration) []slo.Population {
+	if t.Leave == nil {
+		return all
+	}
+	for i := range all {
+		var kept []slo.Second
+		for j, second := range all[i].Seconds {
+			from := t.Warm.Truncate(width) + time.Duration(j)*width
+			if !t.Leave(from, from+width) {
+				kept = append(kept, second)
+			}
+		}
+		all[i].Seconds = kept
+	}
+	return all
 }
 
 // scrape starts scraping where there is something to scrape; the function returned ends it.

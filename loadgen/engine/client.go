@@ -15,6 +15,7 @@ type Client struct {
 	target      Target
 	destination *destination
 	budget      *budget
+	skew        time.Duration // of the signing time; see Skewed
 
 	mu     sync.Mutex
 	idle   []*caller
@@ -25,7 +26,14 @@ type Client struct {
 type caller struct {
 	conn   *conn
 	signer *signer
+	skew   time.Duration
 	answer answer
+}
+
+// Skewed is a client whose clock is off by d when it signs: what a client sends whose clock was stepped. It shares the cap on
+// requests and nothing else.
+func (c *Client) Skewed(d time.Duration) *Client {
+	return &Client{target: c.target, destination: c.destination, budget: c.budget, skew: d}
 }
 
 // NewClient checks the target by its rules, looking its name up; a refusal is a *TargetError.
@@ -78,6 +86,24 @@ func (c *Client) call(ctx context.Context, operation string, body []byte, seen f
 	}
 }
 
+// CallOnce is Call over a connection of its own, so that the request is sent once at the most: after an error the call had its
+// effect once or not at all.
+func (c *Client) CallOnce(ctx context.Context, operation string, body []byte) (status int, response []byte, err error) {
+	if !c.budget.take(1) {
+		return 0, nil, ErrRequestCap
+	}
+	connection, err := c.destination.connect(ctx, callTimeout)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer connection.close()
+	k := &caller{conn: connection, skew: c.skew, signer: newSigner(c.target.Credentials, c.target.Region, c.destination.host)}
+	if err := k.exchange(ctx, operation, body); err != nil {
+		return 0, nil, err
+	}
+	return k.answer.status, slices.Clone(k.answer.body), nil
+}
+
 // stale reports whether an exchange failed as it does on a kept connection that the server has closed meanwhile.
 func stale(err error) bool {
 	_, name := faultOf(err)
@@ -91,7 +117,7 @@ func (k *caller) exchange(ctx context.Context, operation string, body []byte) er
 	}
 	k.conn.watch(ctx)
 	defer k.conn.unwatch()
-	request := k.signer.appendRequest(nil, operation, body, time.Now())
+	request := k.signer.appendRequest(nil, operation, body, time.Now().Add(k.skew))
 	return k.conn.exchange(request, timeout, &k.answer)
 }
 
@@ -107,7 +133,7 @@ func (c *Client) acquire(ctx context.Context) (k *caller, kept bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	return &caller{conn: connection, signer: newSigner(c.target.Credentials, c.target.Region, c.destination.host)}, false, nil
+	return &caller{conn: connection, skew: c.skew, signer: newSigner(c.target.Credentials, c.target.Region, c.destination.host)}, false, nil
 }
 
 func (c *Client) release(k *caller) {

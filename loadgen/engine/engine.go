@@ -75,6 +75,7 @@ type Plan struct {
 	// Start is the origin that due times count from; the zero time: as soon as the connections are made. Hits that are due by the
 	// time they are made go out at once.
 	Start time.Time
+	Tap   *Tap // gets a sample of the good answers; may be nil
 	// Progress is called about once a second, never concurrently; may be nil.
 	Progress func(Progress)
 }

@@ -332,6 +332,7 @@ func (l *lane) exchange() (measure.Outcome, []byte) {
 	}
 	s.Status = uint16(l.answer.status)
 	outcome, name := verdictOf(&l.answer)
+	r.tapped(s.N, int(s.Entry), outcome, l.answer.body)
 	if l.answer.closes || r.plan.Connect.Requests > 0 && l.age.requests >= r.plan.Connect.Requests {
 		l.drop()
 	}

@@ -40,6 +40,9 @@ func (sdkEngine) Run(ctx context.Context, p *Plan) (Report, error) {
 	if err := p.validate(); err != nil {
 		return Report{}, err
 	}
+	if p.Tap != nil {
+		return Report{}, ErrNoTap
+	}
 	d, err := resolve(ctx, &p.Target)
 	if err != nil {
 		return Report{}, err

@@ -91,12 +91,14 @@ func cpuSet(cpus []int) *unix.CPUSet {
 }
 
 // StartPinned starts cmd restricted to cpus from its first instruction on (so that a Go child sizes GOMAXPROCS by
-// them); nil cpus means no restriction. The child dies with this process, also when this process is killed.
+// them); nil cpus means no restriction. The child dies with this process, also when this process is killed. It has a process group
+// of its own, so that a terminal's Ctrl-C reaches this process alone, which may still need the child.
 func StartPinned(cmd *exec.Cmd, cpus []int) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr.Setpgid = true
 	return onSpawner(func() error { return startPinned(cmd, cpus) })
 }
 
