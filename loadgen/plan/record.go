@@ -10,6 +10,8 @@ import (
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
 	"trent/loadgen/machine"
+	"trent/loadgen/plan/sim"
+	"trent/loadgen/retry"
 	"trent/loadgen/schedule"
 	"trent/loadgen/slo"
 	"trent/loadgen/spawn"
@@ -134,6 +136,13 @@ func (q *Request) verify(ctx context.Context, record *results.Record, host machi
 					Progress: q.Display.Update(s.Duration())}}
 			return last.Run(ctx)
 		}}
+	if name == "sdk" {
+		// One client of aws-sdk-go-v2 with its default mode, whose hits are whole calls.
+		if verification.Retry, err = sim.PolicyNamed(string(retry.GoStandard)); err != nil {
+			return err
+		}
+		verification.Clients, verification.Attempts = 1, sdkAttempts
+	}
 	out, err := verification.Run(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -144,6 +153,14 @@ func (q *Request) verify(ctx context.Context, record *results.Record, host machi
 		return nil
 	}
 	return q.fill(record, out, &last, host)
+}
+
+// sdkAttempts is what the sdk engine sent for the calls of a run.
+func sdkAttempts(run *attack.Result) (attempts, throttled uint64) {
+	if run.Report.SDK == nil {
+		return 0, 0
+	}
+	return run.Report.SDK.Attempts, run.Report.SDK.Throttled
 }
 
 // apart shares CPUs out: a quarter to the client, the rest to the server, so that neither waits for the other.

@@ -62,8 +62,11 @@ type Outcome struct {
 func (v Verification) Run(ctx context.Context) (*Outcome, error) {
 	v.complete()
 	first := v.Calibration
+	var err error
 	if first == 0 {
-		first = 100
+		if first, err = v.unthrottled(100); err != nil {
+			return nil, err
+		}
 	}
 	warm, err := v.Try(ctx, schedule.Poisson(first, v.CalibrationTime/5, v.Seed+1))
 	if err != nil {
@@ -71,6 +74,9 @@ func (v Verification) Run(ctx context.Context) (*Outcome, error) {
 	}
 	if v.Calibration == 0 {
 		v.Calibration = v.tenth(warm, first)
+		if v.Calibration, err = v.unthrottled(v.Calibration); err != nil {
+			return nil, err
+		}
 	}
 	low, err := v.Try(ctx, schedule.Poisson(v.Calibration, v.CalibrationTime, v.Seed+2))
 	if err != nil {
@@ -111,6 +117,21 @@ func (v *Verification) tenth(warm *attack.Result, rate float64) float64 {
 		return rate
 	}
 	return math.Round(min(max(0.1*float64(v.Servers)/each, least), 2000))
+}
+
+// unthrottled is the rate, or less where more than half of a quota would be used: throttles are no calibration.
+func (v *Verification) unthrottled(rate float64) (float64, error) {
+	day, err := v.day(rate, 10*time.Second)
+	if err != nil {
+		return 0, err
+	}
+	factor := 1.0
+	for _, c := range day.meters {
+		for _, calls := range c.rates {
+			factor = min(factor, 0.5*c.admits()/max(calls, 1e-9))
+		}
+	}
+	return rate * factor, nil
 }
 
 func (v *Verification) complete() {
@@ -199,7 +220,7 @@ const predictedCalls = 400_000
 
 func (v *Verification) predict(m station) (prediction, error) {
 	p := prediction{load: v.Rate * m.occupancy / float64(v.Servers)}
-	day, err := v.day()
+	day, err := v.day(v.Rate, v.Time)
 	if err != nil {
 		return p, err
 	}
@@ -222,10 +243,10 @@ func (v *Verification) predict(m station) (prediction, error) {
 }
 
 // day counts the run against the plan's quotas, without retries.
-func (v *Verification) day() (*day, error) {
+func (v *Verification) day(rate float64, length time.Duration) (*day, error) {
 	o := v.Plan
-	o.Demand = FromFlows("the run", FlowsOf(v.Workload, v.Rate, 0, 0))
-	o.Demand.Seconds = max(int(math.Round(v.Time.Seconds())), 1)
+	o.Demand = FromFlows("the run", FlowsOf(v.Workload, rate, 0, 0))
+	o.Demand.Seconds = max(int(math.Round(length.Seconds())), 1)
 	o.Scale = 1
 	o.Retry, _ = sim.PolicyNamed("none")
 	if err := o.complete(); err != nil {
