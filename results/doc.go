@@ -45,5 +45,8 @@
 //	                  dial and TLS, kinds; handshake_rate; cold_start: first_answer_ns, all_served_ns
 //	comparison        kind compare only: both subjects, rounds, effects, probes, pairs left out (see ComparisonResult)
 //	agents            a distributed run: each agent's host, hits, CPU, lag, clock offsets and gates, and the holes of lost ones
+//	plan              kind plan only: quotas (calls, peaks, throttles by part of the horizon, scale at which throttling
+//	                  begins, quota to ask for), causes (calls, throttles and cost by who causes them), cost of a month,
+//	                  the busiest stretch call by call, hsms by profile, remedies, verify (predicted and measured)
 //	notes             sentences for the reader
 package results

@@ -185,8 +185,10 @@ func facts(r *Record) [][2]string {
 	if r.Target.Spawned {
 		target += " (started by this run)"
 	}
-	add("Target", target+", "+r.Target.Region)
-	add("Engine", fmt.Sprintf("%s, %d connections", r.Engine.Name, r.Engine.Connections))
+	if target != "" { // a plan may send nothing
+		add("Target", target+", "+r.Target.Region)
+		add("Engine", fmt.Sprintf("%s, %d connections", r.Engine.Name, r.Engine.Connections))
+	}
 	add("Schedule", r.Schedule.Spec)
 	add("Seed", fmt.Sprint(r.Seed))
 	add("Started", r.Started.UTC().Format("2006-01-02 15:04:05 UTC")+", took "+formatDuration(r.Elapsed))

@@ -287,6 +287,7 @@ func (l *loop) finish(i int32) {
 	l.times(s, done)
 	s.sample.Status = uint16(s.answer.status)
 	outcome, name := verdictOf(&s.answer)
+	l.run.tapped(s.sample.N, int(s.sample.Entry), outcome, s.answer.body)
 	// More than the answer came: its end, perhaps, or what nobody asked for.
 	more := s.socket.full || c.records != nil && c.records.pending()
 	surplus := more && c.inbox.fill() != errAgain
