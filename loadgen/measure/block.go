@@ -148,7 +148,7 @@ func coarsened(bucket uint32) uint32 { return bucket | (1<<coarseBits - 1) }
 
 // coarsenedBins makes bins of a second those of a wide block.
 func coarsenedBins(bins []Bin) []Bin {
-	out := make([]Bin, 0, len(bins))
+	var out []Bin
 	for _, bin := range bins {
 		top := bucketTop(coarsened(bucketOf(bin.Value)))
 		if n := len(out); n > 0 && out[n-1].Value == top {

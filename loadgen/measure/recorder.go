@@ -247,13 +247,13 @@ func (r *Recorder) double() {
 		set.blocks = half
 		set.open = set.open[:0]
 		for j, b := range half {
-			switch {
-			case b == nil:
-			case b.raw != nil:
-				set.open = append(set.open, j)
-			default:
-				r.keep(b)
+			if b == nil {
+				continue
 			}
+			if b.raw != nil {
+				set.open = append(set.open, j)
+			}
+			r.keep(b) // an open one too: what it has so far may lie in the half that was turned away
 		}
 	}
 }

@@ -15,11 +15,11 @@ func (s *slab) init() {
 	s.now, s.other = slices.Repeat([]byte{1}, slabSize)[:0], slices.Repeat([]byte{1}, slabSize)[:0]
 }
 
-// keep copies p into the slab. Without room for it ok is false and p stays where it is.
+// keep copies p into the slab. Without room for it ok is false and the copy is elsewhere: p may lie in the other half.
 func (s *slab) keep(p packed) (kept packed, ok bool) {
 	from := len(s.now)
 	if len(p) > cap(s.now)-from {
-		return p, false
+		return slices.Clone(p), false
 	}
 	s.now = append(s.now, p...)
 	return packed(s.now[from:len(s.now):len(s.now)]), true
