@@ -131,6 +131,9 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 	if err != nil {
 		return err
 	}
+	if err := f.guard(c.Context(), e, &target, w, expectedRequests(mode.times, w), w.KeyCount()); err != nil {
+		return err
+	}
 	metrics, err := f.metricsURL(e, target.URL)
 	if err != nil {
 		return err

@@ -116,6 +116,9 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, x *capacityFlag
 		if o.Target, err = f.target(e); err != nil {
 			return err
 		}
+		if err := f.guard(c.Context(), e, &o.Target, w, f.maxRequests, w.KeyCount()); err != nil {
+			return err
+		}
 		if o.Metrics, err = f.metricsURL(e, o.Target.URL); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -41,20 +40,19 @@ func (f *sideFlags) bind(c *cobra.Command, side string) {
 // compareFlags are those of compare alone.
 type compareFlags struct {
 	loadFlags
-	a, b           sideFlags
-	floor          bool
-	rate           float64
-	load           float64
-	saturate       bool
-	round          time.Duration
-	pairs, self    int
-	metrics        []string
-	margin         float64
-	errorMargin    float64
-	probe          string
-	allowPlaintext bool
-	baseline       string
-	benchmarks     string
+	a, b        sideFlags
+	floor       bool
+	rate        float64
+	load        float64
+	saturate    bool
+	round       time.Duration
+	pairs, self int
+	metrics     []string
+	margin      float64
+	errorMargin float64
+	probe       string
+	baseline    string
+	benchmarks  string
 }
 
 func newCompareCommand(e *environment) *cobra.Command {
@@ -113,7 +111,6 @@ Exit codes: 0 no regression, 1 could not run, 2 usage, 4 regression, 5 void (too
 	flags.Float64Var(&f.margin, "margin", 0.05, "by how much B may be worse: 0.05 is 5 %")
 	flags.Float64Var(&f.errorMargin, "error-margin", 0.001, "by how much B's share of errors may be larger")
 	flags.StringVar(&f.probe, "probe", "mix", "what both sides are asked first: mix, all (every operation of the API) or none")
-	flags.BoolVar(&f.allowPlaintext, "allow-plaintext", false, "permit http endpoints")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "of one request, and the longest wait for a connection")
 	flags.StringVar(&f.baseline, "baseline", "", "record of an earlier 'trent compare --floor' to judge this one by")
 	flags.StringVar(&f.benchmarks, "benchfmt", "", "write the rounds to this file as benchstat reads them")
@@ -167,7 +164,7 @@ func runCompare(c *cobra.Command, e *environment, f *compareFlags, args []string
 		Workload: w, WorkloadSource: source, Engine: f.engine, Connections: f.connections, Timeout: f.timeout, Rate: f.rate, Load: f.load,
 		Saturate: f.saturate, Round: f.round, Pairs: f.pairs, SelfPairs: self, Metrics: f.metrics, Margin: f.margin, ErrorMargin: f.errorMargin,
 		ProbeAll: f.probe == "all", SkipProbe: f.probe == "none", Seed: f.seed, KeepKeys: f.keepKeys, Tool: "trent " + version,
-		Command: append([]string{"trent"}, os.Args[1:]...), Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
+		Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal),
 	}
 	if err := f.subjects(e, &o, args); err != nil {
 		return err
@@ -180,12 +177,17 @@ func runCompare(c *cobra.Command, e *environment, f *compareFlags, args []string
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
+	for _, s := range []*compare.Subject{&o.A, &o.B} {
+		if err := f.guard(ctx, e, &s.Target, w, f.maxRequests, w.KeyCount()); err != nil {
+			return err
+		}
+	}
 	record, err := compare.Run(ctx, o)
 	if errors.Is(err, compare.ErrNothingInCommon) && record != nil {
 		err = nil // the record says what each lacks
 	}
 	if err != nil {
-		return compareError(ctx, err)
+		return loadError(ctx, err)
 	}
 	if f.benchmarks != "" {
 		if err := results.WriteBenchmarkFile(f.benchmarks, record); err != nil {
@@ -193,14 +195,6 @@ func runCompare(c *cobra.Command, e *environment, f *compareFlags, args []string
 		}
 	}
 	return f.deliver(e, record)
-}
-
-func compareError(ctx context.Context, err error) error {
-	var target *engine.TargetError
-	if errors.As(err, &target) && errors.Is(err, engine.ErrPlaintext) {
-		return usageError(err, "give --allow-plaintext; signatures and data go over the network unencrypted")
-	}
-	return loadError(ctx, err)
 }
 
 // subjects reads both sides.
@@ -287,6 +281,7 @@ func (f *compareFlags) endpoint(e *environment, side *sideFlags, s *compare.Subj
 		return usageError(errors.New("no credentials to sign with for "+s.Name), "set "+prefix+"ACCESS_KEY_ID and "+prefix+"SECRET_ACCESS_KEY, or the usual AWS_* variables")
 	}
 	t.AllowRemote, t.MaxRequests, t.AllowPlaintext = f.allowRemote, f.maxRequests, f.allowPlaintext
+	t.MaxKeys, t.UseKeys = f.maxKeys, f.useKeys
 	if bundle := first(side.ca, e.Getenv("AWS_CA_BUNDLE")); bundle != "" {
 		roots, err := certificates(bundle)
 		if err != nil {

@@ -21,14 +21,24 @@ import (
 
 // targetFlags say where requests go and what they may cost.
 type targetFlags struct {
-	endpoint    string
-	allowRemote bool
-	maxRequests uint64
+	endpoint       string
+	allowRemote    bool
+	allowPlaintext bool
+	maxRequests    uint64
+	maxCost        float64
+	maxKeys        int
+	useKeys        []string
+	yes            bool
 }
 
 func (f *targetFlags) bind(c *cobra.Command) {
-	c.Flags().BoolVar(&f.allowRemote, "allow-remote", false, "permit an endpoint that is not on this machine; needs --max-requests")
+	c.Flags().BoolVar(&f.allowRemote, "allow-remote", false, "permit an endpoint that is not on this machine; needs --max-cost, and --max-keys or --use-keys")
+	c.Flags().BoolVar(&f.allowPlaintext, "allow-plaintext", false, "permit http endpoints, for comparisons")
 	c.Flags().Uint64Var(&f.maxRequests, "max-requests", 0, "hard cap on the requests sent (0: none)")
+	c.Flags().Float64Var(&f.maxCost, "max-cost", 0, "most that a run against an endpoint elsewhere may cost, in USD at list prices")
+	c.Flags().IntVar(&f.maxKeys, "max-keys", 0, "most keys that the run makes (0: no cap); each bills until it is deleted, at least 7 days")
+	c.Flags().StringSliceVar(&f.useKeys, "use-keys", nil, "keys to use (IDs, ARNs or aliases); then none is made and none deleted")
+	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask before a run against an endpoint elsewhere")
 }
 
 // outputFlags say where a result goes.
@@ -107,7 +117,7 @@ func (f *targetFlags) target(e *environment) (engine.Target, error) {
 		Region: first(e.Getenv("AWS_REGION"), e.Getenv("AWS_DEFAULT_REGION"), "us-east-1"),
 		Credentials: engine.Credentials{AccessKeyID: e.Getenv("AWS_ACCESS_KEY_ID"), Secret: e.Getenv("AWS_SECRET_ACCESS_KEY"),
 			SessionToken: e.Getenv("AWS_SESSION_TOKEN")},
-		AllowRemote: f.allowRemote, MaxRequests: f.maxRequests,
+		AllowRemote: f.allowRemote, AllowPlaintext: f.allowPlaintext, MaxRequests: f.maxRequests, MaxKeys: f.maxKeys, UseKeys: f.useKeys,
 	}
 	if t.Credentials.AccessKeyID == "" || t.Credentials.Secret == "" {
 		return t, usageError(errors.New("no credentials to sign with"), `set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for a local server by eval "$(trent env)"`)
@@ -147,15 +157,22 @@ func first(values ...string) string {
 func loadError(ctx context.Context, err error) error {
 	var target *engine.TargetError
 	var limit *attack.LimitError
+	var key *engine.KeyError
 	switch {
 	case ctx.Err() != nil:
 		return &exitError{Code: exitInterrupted, Err: fmt.Errorf("interrupted before there was a result: %w", err)}
+	case errors.Is(err, engine.ErrPlaintext):
+		return usageError(err, "give an https endpoint, or --allow-plaintext; signatures and data then go over the network unencrypted")
 	case errors.As(err, &target):
 		hint := "give an endpoint such as https://127.0.0.1:8443"
 		if errors.Is(err, engine.ErrRemote) || errors.Is(err, engine.ErrUncapped) {
-			hint = "a load test of someone else's service costs money and may be refused; if you mean it, give --allow-remote and --max-requests"
+			hint = "a load test of someone else's service costs money and may be refused; if you mean it, give --allow-remote and --max-cost"
 		}
 		return usageError(err, hint)
+	case errors.Is(err, engine.ErrKeyCap):
+		return usageError(err, "raise --max-keys, give --use-keys, or a workload with fewer keys")
+	case errors.As(err, &key):
+		return usageError(err, "give --use-keys a key for each spec and usage that the workload has; 'trent workload show' names them")
 	case errors.As(err, &limit):
 		return usageError(err, "name operations of the workload in the SLO file, or leave 'operations' out")
 	}

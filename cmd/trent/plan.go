@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,7 @@ import (
 
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
-	planner "trent/loadgen/plan"
+	"trent/loadgen/plan"
 	"trent/loadgen/plan/sim"
 	"trent/loadgen/quota"
 	"trent/loadgen/schedule"
@@ -95,7 +96,7 @@ func (f *planFlags) bind(c *cobra.Command) {
 	flags.StringVar(&f.quotas, "quotas", "", "file with quotas that differ from the published defaults")
 	flags.StringVar(&f.prices, "prices", "", "file with a price list instead of the built-in one")
 	flags.StringVar(&f.profiles, "profiles", "", "file with further HSM profiles")
-	flags.StringSliceVar(&f.profile, "profile", nil, "HSMs to size, by name (default: all): "+strings.Join(profileNames(planner.DefaultProfiles()), ", "))
+	flags.StringSliceVar(&f.profile, "profile", nil, "HSMs to size, by name (default: all): "+strings.Join(profileNames(plan.DefaultProfiles()), ", "))
 	flags.DurationVar(&f.limit, "latency-limit", 0, "find the number of HSMs that keeps this limit")
 	flags.Float64Var(&f.percentile, "percentile", 99, "that --latency-limit is on")
 	flags.StringVar(&f.model, "quota-model", "window", "how quotas are counted: window (as documented) or bucket")
@@ -121,7 +122,7 @@ func (f *planFlags) bind(c *cobra.Command) {
 	f.outputFlags.bind(c)
 }
 
-func profileNames(all []planner.Profile) []string {
+func profileNames(all []plan.Profile) []string {
 	var names []string
 	for _, p := range all {
 		names = append(names, p.Name)
@@ -130,11 +131,11 @@ func profileNames(all []planner.Profile) []string {
 }
 
 func (f *planFlags) run(c *cobra.Command, e *environment) error {
-	q := planner.Request{Tool: "trent " + version, Command: append([]string{"trent"}, os.Args[1:]...), Display: attack.NewDisplay(e.Stderr, e.IsTerminal)}
+	q := plan.Request{Tool: "trent " + version, Command: append([]string{"trent"}, os.Args[1:]...), Display: attack.NewDisplay(e.Stderr, e.IsTerminal)}
 	o := &q.Options
 	o.Seed, o.Scale, o.Keys, o.Rotated, o.Clients, o.KeyStores, o.Reserve = f.seed, f.scale, f.keys, f.rotations, f.clients, f.keyStores, f.reserve
 	o.Limit, o.Quantile, o.Count = f.limit, f.percentile/100, sim.Kind(f.model)
-	o.CallTime = planner.Times{Other: sim.Constant(f.callTime.Seconds()), Text: f.callTime.String() + ", by --call-time"}
+	o.CallTime = plan.Times{Other: sim.Constant(f.callTime.Seconds()), Text: f.callTime.String() + ", by --call-time"}
 	if err := f.valid(); err != nil {
 		return err
 	}
@@ -150,17 +151,17 @@ func (f *planFlags) run(c *cobra.Command, e *environment) error {
 		return err
 	}
 	if len(o.Remedies) == 0 {
-		o.Remedies = planner.Caching(o.Demand)
+		o.Remedies = plan.Caching(o.Demand)
 	}
-	o.Remedies = append(o.Remedies, planner.Standard(f.regions)...)
+	o.Remedies = append(o.Remedies, plan.Standard(f.regions)...)
 	if f.verify {
-		if q.Verify, err = f.verification(e, w); err != nil {
+		if q.Verify, err = f.verification(c.Context(), e, w); err != nil {
 			return err
 		}
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
-	record, err := planner.Run(ctx, q)
+	record, err := plan.Run(ctx, q)
 	if err != nil {
 		if f.verify && ctx.Err() == nil && record != nil {
 			return loadError(ctx, err)
@@ -205,7 +206,7 @@ func (f *planFlags) valid() error {
 }
 
 // demand reads what is planned, and returns the workload that a verification sends.
-func (f *planFlags) demand(_ *environment, q *planner.Request) (*workload.Workload, error) {
+func (f *planFlags) demand(_ *environment, q *plan.Request) (*workload.Workload, error) {
 	o := &q.Options
 	if f.record != "" {
 		return f.recorded(q)
@@ -219,8 +220,8 @@ func (f *planFlags) demand(_ *environment, q *planner.Request) (*workload.Worklo
 			return nil, err
 		}
 		q.Workload = results.Text{Name: file.Name, Summary: file.Description, Source: file.Text}
-		o.Demand = planner.FromCauses(file)
-		for _, change := range planner.Changes() {
+		o.Demand = plan.FromCauses(file)
+		for _, change := range plan.Changes() {
 			remedy, err := change.Remedy(file)
 			if err != nil {
 				return nil, usageError(err, "")
@@ -249,7 +250,7 @@ func (f *planFlags) demand(_ *environment, q *planner.Request) (*workload.Worklo
 		if err != nil {
 			return nil, usageError(err, `for example --schedule "poisson:500 1h", or "bursts:2000x1m 1h"`)
 		}
-		if o.Demand, err = planner.FromSchedule(w, times, f.seed); err != nil {
+		if o.Demand, err = plan.FromSchedule(w, times, f.seed); err != nil {
 			return nil, usageError(err, "")
 		}
 	case f.rate == 0:
@@ -259,13 +260,13 @@ func (f *planFlags) demand(_ *environment, q *planner.Request) (*workload.Worklo
 		if err != nil {
 			return nil, usageError(fmt.Errorf("--peak: %w", err), "")
 		}
-		o.Demand = planner.FromWorkload(w, f.rate, f.swing, peak)
+		o.Demand = plan.FromWorkload(w, f.rate, f.swing, peak)
 	}
 	return w, nil
 }
 
 // recorded plans for the load of a record.
-func (f *planFlags) recorded(q *planner.Request) (*workload.Workload, error) {
+func (f *planFlags) recorded(q *plan.Request) (*workload.Workload, error) {
 	if f.rate != 0 || f.schedule != "" {
 		return nil, usageError(errors.New("a record has rates of its own"), "leave out --rate and --schedule; --scale multiplies all")
 	}
@@ -292,27 +293,27 @@ func (f *planFlags) recorded(q *planner.Request) (*workload.Workload, error) {
 	if f.verify && w == nil {
 		return nil, usageError(errors.New("the record does not hold its workload"), "give the workload by --workload and --rate")
 	}
-	times := planner.Times{}
-	if q.Options.Demand, times, err = planner.FromRecord(r, w); err != nil {
+	times := plan.Times{}
+	if q.Options.Demand, times, err = plan.FromRecord(r, w); err != nil {
 		return nil, usageError(err, "records of attack and capacity runs hold operations")
 	}
 	q.Options.CallTime = times
-	if own, ok := planner.RecordedProfile(r, times); ok {
-		q.Options.Profiles = []planner.Profile{own}
+	if own, ok := plan.RecordedProfile(r, times); ok {
+		q.Options.Profiles = []plan.Profile{own}
 	}
 	return w, nil
 }
 
 // data reads quotas, prices and profiles.
-func (f *planFlags) data(e *environment, o *planner.Options) error {
+func (f *planFlags) data(e *environment, o *plan.Options) error {
 	region := first(f.region, e.Getenv("AWS_REGION"), e.Getenv("AWS_DEFAULT_REGION"), "us-east-1")
-	o.Quotas, o.Prices = quota.Defaults(region), planner.DefaultPrices()
-	o.Profiles = append(o.Profiles, planner.DefaultProfiles()...)
+	o.Quotas, o.Prices = quota.Defaults(region), plan.DefaultPrices()
+	o.Profiles = append(o.Profiles, plan.DefaultProfiles()...)
 	read := func(path string, take func(data []byte) error) error {
 		if path == "" {
 			return nil
 		}
-		data, err := planner.ReadFile(path)
+		data, err := plan.ReadFile(path)
 		if err == nil {
 			err = take(data)
 		}
@@ -323,14 +324,14 @@ func (f *planFlags) data(e *environment, o *planner.Options) error {
 	}
 	if err := errors.Join(
 		read(f.quotas, func(data []byte) (err error) {
-			o.Quotas, o.Origin, err = planner.ParseQuotas(f.quotas, data, o.Quotas)
+			o.Quotas, o.Origin, err = plan.ParseQuotas(f.quotas, data, o.Quotas)
 			return err
 		}),
-		read(f.prices, func(data []byte) (err error) { o.Prices, err = planner.ParsePrices(f.prices, data); return err }),
+		read(f.prices, func(data []byte) (err error) { o.Prices, err = plan.ParsePrices(f.prices, data); return err }),
 		read(f.profiles, func(data []byte) error {
-			own, err := planner.ParseProfiles(f.profiles, data)
+			own, err := plan.ParseProfiles(f.profiles, data)
 			for _, p := range own {
-				o.Profiles = append(slices.DeleteFunc(o.Profiles, func(d planner.Profile) bool { return d.Name == p.Name }), p)
+				o.Profiles = append(slices.DeleteFunc(o.Profiles, func(d plan.Profile) bool { return d.Name == p.Name }), p)
 			}
 			return err
 		})); err != nil {
@@ -339,9 +340,9 @@ func (f *planFlags) data(e *environment, o *planner.Options) error {
 	if len(f.profile) == 0 {
 		return nil
 	}
-	var chosen []planner.Profile
+	var chosen []plan.Profile
 	for _, name := range f.profile {
-		i := slices.IndexFunc(o.Profiles, func(p planner.Profile) bool { return p.Name == name })
+		i := slices.IndexFunc(o.Profiles, func(p plan.Profile) bool { return p.Name == name })
 		if i < 0 {
 			return usageError(fmt.Errorf("unknown HSM profile %q", name), "known: "+strings.Join(profileNames(o.Profiles), ", ")+"; --profiles adds others")
 		}
@@ -352,12 +353,14 @@ func (f *planFlags) data(e *environment, o *planner.Options) error {
 }
 
 // verification says what the plan is held against.
-func (f *planFlags) verification(e *environment, w *workload.Workload) (*planner.VerifyRequest, error) {
-	v := &planner.VerifyRequest{Workload: w, Rate: f.verifyRate, Time: f.verifyTime, Engine: f.engine, CalibrationTime: f.calibrate, Servers: f.servers, Whole: f.whole, KeepKeys: f.keepKeys}
+func (f *planFlags) verification(ctx context.Context, e *environment, w *workload.Workload) (*plan.VerifyRequest, error) {
+	v := &plan.VerifyRequest{Workload: w, Rate: f.verifyRate, Time: f.verifyTime, Engine: f.engine, CalibrationTime: f.calibrate, Servers: f.servers, Whole: f.whole, KeepKeys: f.keepKeys}
 	var err error
 	if f.endpoint != "" {
-		v.Target, err = f.target(e)
-		return v, err
+		if v.Target, err = f.target(e); err != nil {
+			return v, err
+		}
+		return v, f.guard(ctx, e, &v.Target, w, f.maxRequests, w.KeyCount())
 	}
 	v.Spawn, err = spawnOptions()
 	return v, err

@@ -93,6 +93,18 @@ func newQuotaListCommand(e *environment) *cobra.Command {
 	return c
 }
 
+// ways is how many ways into the endpoint are prepared.
+func (f *quotaFlags) ways(e *environment) int {
+	n := 1
+	if f.otherRegion != "" {
+		n++
+	}
+	if e.Getenv("TRENT_OTHER_ACCESS_KEY_ID") != "" {
+		n++
+	}
+	return n
+}
+
 // table is the quotas of the Region, with the file's changes.
 func (f *quotaFlags) table(region string) (*quota.Table, error) {
 	table := quota.Defaults(region)
@@ -144,6 +156,9 @@ func runQuotaVerify(c *cobra.Command, e *environment, f *quotaFlags) error {
 	}
 	target, err := f.target(e)
 	if err != nil {
+		return err
+	}
+	if err := f.guard(c.Context(), e, &target, nil, f.maxRequests, quotatest.KeyCount*f.ways(e)); err != nil {
 		return err
 	}
 	table, err := f.table(target.Region)

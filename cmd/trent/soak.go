@@ -149,6 +149,9 @@ func (f *soakFlags) start(c *cobra.Command, e *environment, command []string, re
 		if place.Target, err = f.target(e); err != nil {
 			return err
 		}
+		if err := f.guard(c.Context(), e, &place.Target, o.Workload, 0, o.Workload.KeyCount()); err != nil {
+			return err
+		}
 	} else {
 		spawned, err := spawnOptions()
 		if err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -76,6 +77,14 @@ func resolve(ctx context.Context, t *Target) (*destination, error) {
 			DynamicRecordSizingDisabled: true}
 	}
 	return d, nil
+}
+
+// Remote reports whether a target has an address that is not of this machine. A target that cannot be told is not: its run is refused
+// with the reason.
+func Remote(ctx context.Context, t Target) bool {
+	t.AllowRemote = false
+	_, err := resolve(ctx, &t)
+	return errors.Is(err, ErrRemote)
 }
 
 func dialTCP(ctx context.Context, address netip.AddrPort) (net.Conn, error) {

@@ -47,6 +47,9 @@ var wanted = []struct{ name, spec, usage string }{
 	{"ECC_NIST_P256", "ECC_NIST_P256", "SIGN_VERIFY"}, {agreementKey, "ECC_NIST_P256", "KEY_AGREEMENT"}, {"ML_DSA_44", "ML_DSA_44", "SIGN_VERIFY"},
 }
 
+// KeyCount is how many keys Prepare makes.
+var KeyCount = len(wanted)
+
 // Prepare makes the keys that requests for every row need (eight, tagged created-by=trent-load), or shares out the ones to use, and
 // returns the way. Release schedules the deletion of those made; it is never nil. Requests that could leave something behind are made so
 // that they are let through and then refused: a key in a key store that does not exist, an alias that is there already. An endpoint
