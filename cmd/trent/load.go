@@ -71,8 +71,13 @@ type loadFlags struct {
 }
 
 func (f *loadFlags) bind(c *cobra.Command, defaultEngine string) {
+	c.Flags().StringVar(&f.workload, "workload", "mixed", "what is sent: a built-in workload ("+builtinWorkloads()+") or a file")
+	f.bindRun(c, defaultEngine)
+}
+
+// bindRun is bind without the workload.
+func (f *loadFlags) bindRun(c *cobra.Command, defaultEngine string) {
 	flags := c.Flags()
-	flags.StringVar(&f.workload, "workload", "mixed", "what is sent: a built-in workload ("+builtinWorkloads()+") or a file")
 	flags.StringVar(&f.slo, "slo", "", "SLO file with the limits that the run is judged by")
 	flags.StringVar(&f.engine, "engine", defaultEngine, "how hits are sent: "+strings.Join(engine.Names(), " or "))
 	flags.IntVar(&f.connections, "connections", 64, "connections to the endpoint")

@@ -45,6 +45,21 @@ func (d *Display) Phase(format string, args ...any) {
 	d.show(text, true)
 }
 
+// Progress shows the state of long work that is no run: redrawn on a terminal, else now and then.
+func (d *Display) Progress(format string, args ...any) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	text := fmt.Sprintf(format, args...)
+	if d.terminal {
+		d.view().send(LivePhase(text))
+		return
+	}
+	d.show(text, false)
+}
+
 // view is the live view, started where it is not. The lock must be held.
 func (d *Display) view() *live {
 	if d.live == nil {
