@@ -116,15 +116,15 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, x *capacityFlag
 		if o.Target, err = f.target(e); err != nil {
 			return err
 		}
-		if err := f.guard(c.Context(), e, &o.Target, w, f.maxRequests, w.KeyCount()); err != nil {
-			return err
-		}
 		if o.Metrics, err = f.metricsURL(e, o.Target.URL); err != nil {
 			return err
 		}
 		// Each point makes keys of its own, hundreds in all, which a real service bills until their deletion.
 		if u, err := url.Parse(o.Target.URL); len(x.sensitivity) > 0 && (err != nil || !onThisMachine(u)) {
 			return usageError(errors.New("--sensitivity makes hundreds of keys, and the endpoint is not on this machine"), "measure it against an endpoint on this machine")
+		}
+		if err := f.guard(c.Context(), e, &o.Target, w, f.maxRequests, w.KeyCount()); err != nil {
+			return err
 		}
 	} else {
 		if o.Spawn, err = spawnOptions(); err != nil {

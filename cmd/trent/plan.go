@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +26,7 @@ type planFlags struct {
 	targetFlags
 	outputFlags
 	workload, record, schedule string
+	logs                       []string
 	rate, swing                float64
 	peak                       string
 	region                     string
@@ -74,6 +74,7 @@ throttled or no number of HSMs keeps the limit (with --verify: they do not agree
 		Example: `  trent plan --workload web-shop --region eu-central-1 --scale 3
   trent plan --workload mixed --rate 9000 --swing 0.6 --peak 14:00 --region sa-east-1
   trent plan --workload token-signing --rate 700 --latency-limit 20ms --profile cloudhsm-hsm2m,luna-a790
+  trent plan --log AWSLogs/111122223333/CloudTrail/eu-west-1 --region eu-west-1 --scale 3
   trent plan --record trent-results/attack-20261123-120000 --scale 10
   trent plan --workload envelope --rate 200 --verify`,
 		Args: cobra.NoArgs,
@@ -87,6 +88,7 @@ func (f *planFlags) bind(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.workload, "workload", "", "what is planned: "+builtinWorkloads()+", or a file")
 	flags.StringVar(&f.record, "record", "", "plan for the load of a recorded run: its record.json or directory")
+	flags.StringSliceVar(&f.logs, "log", nil, "plan for the calls of these CloudTrail files or directories")
 	flags.Float64Var(&f.rate, "rate", 0, "requests a second of a workload's mix, mean over the day")
 	flags.Float64Var(&f.swing, "swing", 0, "of --rate over the day: 0.6 means from 0.4 to 1.6 times the mean")
 	flags.StringVar(&f.peak, "peak", "14:00", "time of day at which --swing is highest")
@@ -131,7 +133,7 @@ func profileNames(all []plan.Profile) []string {
 }
 
 func (f *planFlags) run(c *cobra.Command, e *environment) error {
-	q := plan.Request{Tool: "trent " + version, Command: append([]string{"trent"}, os.Args[1:]...), Display: attack.NewDisplay(e.Stderr, e.IsTerminal)}
+	q := plan.Request{Tool: "trent " + version, Command: e.Command, Display: attack.NewDisplay(e.Stderr, e.IsTerminal)}
 	o := &q.Options
 	o.Seed, o.Scale, o.Keys, o.Rotated, o.Clients, o.KeyStores, o.Reserve = f.seed, f.scale, f.keys, f.rotations, f.clients, f.keyStores, f.reserve
 	o.Limit, o.Quantile, o.Count = f.limit, f.percentile/100, sim.Kind(f.model)
@@ -177,10 +179,10 @@ func (f *planFlags) run(c *cobra.Command, e *environment) error {
 // valid checks flags that nothing else does.
 func (f *planFlags) valid() error {
 	switch {
-	case f.workload == "" && f.record == "":
-		return usageError(errors.New("nothing to plan for"), "give --workload with a name or file, or --record; 'trent workload list' shows what there is")
-	case f.workload != "" && f.record != "":
-		return usageError(errors.New("--workload and --record are given both"), "plan for one of them")
+	case f.workload == "" && f.record == "" && len(f.logs) == 0:
+		return usageError(errors.New("nothing to plan for"), "give --workload with a name or file, --record or --log; 'trent workload list' shows what there is")
+	case f.workload != "" && f.record != "", len(f.logs) > 0 && f.workload+f.record != "":
+		return usageError(errors.New("more than one of --workload, --record and --log is given"), "plan for one of them")
 	case f.model != string(sim.Window) && f.model != string(sim.Bucket):
 		return usageError(fmt.Errorf("--quota-model %q", f.model), "use window or bucket")
 	case !slices.Contains(engine.Names(), f.engine):
@@ -208,8 +210,11 @@ func (f *planFlags) valid() error {
 // demand reads what is planned, and returns the workload that a verification sends.
 func (f *planFlags) demand(_ *environment, q *plan.Request) (*workload.Workload, error) {
 	o := &q.Options
-	if f.record != "" {
+	switch {
+	case f.record != "":
 		return f.recorded(q)
+	case len(f.logs) > 0:
+		return f.logged(q)
 	}
 	if traffic.Names(f.workload) {
 		if f.rate != 0 || f.schedule != "" {
