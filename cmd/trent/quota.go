@@ -17,6 +17,7 @@ import (
 	"trent/loadgen/quota"
 	"trent/loadgen/quotatest"
 	"trent/loadgen/slo"
+	"trent/loadgen/workload"
 	"trent/results"
 )
 
@@ -114,6 +115,9 @@ func (f *quotaFlags) table(region string) (*quota.Table, error) {
 	data, err := os.ReadFile(f.file)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("reading quotas: %w", err), "")
+	}
+	if err := workload.CheckDepth(f.file, data); err != nil {
+		return nil, usageError(err, "")
 	}
 	rates := map[string]float64{}
 	if err := yaml.UnmarshalWithOptions(data, &rates, yaml.Strict()); err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"trent/loadgen/workload"
 )
 
 // maxFile bounds an SLO file; real ones have a few hundred bytes.
@@ -44,6 +46,10 @@ func Load(path string) (Limits, error) {
 func Parse(name string, data []byte) (Limits, error) {
 	if len(data) > maxFile {
 		return Limits{}, &Error{File: name, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
+	}
+	var deep *workload.Error
+	if errors.As(workload.CheckDepth(name, data), &deep) { // the parser takes the square of the depth
+		return Limits{}, &Error{File: name, Line: deep.Line, Column: deep.Column, Message: deep.Message}
 	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {

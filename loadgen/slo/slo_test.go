@@ -313,3 +313,11 @@ func TestOverallPrecedence(t *testing.T) {
 		}
 	}
 }
+
+func TestDeepFileIsRefused(t *testing.T) {
+	t.Parallel()
+	var at *slo.Error
+	if _, err := slo.Parse("deep.yaml", []byte(strings.Repeat("[", 60_000))); !errors.As(err, &at) || at.Line != 1 {
+		t.Errorf("60,000 brackets: %v", err)
+	}
+}

@@ -63,7 +63,7 @@ var rooms = map[string][]string{
 	"loadgen/schedule":  {},
 	"loadgen/measure":   {},
 	"loadgen/engine":    {"loadgen/schedule", "loadgen/workload", "loadgen/measure"},
-	"loadgen/slo":       {"loadgen/measure", "results/stats"},
+	"loadgen/slo":       {"loadgen/measure", "loadgen/workload", "results/stats"},
 	"loadgen/machine":   {},
 	"loadgen/quota":     {},
 	"loadgen/retry":     {},
