@@ -12,7 +12,7 @@
 // _rate). A latency is a number of nanoseconds or the text "never", which ranks above every number.
 //
 //	schema            1
-//	kind              "attack", "capacity" or "compare"
+//	kind              "attack", "capacity", "quota", "compare", "soak", "replay" or "plan"
 //	tool              the program and its version
 //	command           the command line that repeats the run, as a list of arguments
 //	started           RFC 3339 time of the first hit due; elapsed_ns until the last answer
@@ -28,6 +28,7 @@
 //	                  service time, errors by exception name, and the histograms (HDR V2, compressed, base64)
 //	lags              pacer, wait, send, client: how late hits left, by cause
 //	series            one entry a block (1 s): hits due, outcomes, percentiles with enough hits beyond them, maximum
+//	heat              good answers by latency (edges_ns) for each stretch of the run (columns), for looking at
 //	machine           one entry a sample: busy and stolen share of each CPU; of client and server (process trees) CPU
 //	                  time, waits for a CPU, context switches, memory; collections and clock steps of the client;
 //	                  pressure of the machine and of the client's control group
@@ -48,5 +49,9 @@
 //	plan              kind plan only: quotas (calls, peaks, throttles by part of the horizon, scale at which throttling
 //	                  begins, quota to ask for), causes (calls, throttles and cost by who causes them), cost of a month,
 //	                  the busiest stretch call by call, hsms by profile, remedies, verify (predicted and measured)
+//	quota             kind quota only: each quota's expected, offered and admitted rates, burst, shape of the limiter, probes of
+//	                  what shares it, how refusals look, outcome and reasons
+//	soak              kind soak only: samples verified, keys, counts of both sides, trends, events, faults, gaps, what was lost
+//	replay            kind replay only: files and events read, late ones, parts, who called what, what was not sent
 //	notes             sentences for the reader
 package results
