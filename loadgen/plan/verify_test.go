@@ -280,7 +280,7 @@ func TestVerifyRetries(t *testing.T) {
 			m := &retrying{reference: reference{places: 1000, service: constant(2 * time.Millisecond), delay: constant(0), perSec: 1000}, policy: p}
 			v := verification(t, &m.reference, "ECC_NIST_P256", rate)
 			w := v.Workload
-			v.CalibrationTime, v.Time, v.Retry = 100*time.Second, 40*time.Second, policy(t, string(mode))
+			v.CalibrationTime, v.Time, v.Retry = 100*time.Second, 160*time.Second, policy(t, string(mode))
 			v.Try = func(ctx context.Context, s schedule.Schedule) (*attack.Result, error) {
 				trial := attack.Trial{Engine: m, Meter: m, Limits: slo.None(), Plan: engine.Plan{Workload: w, Schedule: s, Seed: 1}}
 				return trial.Run(ctx)
