@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,7 +72,7 @@ func (s *socket) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
+		n, errno := receive(s.fd, b)
 		switch {
 		case errno == syscall.EINTR:
 			continue
@@ -85,8 +84,8 @@ func (s *socket) Read(b []byte) (int, error) {
 		case n == 0:
 			return 0, io.EOF
 		}
-		s.full = int(n) == len(b)
-		return int(n), nil
+		s.full = n == len(b)
+		return n, nil
 	}
 }
 
@@ -112,8 +111,7 @@ func (s *socket) flush() error {
 
 func (s *socket) write(b []byte) (written int, err error) {
 	for written < len(b) {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(&b[written])), uintptr(len(b)-written),
-			unix.MSG_NOSIGNAL, 0, 0)
+		n, errno := send(s.fd, b[written:])
 		switch {
 		case errno == syscall.EINTR:
 			continue
@@ -122,7 +120,7 @@ func (s *socket) write(b []byte) (written int, err error) {
 		case errno != 0:
 			return written, os.NewSyscallError("write", errno)
 		}
-		written += int(n)
+		written += n
 	}
 	return written, nil
 }
