@@ -2,10 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log"
-	"slices"
 	"strings"
 	"time"
 
@@ -104,8 +102,8 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 	if mode.engine != "" && !c.Flags().Changed("engine") {
 		f.engine = mode.engine
 	}
-	if !slices.Contains(engine.Names(), f.engine) {
-		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	if err := knownEngine(f.engine); err != nil {
+		return err
 	}
 	if f.engine == "vegeta" && !mode.open {
 		return usageError(engine.ErrOpenOnly, "leave out --engine, or give --engine sdk")
@@ -121,11 +119,9 @@ func runAttack(c *cobra.Command, e *environment, f *loadFlags, x *exportFlags, m
 	if err != nil {
 		return err
 	}
-	limits := slo.None()
-	if f.slo != "" {
-		if limits, err = slo.Load(f.slo); err != nil {
-			return usageError(err, "the format is described by 'go doc trent/loadgen/slo'")
-		}
+	limits, err := f.limits(slo.None())
+	if err != nil {
+		return err
 	}
 	target, err := f.target(e)
 	if err != nil {

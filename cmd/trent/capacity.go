@@ -12,7 +12,6 @@ import (
 
 	"trent/loadgen/attack"
 	"trent/loadgen/capacity"
-	"trent/loadgen/engine"
 	"trent/loadgen/slo"
 )
 
@@ -94,18 +93,16 @@ func (x *capacityFlags) check() error {
 }
 
 func runCapacity(c *cobra.Command, e *environment, f *loadFlags, x *capacityFlags) error {
-	if !slices.Contains(engine.Names(), f.engine) {
-		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	if err := knownEngine(f.engine); err != nil {
+		return err
 	}
 	w, source, err := loadWorkload(f.workload)
 	if err != nil {
 		return err
 	}
-	limits := slo.Default()
-	if f.slo != "" {
-		if limits, err = slo.Load(f.slo); err != nil {
-			return usageError(err, "the format is described by 'go doc trent/loadgen/slo'")
-		}
+	limits, err := f.limits(slo.Default())
+	if err != nil {
+		return err
 	}
 	o := capacity.Options{
 		Workload: w, WorkloadSource: source, Limits: limits, Engine: f.engine, Connections: f.connections,

@@ -129,8 +129,8 @@ func (f *compareFlags) check() error {
 		return usageError(fmt.Errorf("--margin %g and --error-margin %g: want shares above 0", f.margin, f.errorMargin), "for example --margin 0.05")
 	case !slices.Contains([]string{"mix", "all", "none"}, f.probe):
 		return usageError(fmt.Errorf("unknown probe %q", f.probe), "use mix, all or none")
-	case !slices.Contains(engine.Names(), f.engine):
-		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	case knownEngine(f.engine) != nil:
+		return knownEngine(f.engine)
 	case f.slo != "":
 		return usageError(errors.New("compare judges by --margin, not by an SLO file"), "use 'trent attack --slo' for limits")
 	case f.allowRemote && f.rate == 0:

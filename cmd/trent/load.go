@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
+	"trent/loadgen/slo"
 	"trent/results"
 )
 
@@ -94,6 +96,26 @@ const secondSignal = time.Second
 // bindMetrics is for verbs with one server, whose own metrics are recorded beside the load.
 func (f *loadFlags) bindMetrics(c *cobra.Command) {
 	c.Flags().StringVar(&f.metrics, "metrics", "", `URL of the server's own metrics, scraped meanwhile (default: those of a local server; "none" for none)`)
+}
+
+// knownEngine refuses the name of an engine that does not exist.
+func knownEngine(name string) error {
+	if slices.Contains(engine.Names(), name) {
+		return nil
+	}
+	return usageError(fmt.Errorf("unknown engine %q", name), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+}
+
+// limits are those of the SLO file, the given ones without a file.
+func (f *loadFlags) limits(otherwise slo.Limits) (slo.Limits, error) {
+	if f.slo == "" {
+		return otherwise, nil
+	}
+	l, err := slo.Load(f.slo)
+	if err != nil {
+		return l, usageError(err, "the format is described by 'go doc trent/loadgen/slo'")
+	}
+	return l, nil
 }
 
 // interruptible ends the context at the first Ctrl-C or SIGTERM, which makes a partial result; the second kills.

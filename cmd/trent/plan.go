@@ -185,8 +185,8 @@ func (f *planFlags) valid() error {
 		return usageError(errors.New("more than one of --workload, --record and --log is given"), "plan for one of them")
 	case f.model != string(sim.Window) && f.model != string(sim.Bucket):
 		return usageError(fmt.Errorf("--quota-model %q", f.model), "use window or bucket")
-	case !slices.Contains(engine.Names(), f.engine):
-		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	case knownEngine(f.engine) != nil:
+		return knownEngine(f.engine)
 	case f.regions < 1 || f.regions > 100:
 		return usageError(fmt.Errorf("--regions %d is not from 1 to 100", f.regions), "")
 	case f.clients < 1 || f.clients > 1_000_000:

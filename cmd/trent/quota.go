@@ -17,7 +17,7 @@ import (
 	"trent/loadgen/quota"
 	"trent/loadgen/quotatest"
 	"trent/loadgen/slo"
-	"trent/loadgen/workload"
+	"trent/loadgen/yamlfile"
 	"trent/results"
 )
 
@@ -116,7 +116,7 @@ func (f *quotaFlags) table(region string) (*quota.Table, error) {
 	if err != nil {
 		return nil, usageError(fmt.Errorf("reading quotas: %w", err), "")
 	}
-	if err := workload.CheckDepth(f.file, data); err != nil {
+	if err := yamlfile.CheckDepth(f.file, data); err != nil {
 		return nil, usageError(err, "")
 	}
 	rates := map[string]float64{}

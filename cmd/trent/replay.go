@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,15 +104,12 @@ func runReplay(c *cobra.Command, e *environment, f *replayFlags, paths []string)
 	if err := f.times(); err != nil {
 		return err
 	}
-	if !slices.Contains(engine.Names(), f.engine) {
-		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	if err := knownEngine(f.engine); err != nil {
+		return err
 	}
-	limits := slo.None()
-	if f.slo != "" {
-		var err error
-		if limits, err = slo.Load(f.slo); err != nil {
-			return usageError(err, "the format is described by 'go doc trent/loadgen/slo'")
-		}
+	limits, err := f.limits(slo.None())
+	if err != nil {
+		return err
 	}
 	dir := ""
 	if !f.scan {

@@ -16,7 +16,6 @@ import (
 	"trent/loadgen/attack"
 	"trent/loadgen/engine"
 	"trent/loadgen/schedule"
-	"trent/loadgen/slo"
 	"trent/loadgen/soak"
 	"trent/results"
 )
@@ -136,8 +135,8 @@ func (f *soakFlags) goOn(c *cobra.Command, e *environment) error {
 }
 
 func (f *soakFlags) start(c *cobra.Command, e *environment, command []string, resume bool) error {
-	if !slices.Contains(engine.Names(), f.engine) {
-		return usageError(fmt.Errorf("unknown engine %q", f.engine), "use --engine "+strings.Join(engine.Names(), " or --engine "))
+	if err := knownEngine(f.engine); err != nil {
+		return err
 	}
 	o, err := f.options(c)
 	if err != nil {
@@ -194,10 +193,8 @@ func (f *soakFlags) options(c *cobra.Command) (o soak.Options, err error) {
 	o = soak.Options{Dir: filepath.Clean(f.out), Workload: w, WorkloadSource: source, Limits: soak.LimitsOf(), Connections: f.connections, Timeout: f.timeout,
 		Seed: f.seed, KeepKeys: f.keepKeys, Without: f.without, Samples: f.samples, After: f.after, CheckRate: f.checkRate, Trickle: f.trickle,
 		Save: f.save, Warm: f.warm, Horizon: f.horizon}
-	if f.slo != "" {
-		if o.Limits, err = slo.Load(f.slo); err != nil {
-			return o, usageError(err, "the format is described by 'go doc trent/loadgen/slo'")
-		}
+	if o.Limits, err = f.limits(o.Limits); err != nil {
+		return o, err
 	}
 	if err := f.times(&o); err != nil {
 		return o, err

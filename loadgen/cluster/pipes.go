@@ -7,11 +7,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
 	"time"
 
 	"trent/loadgen/machine"
+	"trent/loadgen/spawn"
 )
 
 // Pipes starts agents as children of this process. Each talks frames over its standard input and output, in which nothing else may
@@ -62,7 +61,7 @@ type child struct {
 	output  *os.File
 	exited  chan struct{}
 	status  error // after exited
-	stderr  tail
+	stderr  spawn.Tail
 }
 
 func (p *Pipes) start() (*child, error) {
@@ -108,7 +107,11 @@ func (c *child) Receive(ctx context.Context) (*Message, error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		select {
 		case <-c.exited:
-			return nil, fmt.Errorf("the process ended (%s)%s", c.ending(), c.stderr.text())
+			said := c.stderr.Text()
+			if said != "" {
+				said = ": " + said
+			}
+			return nil, fmt.Errorf("the process ended (%s)%s", c.ending(), said)
 		case <-time.After(time.Second):
 		}
 	}
@@ -146,30 +149,4 @@ func (c *child) end() error {
 	case <-time.After(killTimeout):
 		return fmt.Errorf("agent process %d does not end", c.command.Process.Pid)
 	}
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	data []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, p...)
-	if excess := len(t.data) - 4096; excess > 0 {
-		t.data = t.data[excess:]
-	}
-	return len(p), nil
-}
-
-// text is ": " and what was kept, or nothing.
-func (t *tail) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s := strings.TrimSpace(string(t.data)); s != "" {
-		return ": " + s
-	}
-	return ""
 }

@@ -153,7 +153,7 @@ func (r *run) startFloor(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting the floor: %w", err)
 	}
-	side.stop, side.exited, side.log, side.PID = child.end, child.exited, child.stderr.text, child.command.Process.Pid
+	side.stop, side.exited, side.log, side.PID = child.end, child.exited, child.stderr.Text, child.command.Process.Pid
 	var ready announced
 	err = child.await(ctx, func() bool {
 		text, err := os.ReadFile(file)

@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -96,7 +94,7 @@ func (r *run) startProgram(ctx context.Context, side *running) error {
 		return err
 	}
 	side.PID, side.command = child.command.Process.Pid, side.Start.words()
-	side.stop, side.exited, side.log = child.end, child.exited, child.stderr.text
+	side.stop, side.exited, side.log = child.end, child.exited, child.stderr.Text
 	return child.await(ctx, func() bool {
 		c, err := net.DialTimeout("tcp", address, time.Second)
 		if err == nil {
@@ -192,11 +190,11 @@ const (
 type child struct {
 	command *exec.Cmd
 	exited  chan struct{}
-	stderr  *tail
+	stderr  *spawn.Tail
 }
 
 func startChild(c Command, cpus []int) (*child, error) {
-	k := &child{command: exec.Command(c.Path, c.Args...), exited: make(chan struct{}), stderr: &tail{}}
+	k := &child{command: exec.Command(c.Path, c.Args...), exited: make(chan struct{}), stderr: &spawn.Tail{}}
 	k.command.Stdout, k.command.Stderr = k.stderr, k.stderr
 	k.command.WaitDelay = time.Second // its own children may keep the pipe open
 	if len(c.Env) > 0 {
@@ -224,9 +222,9 @@ func (k *child) await(ctx context.Context, ready func() bool) error {
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-k.exited:
-			return fmt.Errorf("it ended: %s", k.stderr.text())
+			return fmt.Errorf("it ended: %s", k.stderr.Text())
 		case <-deadline.C:
-			err = fmt.Errorf("not ready after %v: %s", startTimeout, k.stderr.text())
+			err = fmt.Errorf("not ready after %v: %s", startTimeout, k.stderr.Text())
 		case <-poll.C:
 			if ready() {
 				return nil
@@ -249,26 +247,4 @@ func (k *child) end() error {
 		<-k.exited
 	}
 	return nil
-}
-
-// tail keeps the end of what a process writes.
-type tail struct {
-	mu   sync.Mutex
-	data []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, p...)
-	if excess := len(t.data) - 4096; excess > 0 {
-		t.data = t.data[excess:]
-	}
-	return len(p), nil
-}
-
-func (t *tail) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.data))
 }

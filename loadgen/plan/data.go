@@ -2,7 +2,6 @@ package plan
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"trent/loadgen/plan/sim"
 	"trent/loadgen/quota"
 	"trent/loadgen/workload"
+	"trent/loadgen/yamlfile"
 )
 
 //go:embed data/prices.yaml
@@ -82,18 +82,7 @@ func (l *Length) UnmarshalYAML(text []byte) error {
 }
 
 // FileError is what is wrong with a data file, and where.
-type FileError struct {
-	File         string
-	Line, Column int // from 1; 0: the file as a whole
-	Message      string
-}
-
-func (e *FileError) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %s", e.File, e.Message)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
-}
+type FileError = yamlfile.Error
 
 // maxFile bounds a data file.
 const maxFile = 1 << 20
@@ -109,26 +98,13 @@ func ReadFile(path string) ([]byte, error) {
 
 // decode reads strict YAML. Errors are *FileError.
 func decode(file string, data []byte, into any) error {
-	if len(data) > maxFile {
-		return &FileError{File: file, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
+	if err := yamlfile.Check(file, data, maxFile); err != nil {
+		return err
 	}
-	var deep *workload.Error
-	if errors.As(workload.CheckDepth(file, data), &deep) {
-		return &FileError{File: file, Line: deep.Line, Column: deep.Column, Message: deep.Message}
+	if err := yaml.UnmarshalWithOptions(data, into, yaml.Strict()); err != nil {
+		return yamlfile.Located(file, err, err.Error())
 	}
-	err := yaml.UnmarshalWithOptions(data, into, yaml.Strict())
-	if err == nil {
-		return nil
-	}
-	var at yaml.Error
-	if !errors.As(err, &at) {
-		return &FileError{File: file, Message: err.Error()}
-	}
-	e := &FileError{File: file, Message: at.GetMessage()}
-	if token := at.GetToken(); token != nil && token.Position != nil {
-		e.Line, e.Column = token.Position.Line, token.Position.Column
-	}
-	return e
+	return nil
 }
 
 // wrong is a mistake at a path such as "$.classes[2]", or the nearest part above it that is there.

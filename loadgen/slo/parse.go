@@ -1,7 +1,6 @@
 package slo
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -9,29 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
-	"trent/loadgen/workload"
+	"trent/loadgen/yamlfile"
 )
 
 // maxFile bounds an SLO file; real ones have a few hundred bytes.
 const maxFile = 64 << 10
 
-// Error is a mistake in an SLO file, at a place. Line and Column count from 1; 0 where the file as a whole is meant.
-type Error struct {
-	File         string
-	Line, Column int
-	Message      string
-}
-
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %s", e.File, e.Message)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
-}
+// Error is a mistake in an SLO file, at a place.
+type Error = yamlfile.Error
 
 // Load reads an SLO file. Errors: *Error for its content, else why it cannot be read.
 func Load(path string) (Limits, error) {
@@ -44,22 +30,12 @@ func Load(path string) (Limits, error) {
 
 // Parse parses the text of an SLO file; name appears in errors. Errors: *Error.
 func Parse(name string, data []byte) (Limits, error) {
-	if len(data) > maxFile {
-		return Limits{}, &Error{File: name, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
-	}
-	var deep *workload.Error
-	if errors.As(workload.CheckDepth(name, data), &deep) { // the parser takes the square of the depth
-		return Limits{}, &Error{File: name, Line: deep.Line, Column: deep.Column, Message: deep.Message}
-	}
-	file, err := parser.ParseBytes(data, 0)
+	body, err := yamlfile.Document(name, data, maxFile, "with at least one limit")
 	if err != nil {
-		return Limits{}, located(name, err)
-	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return Limits{}, &Error{File: name, Message: "wants one YAML document with at least one limit"}
+		return Limits{}, err
 	}
 	p := &reader{file: name}
-	limits := p.limits(file.Docs[0].Body)
+	limits := p.limits(body)
 	if p.err != nil {
 		return Limits{}, p.err
 	}
@@ -71,19 +47,6 @@ func Parse(name string, data []byte) (Limits, error) {
 		return Limits{}, &Error{File: name, Message: "has no limit; give at least one of latency, throughput, errors"}
 	}
 	return limits, nil
-}
-
-// located turns the YAML library's error into ours, with its place but without its multi-line picture.
-func located(name string, err error) *Error {
-	out := &Error{File: name, Message: "not valid YAML"}
-	var positioned yaml.Error
-	if errors.As(err, &positioned) {
-		out.Message = positioned.GetMessage()
-		if token := positioned.GetToken(); token != nil && token.Position != nil {
-			out.Line, out.Column = token.Position.Line, token.Position.Column
-		}
-	}
-	return out
 }
 
 // reader walks the syntax tree and keeps the first error. Walking it by hand gives every value its place.

@@ -1,18 +1,16 @@
 package soak
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"trent/loadgen/workload"
+	"trent/loadgen/yamlfile"
 )
 
 // Bounds of a fault plan.
@@ -26,19 +24,8 @@ const (
 // defaultAllow is how long after an action errors are put down to it where the plan does not say.
 const defaultAllow = 30 * time.Second
 
-// PlanError is a mistake in a fault plan, at a place. Line and Column count from 1; 0 where the file as a whole is meant.
-type PlanError struct {
-	File         string
-	Line, Column int
-	Message      string
-}
-
-func (e *PlanError) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %s", e.File, e.Message)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
-}
+// PlanError is a mistake in a fault plan, at a place.
+type PlanError = yamlfile.Error
 
 // LoadPlan reads a fault plan. Errors: *PlanError for its content, else why it cannot be read.
 func LoadPlan(path string) (Plan, error) {
@@ -51,23 +38,13 @@ func LoadPlan(path string) (Plan, error) {
 
 // ParsePlan parses the text of a fault plan; name appears in errors. Errors: *PlanError.
 func ParsePlan(name string, data []byte) (Plan, error) {
-	if len(data) > maxPlanFile {
-		return Plan{}, &PlanError{File: name, Message: fmt.Sprintf("larger than %d bytes", maxPlanFile)}
-	}
-	var deep *workload.Error
-	if err := workload.CheckDepth(name, data); errors.As(err, &deep) {
-		return Plan{}, &PlanError{File: name, Line: deep.Line, Column: deep.Column, Message: deep.Message}
-	}
-	file, err := parser.ParseBytes(data, 0)
+	body, err := yamlfile.Document(name, data, maxPlanFile, "with faults")
 	if err != nil {
-		return Plan{}, locatedPlan(name, err)
-	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return Plan{}, &PlanError{File: name, Message: "wants one YAML document with faults"}
+		return Plan{}, err
 	}
 	p := &planReader{file: name}
 	plan := Plan{Name: name, Source: string(data)}
-	p.mapping(file.Docs[0].Body, "the plan", "name, seed, faults", func(key string, value ast.Node) bool {
+	p.mapping(body, "the plan", "name, seed, faults", func(key string, value ast.Node) bool {
 		switch key {
 		case "name":
 			plan.Name = p.text(value)
@@ -91,18 +68,6 @@ func ParsePlan(name string, data []byte) (Plan, error) {
 		return Plan{}, &PlanError{File: name, Message: "has no faults"}
 	}
 	return plan, nil
-}
-
-func locatedPlan(name string, err error) *PlanError {
-	out := &PlanError{File: name, Message: "not valid YAML"}
-	var positioned yaml.Error
-	if errors.As(err, &positioned) {
-		out.Message = positioned.GetMessage()
-		if token := positioned.GetToken(); token != nil && token.Position != nil {
-			out.Line, out.Column = token.Position.Line, token.Position.Column
-		}
-	}
-	return out
 }
 
 // planReader walks the syntax tree, so that every value has its place, and keeps the first error.

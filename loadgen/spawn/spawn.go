@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -62,7 +61,7 @@ type Server struct {
 	status  error // of the process; after exited
 	target  engine.Target
 	metrics string
-	stderr  *tail
+	stderr  *Tail
 }
 
 // Start runs a server and waits until it accepts requests. The child is killed when this process dies, whatever the
@@ -93,7 +92,7 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	command := exec.Command(o.Program, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
 		"--data-dir", filepath.Join(s.dir, "data"), "--seal-key", filepath.Join(s.dir, "seal.key"), "--ready-file", ready}, o.Args...)...)
-	stderr, exited := &tail{}, make(chan struct{})
+	stderr, exited := &Tail{}, make(chan struct{})
 	command.Stderr = stderr
 	if len(o.Env) > 0 {
 		command.Env = append(os.Environ(), o.Env...)
@@ -128,9 +127,9 @@ func (s *Server) await(ctx context.Context, path string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-s.Exited():
-			return fmt.Errorf("starting the server: it ended (%v): %s", s.Status(), s.stderr.text())
+			return fmt.Errorf("starting the server: it ended (%v): %s", s.Status(), s.stderr.Text())
 		case <-deadline.C:
-			return fmt.Errorf("starting the server: not ready after %v: %s", startTimeout, s.stderr.text())
+			return fmt.Errorf("starting the server: not ready after %v: %s", startTimeout, s.stderr.Text())
 		case <-poll.C:
 			data, err := os.ReadFile(path)
 			if errors.Is(err, os.ErrNotExist) {
@@ -201,7 +200,7 @@ func (s *Server) Status() error {
 }
 
 // Log is the end of what the process wrote to its standard error.
-func (s *Server) Log() string { return s.stderr.text() }
+func (s *Server) Log() string { return s.stderr.Text() }
 
 // Signal sends a signal to the process, for example SIGKILL or SIGSTOP. Error: it has ended.
 func (s *Server) Signal(signal os.Signal) error {
@@ -246,26 +245,4 @@ func (s *Server) clear() error {
 		return nil
 	}
 	return os.RemoveAll(s.dir)
-}
-
-// tail keeps the end of what a process writes.
-type tail struct {
-	mu   sync.Mutex
-	data []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, p...)
-	if excess := len(t.data) - 4096; excess > 0 {
-		t.data = t.data[excess:]
-	}
-	return len(p), nil
-}
-
-func (t *tail) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.data))
 }

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"trent/loadgen/workload"
+	"trent/loadgen/yamlfile"
 )
 
 //go:embed builtin/*.yaml
@@ -119,14 +119,11 @@ func Names(nameOrFile string) bool {
 
 // HasCauses reports whether the text of a workload file has a list of causes. A text that is no YAML has none.
 func HasCauses(data []byte) bool {
-	if len(data) > maxFile || workload.CheckDepth("", data) != nil {
+	body, err := yamlfile.Document("", data, maxFile, "")
+	if err != nil {
 		return false
 	}
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil || len(file.Docs) != 1 {
-		return false
-	}
-	mapping, ok := file.Docs[0].Body.(*ast.MappingNode)
+	mapping, ok := body.(*ast.MappingNode)
 	return ok && slices.ContainsFunc(mapping.Values, func(v *ast.MappingValueNode) bool {
 		return v.Key != nil && v.Key.GetToken() != nil && v.Key.GetToken().Value == "causes"
 	})
@@ -134,21 +131,12 @@ func HasCauses(data []byte) bool {
 
 // Parse reads and checks a file of causes; name stands for it in errors, which are of type *workload.Error.
 func Parse(name string, data []byte) (*File, error) {
-	if len(data) > maxFile {
-		return nil, &workload.Error{File: name, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
-	}
-	if err := workload.CheckDepth(name, data); err != nil {
+	body, err := yamlfile.Document(name, data, maxFile, "with causes")
+	if err != nil {
 		return nil, err
 	}
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		return nil, located(name, err)
-	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return nil, &workload.Error{File: name, Message: "wants one YAML document with causes"}
-	}
 	p := &reader{file: name}
-	f := p.read(file.Docs[0].Body)
+	f := p.read(body)
 	if p.err != nil {
 		return nil, p.err
 	}

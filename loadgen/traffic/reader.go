@@ -1,28 +1,13 @@
 package traffic
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"trent/loadgen/workload"
 )
-
-// located turns the YAML library's error into ours, with its place but without its picture of the lines around.
-func located(name string, err error) *workload.Error {
-	out := &workload.Error{File: name, Message: "not valid YAML"}
-	var positioned yaml.Error
-	if errors.As(err, &positioned) {
-		out.Message = positioned.GetMessage()
-		if token := positioned.GetToken(); token != nil && token.Position != nil {
-			out.Line, out.Column = token.Position.Line, token.Position.Column
-		}
-	}
-	return out
-}
 
 // reader walks the syntax tree and keeps the first error. Walking it by hand gives every value its place.
 type reader struct {

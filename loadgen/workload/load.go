@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"trent/loadgen/yamlfile"
 )
 
 //go:embed builtin/*.yaml
@@ -62,48 +64,22 @@ func ReadFile(name string) ([]byte, error) {
 }
 
 // Error is what is wrong with a workload file, and where.
-type Error struct {
-	File         string
-	Line, Column int // from 1; 0 where the file as a whole is wrong
-	Message      string
-}
-
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %s", e.File, e.Message)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
-}
+type Error = yamlfile.Error
 
 // Parse reads and checks a workload; file names it in errors, which are of type *Error.
 func Parse(file string, data []byte) (*Workload, error) {
-	if len(data) > maxFile {
-		return nil, &Error{File: file, Message: fmt.Sprintf("larger than %d bytes", maxFile)}
-	}
-	if err := CheckDepth(file, data); err != nil {
+	if err := yamlfile.Check(file, data, maxFile); err != nil {
 		return nil, err
 	}
 	w := &Workload{}
 	if err := yaml.UnmarshalWithOptions(data, w, yaml.Strict()); err != nil {
-		return nil, syntaxError(file, err)
+		return nil, yamlfile.Located(file, err, err.Error())
 	}
 	if path, message := w.complete(); message != "" {
 		line, column := position(data, path)
 		return nil, &Error{File: file, Line: line, Column: column, Message: message}
 	}
 	return w, nil
-}
-
-func syntaxError(file string, err error) error {
-	var at yaml.Error
-	if !errors.As(err, &at) {
-		return &Error{File: file, Message: err.Error()}
-	}
-	e := &Error{File: file, Message: at.GetMessage()}
-	if token := at.GetToken(); token != nil && token.Position != nil {
-		e.Line, e.Column = token.Position.Line, token.Position.Column
-	}
-	return e
 }
 
 // position finds a path such as "$.mix[2].weight" in the file, or the nearest part above it that is there.

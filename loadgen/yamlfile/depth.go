@@ -1,11 +1,11 @@
-package workload
+package yamlfile
 
 import "fmt"
 
 // maxDepth is how deep a file may nest. Real ones nest five deep; the YAML library takes time by the square of the depth.
 const maxDepth = 64
 
-// CheckDepth refuses a YAML text that nests deeper than any workload file does: by brackets, by entries begun in one line, or by
+// CheckDepth refuses a YAML text that nests deeper than any file of the harness does: by brackets, by entries begun in one line, or by
 // indentation. Brackets count wherever they stand, as nobody opens so many in a text. Errors: *Error.
 func CheckDepth(file string, data []byte) error {
 	brackets, begun, indent := 0, 0, 0
