@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"trent/bench"
+	"trent/loadgen/compare"
 )
 
 func main() {
@@ -114,7 +115,7 @@ func calibrationChild() error {
 
 // serveChild listens, says so in the ready file, and serves.
 func serveChild(control string, serve func(net.Listener, tls.Certificate) error) error {
-	cert, pem, err := bench.FloorCertificate()
+	cert, pem, err := compare.FloorCertificate()
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ type announced struct {
 // ServeFloor is the echo floor: it answers each operation with so many bytes, whatever the request says, until ctx ends. It
 // listens on a loopback port of its own and announces itself in a file. Errors: it cannot listen or write.
 func ServeFloor(ctx context.Context, announce string, sizes map[string]int) error {
-	certificate, ca, err := floorCertificate()
+	certificate, ca, err := FloorCertificate()
 	if err != nil {
 		return fmt.Errorf("making the floor's certificate: %w", err)
 	}
@@ -114,7 +114,8 @@ func floorHandler(sizes map[string]int) fasthttp.RequestHandler {
 	}
 }
 
-func floorCertificate() (tls.Certificate, []byte, error) {
+// FloorCertificate makes a self-signed certificate for 127.0.0.1, good for three days, and its PEM.
+func FloorCertificate() (tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, nil, err
