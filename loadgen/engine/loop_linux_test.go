@@ -33,42 +33,58 @@ func runOn(t *testing.T, ctx context.Context, loops int, p *engine.Plan, misbeha
 	return report, s
 }
 
-// However many loops share the connections, the hits that wait are one queue: with four connections that are held 50 ms each and
-// 200 hits at once, the wait grows to 49 rounds and no connection rests meanwhile.
+// However many loops share the connections, the hits that wait are one queue: with four connections that are held 20 ms each and
+// 100 hits at once, the wait grows to 25 rounds and no connection rests meanwhile.
 func TestLoopsShareTheBacklog(t *testing.T) {
 	t.Parallel()
 	for _, loops := range []int{0, 1, 3} {
 		t.Run(fmt.Sprint(loops), func(t *testing.T) {
 			t.Parallel()
-			report, s := runOn(t, t.Context(), loops, &engine.Plan{Schedule: schedule.Constant(100_000, time.Millisecond), Connections: 4},
-				func(uint64, http.ResponseWriter, *http.Request) bool { time.Sleep(20 * time.Millisecond); return false })
-			if s.Count(measure.OK) != 100 || report.Due != 100 || report.MaxBacklog < 80 {
-				t.Errorf("%+v: %v", report, s.Errors)
+			var problem string
+			for range 3 { // a busy machine may hold a run up
+				if problem = backlogOf(t, loops); problem == "" {
+					return
+				}
 			}
-			longest := measure.Quantile(s.Latency(measure.OK), 1)
-			if longest < 490*time.Millisecond || longest > 1500*time.Millisecond {
-				t.Errorf("longest latency %v of 25 rounds of 20 ms", longest)
-			}
-			if lag := measure.Quantile(s.ClientLag(), 0.5); lag > 50*time.Millisecond {
-				t.Errorf("the wait counts as the client's lag: %v", lag)
-			}
+			t.Error(problem)
 		})
 	}
 }
 
+// backlogOf says what is wrong with a backlog that loops work off, "" for nothing.
+func backlogOf(t *testing.T, loops int) string {
+	report, s := runOn(t, t.Context(), loops, &engine.Plan{Schedule: schedule.Constant(100_000, time.Millisecond), Connections: 4},
+		func(uint64, http.ResponseWriter, *http.Request) bool { time.Sleep(20 * time.Millisecond); return false })
+	longest, lag := measure.Quantile(s.Latency(measure.OK), 1), measure.Quantile(s.ClientLag(), 0.5)
+	switch {
+	case s.Count(measure.OK) != 100 || report.Due != 100 || report.MaxBacklog < 80:
+		return fmt.Sprintf("%+v: %v", report, s.Errors)
+	case longest < 490*time.Millisecond || longest > 1500*time.Millisecond:
+		return fmt.Sprintf("longest latency %v of 25 rounds of 20 ms", longest)
+	case lag > 50*time.Millisecond:
+		return fmt.Sprintf("the wait counts as the client's lag: %v", lag)
+	}
+	return ""
+}
+
 // A server that closes idle connections costs no hit: they are seen to be closed and opened anew.
 func TestIdleConnectionCloses(t *testing.T) {
-	t.Parallel()
-	report, s := runOn(t, t.Context(), 1, &engine.Plan{Schedule: schedule.Constant(20, time.Second), Connections: 2},
-		func(n uint64, w http.ResponseWriter, r *http.Request) bool {
-			stream, _ := hijack(w)
-			fmt.Fprint(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-			time.AfterFunc(time.Millisecond, func() { stream.Close() })
-			return true
-		})
-	if s.Count(measure.OK) != 20 || report.Reconnects < 17 {
-		t.Errorf("%+v: %v", report, s.Errors)
+	// Not beside others, and slower each time: a machine that is held up sends into a connection that is just being closed.
+	var problem string
+	for _, rate := range []float64{20, 10, 5} {
+		report, s := runOn(t, t.Context(), 1, &engine.Plan{Schedule: schedule.Constant(rate, time.Duration(20/rate)*time.Second), Connections: 2},
+			func(n uint64, w http.ResponseWriter, r *http.Request) bool {
+				stream, _ := hijack(w)
+				fmt.Fprint(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+				time.AfterFunc(time.Millisecond, func() { stream.Close() })
+				return true
+			})
+		if s.Count(measure.OK) == 20 && report.Reconnects >= 17 {
+			return
+		}
+		problem = fmt.Sprintf("%+v: %v", report, s.Errors)
 	}
+	t.Error(problem)
 }
 
 // Answers that trickle in, in chunks and in pieces of any size, are put together.
