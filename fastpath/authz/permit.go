@@ -2,9 +2,6 @@ package authz
 
 import "strings"
 
-// Caller is who asks.
-type Caller struct{ Partition, Account, ARN string }
-
 // Permits tells whether the policy lets the caller do action ("kms:PutKeyPolicy") on the key of the ARN resource, over
 // TLS and not through another service. It is for the check that a new policy does not lock its author out, and not
 // a decision on a request: what an account principal is allowed counts as allowed to all of the account, and a

@@ -10,13 +10,15 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+
+	"trent/fastpath/authz"
 )
 
 // Principal is who a request acts as.
 type Principal struct {
-	Partition string // aws, aws-cn, …: a credential belongs to one partition
-	Account   string // 12 digits
-	ARN       string // as shown in records and access-denied texts
+	authz.Caller
+	// UserIdentity is the userIdentity element of the principal's CloudTrail records, as JSON. Immutable.
+	UserIdentity []byte
 }
 
 // Secret is a secret access key. It prints as a placeholder.
@@ -57,7 +59,10 @@ func BuiltIn(account string) Credential {
 
 // Root is the root principal of an account.
 func Root(partition, account string) Principal {
-	return Principal{Partition: partition, Account: account, ARN: "arn:" + partition + ":iam::" + account + ":root"}
+	return Principal{Caller: authz.Caller{
+		Type: authz.CallerAccount, Partition: partition, Account: account,
+		ARN: "arn:" + partition + ":iam::" + account + ":root", ID: account,
+	}}
 }
 
 // Directory finds credentials by access key id.

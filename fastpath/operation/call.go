@@ -25,6 +25,7 @@ type Call struct {
 	Request   wire.Request
 	Caller    *identity.Principal
 	Scope     keyring.Scope // the caller's account, the endpoint's Region
+	Origin    Origin
 
 	// RequestID and EventID are minted for every request: UUIDs of the answer and of its CloudTrail record.
 	RequestID, EventID [36]byte
@@ -77,6 +78,7 @@ func (c *Call) Reset() {
 	clear(c.aad2)
 	c.pairs, c.aad, c.aad2 = c.pairs[:0], c.aad[:0], c.aad2[:0]
 	c.Operation, c.Request, c.Caller, c.Scope = 0, nil, nil, keyring.Scope{}
+	c.Origin = Origin{}
 	c.Key, c.Target = keyring.Resolved{}, keyring.Resolved{}
 	c.Response, c.Attestation, c.row, c.source, c.refuse = nil, nil, nil, nil, nil
 	c.module = hsm.Call{}
