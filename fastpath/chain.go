@@ -124,7 +124,14 @@ func (s *Server) authenticate(x *Exchange, r *frontend.Request) error {
 		return wire.Errorf(wire.CodeUnrecognizedClientException, "The security token included in the request is invalid.")
 	}
 	x.call.Caller = &credential.Principal
-	x.call.Origin.Address, x.call.Origin.Secure, x.call.Origin.At = r.Remote.Addr(), r.TLS != nil, r.Received
+	x.call.Origin.Address, x.call.Origin.Secure, x.call.Origin.At = r.Remote.Addr().Unmap(), r.TLS != nil, r.Received
+	if endpoint, ok := r.Door.(*Endpoint); ok {
+		if region.Name != endpoint.Region {
+			return wire.Errorf(wire.CodeInvalidSignatureException, "Credential should be scoped to a valid region. ")
+		}
+		x.call.Origin.Endpoint = &endpoint.Endpoint
+		x.call.Origin.Address, _ = endpoint.Place(r.Remote.Addr())
+	}
 	x.call.Origin.UserAgent, _ = x.verified.Header("user-agent")
 	x.call.Origin.Referer, _ = x.verified.Header("referer")
 	x.call.Scope = keyring.Scope{Partition: region.Partition, Account: credential.Principal.Account, Region: region.Name}

@@ -37,7 +37,15 @@ const configExample = `  test_clock: true
       keys: [{id: external-1}]
   faults:
   - {operation: Decrypt, error: ThrottlingException, probability: 0.01, seed: 7}
-  transitions: {creating: 5s, updating: 5s, unavailable: 10s}`
+  transitions: {creating: 5s, updating: 5s, unavailable: 10s}
+  vpc_endpoints:
+  - id: vpce-0123456789abcdef0
+    vpc: vpc-0123456789abcdef0
+    region: us-east-1
+    listen: 127.0.0.1:9445
+    source: 10.0.0.0/16                  # others are not let in; 127.0.0.5 counts as 10.0.0.5
+    private_dns_names: [kms.internal.example]
+    policy: {Statement: [{Effect: Allow, Principal: "*", Action: "kms:*", Resource: "*"}]}`
 
 // transitionSettings are how long transitional states last.
 type transitionSettings struct {
@@ -77,6 +85,9 @@ func (s *settings) check() error {
 		if err := rules.Check(r); err != nil {
 			return &placedError{fmt.Sprintf("faults[%d]", i), err.Error()}
 		}
+	}
+	if _, err := s.vpcEndpoints(); err != nil {
+		return err
 	}
 	switch t := s.Transitions; {
 	case t.Creating < 0:

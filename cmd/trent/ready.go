@@ -20,6 +20,8 @@ type readyInfo struct {
 	Region    string `json:"region"`
 	Account   string `json:"account"`
 	BuiltIn   bool   `json:"builtInCredential"`
+
+	VPCEndpoints []readyEndpoint `json:"vpcEndpoints,omitempty"`
 }
 
 const readyName = "server.json"

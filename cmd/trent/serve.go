@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -72,6 +73,7 @@ type running struct {
 
 	listener  net.Listener
 	plaintext net.Listener // nil: none
+	vpc       []vpcDoor
 	summary   summary
 }
 
@@ -91,10 +93,13 @@ func serve(ctx context.Context, e *environment, s *settings) error {
 	}
 	r.summary.heapLocked, r.summary.heapWhy = heapLocked, why
 	r.summary.print(e.Stdout)
-	errs := make(chan error, 2) // both end with the drain below
+	errs := make(chan error, 2+len(r.vpc)) // all end with the drain below
 	go func() { errs <- r.server.Serve(r.listener) }()
 	if r.plaintext != nil {
 		go func() { errs <- r.server.ServePlaintext(r.plaintext) }()
+	}
+	for _, door := range r.vpc {
+		go func() { errs <- r.server.ServeEndpoint(door.listener, door.endpoint) }()
 	}
 	err = r.announce(s)
 	if err == nil {
@@ -164,7 +169,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if r.store, err = pebblestore.Open(filepath.Join(s.DataDir, "store"), pebblestore.Options{CacheBytes: s.StoreCacheBytes, Logger: logger}); err != nil {
 		return r, failure(err, "")
 	}
-	ca, err := frontend.OpenCA(filepath.Join(s.DataDir, "tls"), s.Names...)
+	ca, err := frontend.OpenCA(filepath.Join(s.DataDir, "tls"), slices.Concat(s.Names, s.privateNames())...)
 	if err != nil {
 		return r, failure(err, "")
 	}
@@ -241,11 +246,20 @@ func checkListen(s *settings, d *identity.Directory) error {
 	if s.PlaintextListen != "" && !isLoopback(s.PlaintextListen) {
 		return usageError(fmt.Errorf("--plaintext-listen %s is not a loopback address", s.PlaintextListen), "it is for comparisons on one machine; use 127.0.0.1:PORT")
 	}
-	if isLoopback(s.Listen) || !d.HasBuiltIn() || s.AllowBuiltIn {
+	if !d.HasBuiltIn() || s.AllowBuiltIn {
 		return nil
 	}
-	return usageError(fmt.Errorf("--listen %s is not loopback, and the built-in credential test/test is active", s.Listen),
-		"give credentials of your own in the config file, or insist with --allow-built-in-credential")
+	addresses := []string{s.Listen}
+	for i := range s.VPCEndpoints {
+		addresses = append(addresses, s.VPCEndpoints[i].Listen)
+	}
+	for _, address := range addresses {
+		if !isLoopback(address) {
+			return usageError(fmt.Errorf("listening on %s, which is not loopback, while the built-in credential test/test is active", address),
+				"give credentials of your own in the config file, or insist with --allow-built-in-credential")
+		}
+	}
+	return nil
 }
 
 // isLoopback tells whether every address that a listen address can mean is loopback.
@@ -318,6 +332,9 @@ func (r *running) listen(s *settings) (err error) {
 		}
 		r.ready.Plaintext = "http://" + r.plaintext.Addr().String()
 	}
+	if err := r.listenVPC(s); err != nil {
+		return err
+	}
 	r.admin = admin.New(r.server)
 	if s.TestClock {
 		r.admin.WithClock(r.server)
@@ -346,6 +363,9 @@ func (r *running) close(ctx context.Context) error {
 		if l != nil {
 			_ = l.Close() // the server may have closed it
 		}
+	}
+	for _, door := range r.vpc {
+		_ = door.listener.Close()
 	}
 	if r.admin != nil {
 		errs = append(errs, r.admin.Close(), removeReady(r.dataDir))

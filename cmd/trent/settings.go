@@ -58,6 +58,8 @@ type settings struct {
 	Backends    keystore.Config    `yaml:"custom_key_store_backends"`
 	Faults      []fault.Rule       `yaml:"faults"`
 	Transitions transitionSettings `yaml:"transitions"`
+
+	VPCEndpoints []endpointSettings `yaml:"vpc_endpoints"`
 }
 
 // credentialSettings is one access key of the config file.

@@ -38,6 +38,9 @@ func (s *summary) print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("endpoint", "%s  (TLS 1.2 and 1.3, X25519MLKEM768 offered)", s.ready.Endpoint)
+	for _, e := range s.ready.VPCEndpoints {
+		row("VPC endpoint", "%s  (%s in %s, %s; %s)", e.Endpoint, e.ID, e.VPC, e.Region, e.DNSName)
+	}
 	if s.ready.Metrics != "" {
 		row("health, metrics", "%s/healthz  %s/metrics", s.ready.Metrics, s.ready.Metrics)
 	}

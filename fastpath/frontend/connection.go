@@ -37,6 +37,7 @@ type connection struct {
 	secured  bool
 	info     ConnectionTLS
 	remote   netip.AddrPort
+	door     any // of the listener
 
 	requests scrub     // fasthttp's buffer of what the client sends
 	records  *received // nil: plaintext

@@ -42,6 +42,7 @@ type Request struct {
 	Body                   []byte
 	Remote                 netip.AddrPort
 	TLS                    *ConnectionTLS // nil on a plaintext listener
+	Door                   any            // what ServeAt was given for the listener; nil with Serve
 	Received               time.Time      // when the request had been read in full
 }
 

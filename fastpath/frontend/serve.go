@@ -13,7 +13,10 @@ import (
 )
 
 // Serve accepts connections on l until Shutdown, closes l, and then returns nil.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.ServeAt(l, nil) }
+
+// ServeAt is Serve for one of several listeners: door is what their requests have as Request.Door.
+func (s *Server) ServeAt(l net.Listener, door any) error {
 	s.mu.Lock()
 	if s.draining.Load() {
 		s.mu.Unlock()
@@ -21,7 +24,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
-	if err := s.http.Serve(&listener{Listener: l, server: s}); err != nil {
+	if err := s.http.Serve(&listener{Listener: l, server: s, door: door}); err != nil {
 		return fmt.Errorf("serving %s: %w", l.Addr(), err)
 	}
 	return nil
@@ -113,6 +116,7 @@ func (s *Server) forget(c *connection) {
 type listener struct {
 	net.Listener
 	server   *Server
+	door     any
 	reported time.Time // of the last shortage
 }
 
@@ -140,6 +144,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		conn, c := l.server.newConnection(raw)
+		c.door = l.door
 		if !l.server.remember(c) {
 			_ = raw.Close()
 			return nil, io.EOF

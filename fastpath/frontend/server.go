@@ -96,6 +96,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	r.Body = body
 	r.Remote = c.remote
 	r.TLS = c.tlsInfo()
+	r.Door = c.door
 	r.Received = time.Now()
 
 	s.handler.Serve(r, w)

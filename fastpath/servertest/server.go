@@ -47,6 +47,8 @@ type Options struct {
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
 	AttestationRoot []byte
 
+	Endpoints []fastpath.Endpoint // VPC endpoints, each with a listener; see Through
+
 	KeyStores   *keystore.Config // what lies behind custom key stores, made anew by each Restart; nil: nothing
 	Transitions operation.Transitions
 	Faults      []fault.Rule
@@ -63,6 +65,8 @@ type Server struct {
 	module  *hsm.Local
 	store   *pebblestore.Store
 	served  chan error
+	through []*Endpoint
+	doors   int // listeners that serve
 }
 
 // Start runs a server on a directory of the test's and closes it with the test.
@@ -157,8 +161,8 @@ func (s *Server) listen(ca *frontend.CA) error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	served := make(chan error, 1)
-	s.served = served
+	served := make(chan error, 1+len(s.options.Endpoints))
+	s.served, s.doors = served, 1
 	go func() { served <- s.Core.Serve(l) }()
 	s.Endpoint = Endpoint{
 		URL: "https://" + l.Addr().String(), Region: "us-east-1", Account: s.options.Account,
@@ -168,8 +172,34 @@ func (s *Server) listen(ca *frontend.CA) error {
 	if !s.RootCAs.AppendCertsFromPEM(s.RootPEM) {
 		return errors.New("the CA's root is no certificate")
 	}
+	return s.listenVPC()
+}
+
+// listenVPC opens the VPC endpoints' listeners.
+func (s *Server) listenVPC() error {
+	s.through = nil
+	for _, e := range s.options.Endpoints {
+		made, err := fastpath.NewEndpoint(e)
+		if err != nil {
+			return err
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return fmt.Errorf("listening: %w", err)
+		}
+		served, core := s.served, s.Core
+		s.doors++
+		go func() { served <- core.ServeEndpoint(l, made) }()
+		s.through = append(s.through, &Endpoint{
+			URL: "https://" + l.Addr().String(), Region: made.Region, Account: s.Account,
+			AccessKeyID: s.AccessKeyID, Secret: s.Secret, RootPEM: s.RootPEM, RootCAs: s.RootCAs,
+		})
+	}
 	return nil
 }
+
+// Through is the i-th VPC endpoint of Options.Endpoints.
+func (s *Server) Through(i int) *Endpoint { return s.through[i] }
 
 // drainTimeout bounds how long Close waits for requests in progress.
 const drainTimeout = 10 * time.Second
@@ -177,12 +207,15 @@ const drainTimeout = 10 * time.Second
 // Close drains the server and closes what it stood on.
 func (s *Server) Close() error {
 	s.Endpoint.CloseIdle()
+	for _, e := range s.through {
+		e.CloseIdle()
+	}
 	var errs []error
 	if s.Core != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		errs = append(errs, s.Core.Shutdown(ctx))
-		if s.served != nil {
+		for ; s.doors > 0; s.doors-- {
 			errs = append(errs, <-s.served)
 		}
 	}
