@@ -10,6 +10,7 @@ import (
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
 	"trent/fastpath/keyring"
+	"trent/fastpath/operation"
 	"trent/fastpath/sigv4"
 	"trent/fastpath/wire"
 )
@@ -76,16 +77,26 @@ func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 		return err
 	}
 	c.Request = x.request(op)
-	if err := c.Request.Decode(r.Body); err != nil {
+	refused := s.understand(c, r.Body)
+	// What fails before counts too: only requests without a valid signature are free (chosen).
+	if s.limiter.On() && s.throttled(x) && refused == nil {
+		return operation.Throttled()
+	}
+	if refused != nil {
+		return refused
+	}
+	return s.operations.Execute(s.ctx, c)
+}
+
+// understand makes of a body a request that is well-formed, with its keys.
+func (s *Server) understand(c *operation.Call, body []byte) error {
+	if err := c.Request.Decode(body); err != nil {
 		return err
 	}
 	if err := c.Request.Validate(); err != nil {
 		return err
 	}
-	if err := s.operations.Resolve(s.ctx, c); err != nil {
-		return err
-	}
-	return s.operations.Execute(s.ctx, c)
+	return s.operations.Resolve(s.ctx, c)
 }
 
 // hoistedTarget finds the target in the query, where SDKs' presigners move it. An operation's name needs no

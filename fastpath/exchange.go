@@ -19,6 +19,7 @@ type Exchange struct {
 	verified sigv4.Verified
 	call     operation.Call
 	event    audit.Event
+	charges  operation.Charges
 	requests [wire.NumOperations]wire.Request // made when an operation is first asked for
 }
 

@@ -41,6 +41,7 @@ type Options struct {
 	Clock     func() time.Time                 // dates of keys and deletions; nil: time.Now
 	TestClock *testclock.Clock                 // in place of Clock: one that can be moved; nil: none
 	Quotas    *quota.Resources                 // nil: quota.Default
+	Requests  quota.Requests                   // request quotas; the zero value holds none
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
 
 	StoreMetrics func(w io.Writer) // writes the store's metrics in Prometheus text, beside the server's; nil: none
@@ -70,6 +71,7 @@ type Server struct {
 	plaintext    *frontend.Server
 	metrics      *audit.Metrics
 	exchanges    *exchanges
+	limiter      *quota.Limiter
 	logf         func(string, ...any)
 	storeMetrics func(io.Writer)
 	faults       *fault.Rules
@@ -147,6 +149,7 @@ func New(o Options) (*Server, error) {
 		Credentials: signingCredentials(o.Directory), Service: "kms",
 		RegionOK: func(name []byte) bool { return s.regions.Lookup(name) != nil }, HostRegion: hostRegion,
 	})
+	s.limiter = quota.NewLimiter(o.Requests, s.started)
 	shards := 2 * runtime.GOMAXPROCS(0)
 	s.metrics = audit.NewMetrics(operationNames(), codeNames, shards)
 	s.exchanges = newExchanges(shards)
@@ -327,6 +330,7 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		s.storeMetrics(w)
 	}
 	s.writePoolMetrics(w)
+	s.writeQuotaMetrics(w)
 	s.writeFrontendMetrics(w)
 	writeRuntimeMetrics(w)
 	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.started.Unix())

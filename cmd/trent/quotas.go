@@ -61,3 +61,30 @@ func (q *resourceQuotas) UnmarshalYAML(decode func(any) error) error {
 	}
 	return nil
 }
+
+// requestQuotas are the request quotas that a server holds, as a flag and as a key of the config file.
+type requestQuotas struct{ quota.Requests }
+
+var _ pflag.Value = (*requestQuotas)(nil)
+
+// Set implements pflag.Value.
+func (q *requestQuotas) Set(text string) (err error) {
+	q.Requests, err = quota.ParseRequests(text)
+	return err
+}
+
+// Type implements pflag.Value.
+func (q *requestQuotas) Type() string { return "quotas" }
+
+// UnmarshalYAML implements the config file's form, which is the flag's. YAML reads a bare off as false.
+func (q *requestQuotas) UnmarshalYAML(decode func(any) error) error {
+	var off bool
+	if decode(&off) == nil && !off {
+		return q.Set("off")
+	}
+	var text string
+	if err := decode(&text); err != nil {
+		return err
+	}
+	return q.Set(text)
+}

@@ -28,6 +28,7 @@ type settings struct {
 	AllowBuiltIn bool     `yaml:"allow_built_in_credential"`
 
 	ResourceQuotas resourceQuotas `yaml:"resource_quotas"`
+	RequestQuotas  requestQuotas  `yaml:"request_quotas"`
 
 	SealKey          string `yaml:"seal_key"`
 	SealPassphrase   bool   `yaml:"seal_passphrase"`
@@ -112,6 +113,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Account, "account", s.Account, "account of the built-in credential, 12 digits")
 	fs.BoolVar(&s.AllowBuiltIn, "allow-built-in-credential", s.AllowBuiltIn, "keep the well-known credential test/test even where --listen is not loopback")
 	fs.Var(&s.ResourceQuotas, "resource-quotas", "what an account and a key may have: off, default or aws (default and the number of keys), with overrides, such as aws,keys=500")
+	fs.Var(&s.RequestQuotas, "request-quotas", "how often an account may call in a Region: off, or aws, with overrides, such as aws,scale=0.01,CreateKey=50,rsa=off")
 
 	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")
 	fs.BoolVar(&s.SealPassphrase, "seal-passphrase", s.SealPassphrase, "open the sealed domain by a passphrase asked for on the terminal")

@@ -1,8 +1,8 @@
 // Package quota is the service's quotas as data: what each is called, what the service allows by default, and
-// where the number stands that a server is to hold. It counts nothing and refuses nothing: package keyring counts
-// what is durable, package operation words the refusals.
+// where the number stands that a server is to hold. It words no refusals: package operation does.
 //
-// Resource quotas bound what an account or a key may have. They hold exactly, also between concurrent requests.
+// Resource quotas bound what an account or a key may have. They hold exactly, also between concurrent requests; package
+// keyring counts what is durable. Request quotas bound how often an account may call in a Region; a Limiter counts.
 // Values are read-only once a server has them; the package owns no goroutines.
 package quota
 

@@ -42,6 +42,7 @@ type Options struct {
 	MaxBody     int                              // bytes; 0: the frontend's default
 	Logf        func(format string, args ...any) // nil: dropped
 	Quotas      *quota.Resources                 // nil: quota.Default
+	Requests    quota.Requests                   // the zero value holds none
 	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
 	KeyPool     map[hsm.KeySpec]int              // keys made ahead; nil: none
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
@@ -147,7 +148,7 @@ func (s *Server) open() error {
 	}
 	if s.Core, err = fastpath.New(fastpath.Options{
 		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults,
-		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Logf: o.Logf,
+		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Requests: o.Requests, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier, StoreMetrics: s.writeStoreMetrics,
 	}); err != nil {

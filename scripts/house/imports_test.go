@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"fastpath/keyring":     {"store", "fastpath/authz", "hsm"},
 	"fastpath/quota":       {"fastpath/model"},
 	"fastpath/authz":       {},
-	"fastpath/operation":   {"fastpath/wire", "fastpath/keyring", "fastpath/identity", "fastpath/authz", "fastpath/attestation", "fastpath/keystore", "store", "hsm"},
+	"fastpath/operation":   {"fastpath/wire", "fastpath/keyring", "fastpath/identity", "fastpath/authz", "fastpath/attestation", "fastpath/keystore", "fastpath/quota", "store", "hsm"},
 	"fastpath/attestation": {},
 	"fastpath/keystore":    {},
 	"fastpath/lifecycle":   {"fastpath/keyring", "store", "hsm"},
