@@ -108,7 +108,7 @@ func (c *Caller) meetsOne(k *Condition) bool {
 	}
 	operator := strings.ToLower(k.Operator)
 	operator, ifExists := strings.CutSuffix(operator, "ifexists")
-	equal, negated, ok := comparison(operator)
+	equal, negated, ok := permitTest(operator)
 	switch {
 	case !known:
 		return false
@@ -139,8 +139,8 @@ func (c *Caller) value(key string) (value string, present, known bool) {
 	return "", false, false
 }
 
-// comparison finds an operator's test of one value against the key's.
-func comparison(operator string) (equal func(pattern, value string) bool, negated, ok bool) {
+// permitTest finds an operator's test of one value against the key's.
+func permitTest(operator string) (equal func(pattern, value string) bool, negated, ok bool) {
 	exact := func(a, b string) bool { return a == b }
 	switch operator {
 	case "stringequals":
