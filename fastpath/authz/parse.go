@@ -5,13 +5,19 @@ import (
 	"strings"
 )
 
-// ParsePolicy reads a policy document. Its error is an *Error.
-func ParsePolicy(doc []byte) (*Policy, error) {
+// ParsePolicy reads a key policy. Its error is an *Error.
+func ParsePolicy(doc []byte) (*Policy, error) { return Parse(KindKey, doc) }
+
+// Parse reads a policy document of a kind. Its error is an *Error. It panics for a kind that has no documents.
+func Parse(kind Kind, doc []byte) (*Policy, error) {
+	if kind >= numKinds || grammars[kind].name == "" {
+		panic("authz: no grammar of this kind of policy")
+	}
 	root, err := tree(doc)
 	if err != nil {
 		return nil, err
 	}
-	p := parser{doc: doc}
+	p := parser{doc: doc, kind: kind}
 	policy := p.policy(&root)
 	if p.err != nil {
 		return nil, p.err
@@ -21,8 +27,9 @@ func ParsePolicy(doc []byte) (*Policy, error) {
 
 // parser keeps the first error of the grammar; one of a principal's form gives way to it.
 type parser struct {
-	doc []byte
-	err *Error
+	doc  []byte
+	kind Kind
+	err  *Error
 }
 
 func (p *parser) fail(at int, format string, args ...any) {
@@ -65,6 +72,9 @@ func (p *parser) policy(n *node) *Policy {
 	}
 	if !given {
 		p.fail(n.at, "Statement is missing")
+	}
+	if g := &grammars[p.kind]; g.version == required && out.Version != Version2012 {
+		p.fail(n.at, "%s needs the Version %q", g.name, Version2012)
 	}
 	return out
 }
@@ -123,19 +133,7 @@ func (p *parser) statement(n *node) Statement {
 			p.fail(m.at, "a statement has no element %q", m.name)
 		}
 	}
-	if _, ok := at["Effect"]; !ok {
-		p.fail(n.at, "a statement has no Effect")
-	}
-	for _, name := range []string{"Principal", "Action", "Resource"} {
-		_, given := at[name]
-		not, negated := at["Not"+name]
-		if given && negated {
-			p.fail(not, "a statement has both %s and Not%s", name, name)
-		}
-		if name == "Principal" && !given && !negated {
-			p.fail(n.at, "a statement has neither Principal nor NotPrincipal, as a key policy needs")
-		}
-	}
+	p.elements(n, at, &s)
 	return s
 }
 
@@ -185,6 +183,9 @@ func (p *parser) conditions(n *node) []Condition {
 	var out []Condition
 	for i := range n.members {
 		operator := &n.members[i]
+		if _, ok := operatorNamed(operator.name); !ok && operator.name != "" {
+			p.fail(operator.at, "there is no condition operator %q", operator.name)
+		}
 		if operator.value.kind != '{' {
 			p.fail(operator.value.at, "the condition operator %q holds an object of keys, not %s", operator.name, operator.value.what())
 			return nil
