@@ -21,4 +21,3 @@ func KeyNamed(s string) (Key, string) {
 	}
 	return KeyOther, s
 }
-
