@@ -82,7 +82,7 @@ func compileResources(list []string, variables bool) []pattern {
 	out := make([]pattern, 0, len(list))
 	for _, s := range list {
 		if p, ok := compilePattern(s, true, variables); ok {
-			out = append(out, p)
+			out = append(out, p.withinParts())
 		}
 	}
 	return out

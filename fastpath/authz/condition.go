@@ -92,7 +92,8 @@ func (c *condition) add(v string, variables bool) {
 // holds decides the condition for a request.
 func (c *condition) holds(r *Request) bool {
 	values, present := r.values(c.key, c.name)
-	present = present && len(values) > 0
+	// An empty text alone is an empty set to the set operators (IAM User Guide, "Set operators for multivalued context keys").
+	present = present && len(values) > 0 && (c.quantifier == unquantified || len(values) > 1 || values[0] != "")
 	switch {
 	case c.unknown:
 		return false

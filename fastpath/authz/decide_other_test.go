@@ -266,6 +266,11 @@ func TestNotPrincipal(t *testing.T) {
 			t.Errorf("%s spares%s, want %s", c.statement, got, c.spared)
 		}
 	}
+	bounded := user()
+	attach(t, bounded, "boundary=allow")
+	if d := authz.Decide(request(bounded, compiled(t, authz.KindKey, byAnyone, deny(`{"AWS":["`+userARN+`","`+rootOf+`"]}`)))); d.Allowed {
+		t.Error("who has a permissions boundary is not spared")
+	}
 	// In an Allow it means everybody of whom nothing is named.
 	allow := compiled(t, authz.KindKey, allowUse+`,"NotPrincipal":{"AWS":"`+roleARN+`"}`)
 	for _, c := range []struct {

@@ -9,8 +9,9 @@ import (
 // In the text of a compiled pattern these stand for the wildcards, so that a '*' that came from ${*} or from a variable's
 // value is a plain one. No policy and no value has these bytes: they are not UTF-8.
 const (
-	anyText = 0xFE // '*'
-	anyRune = 0xFF // '?'
+	anyWithin = 0xFD // '*' that ends before a colon
+	anyText   = 0xFE // '*'
+	anyRune   = 0xFF // '?'
 )
 
 // form is how a pattern is matched.
@@ -118,7 +119,7 @@ func marked(s string, wildcards bool) string {
 
 func plainPattern(text string) pattern {
 	first := 0
-	for first < len(text) && text[first] < anyText {
+	for first < len(text) && text[first] < anyWithin {
 		first++
 	}
 	switch {
@@ -146,6 +147,36 @@ func (p *pattern) matches(r *Request, s string) bool {
 // everything tells whether the pattern matches any text.
 func (p *pattern) everything() bool { return p.form == prefixed && p.text == "" }
 
+// withinParts makes of each '*' of a Resource element one that ends before a colon, unless it is the last of its part of
+// the ARN or in the sixth and last part (IAM User Guide, "IAM JSON policy elements: Resource", on wildcards). The pieces of
+// a template are looked at one by one: a variable is no end of a part.
+func (p pattern) withinParts() pattern {
+	colons := 0
+	if p.form == wild {
+		p.text = withinParts(p.text, &colons, true)
+	}
+	for i := range p.parts {
+		if part := &p.parts[i]; !part.variable {
+			part.text = withinParts(part.text, &colons, i == len(p.parts)-1)
+		}
+	}
+	return p
+}
+
+func withinParts(text string, colons *int, last bool) string {
+	b := []byte(text)
+	for i, c := range b {
+		ends := i+1 < len(b) && b[i+1] == ':' || i+1 == len(b) && last
+		switch {
+		case c == ':':
+			*colons++
+		case c == anyText && *colons < 5 && !ends:
+			b[i] = anyWithin
+		}
+	}
+	return string(b)
+}
+
 // matchText matches a text with the marks of wildcards, in time at most proportional to the product of the lengths.
 func matchText[P string | []byte](pattern P, text string) bool {
 	p, t, star, from := 0, 0, -1, 0
@@ -154,6 +185,8 @@ func matchText[P string | []byte](pattern P, text string) bool {
 		case p < len(pattern) && pattern[p] == anyText:
 			star, from = p, t
 			p++
+		case p < len(pattern) && pattern[p] == anyWithin:
+			return matchStates(pattern, text)
 		case p < len(pattern) && pattern[p] == anyRune:
 			p++
 			t += runeLength(text, t)
@@ -171,6 +204,39 @@ func matchText[P string | []byte](pattern P, text string) bool {
 		p++
 	}
 	return p == len(pattern)
+}
+
+// matchStates is matchText for patterns with a '*' that ends before a colon, where the last '*' is not always the one to
+// take more: it keeps all places of the pattern that the text so far can have come to. A '?' is one byte.
+func matchStates[P string | []byte](pattern P, text string) bool {
+	var few [2][256]bool
+	at, next := few[0][:], few[1][:]
+	if len(pattern) >= len(at) {
+		at, next = make([]bool, len(pattern)+1), make([]bool, len(pattern)+1)
+	}
+	at, next = at[:len(pattern)+1], next[:len(pattern)+1]
+	at[0] = true
+	for i := 0; ; i++ {
+		for p := range len(pattern) { // a '*' may stand for nothing
+			if at[p] && (pattern[p] == anyText || pattern[p] == anyWithin) {
+				at[p+1] = true
+			}
+		}
+		if i == len(text) {
+			return at[len(pattern)]
+		}
+		clear(next)
+		for p := range len(pattern) {
+			switch c := pattern[p]; {
+			case !at[p]:
+			case c == anyText, c == anyWithin && text[i] != ':':
+				next[p] = true
+			case c == anyRune, c == text[i]:
+				next[p+1] = true
+			}
+		}
+		at, next = next, at
+	}
 }
 
 func runeLength(s string, at int) int {

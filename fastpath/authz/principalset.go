@@ -139,8 +139,12 @@ func (s *principalSet) special(c *Caller) bool {
 }
 
 // spares tells whether a NotPrincipal element in a Deny leaves the caller alone: everything that the caller is must be
-// named, a session's role and the account too (IAM User Guide, "AWS JSON policy elements: NotPrincipal").
+// named, a session's role and the account too, and who has a permissions boundary is never spared (IAM User Guide, "AWS
+// JSON policy elements: NotPrincipal").
 func (s *principalSet) spares(c *Caller) bool {
+	if c.Policies.Boundary != nil {
+		return false
+	}
 	if s.anyone || s.special(c) {
 		return true
 	}
