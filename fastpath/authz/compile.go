@@ -88,18 +88,15 @@ func compileResources(list []string, variables bool) []pattern {
 	return out
 }
 
-// deny finds the first Deny that covers the request.
-func (c *Compiled) deny(r *Request) (index int, ok bool) {
-	if !c.denied.has(r.Action) {
-		return -1, false
-	}
+// deny is the index of the first Deny that covers the request; -1: there is none.
+func (c *Compiled) deny(r *Request) int {
 	for i := range c.denies {
 		s := &c.denies[i]
 		if s.actions.has(r.Action) && s.denies(r.Caller) && s.concerns(r) && s.holds(r) {
-			return s.index, true
+			return s.index
 		}
 	}
-	return -1, false
+	return -1
 }
 
 // allow finds the Allow that covers the request most directly, of equal ones the first.

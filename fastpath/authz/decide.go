@@ -8,27 +8,33 @@ import "strings"
 // An explicit Deny of any policy comes before everything. Then resource control, service control and endpoint policies
 // must allow; and then the resource's policy, with the caller's own policies where it leaves it to them, or a grant.
 func Decide(r *Request) Decision {
-	if d, denied := r.denied(); denied {
-		return r.refuse(d)
-	}
-	if kind := r.limited(); kind != KindNone {
-		return r.refuse(missing(kind))
-	}
-	d := r.permitted()
-	if d.Allowed {
-		return d
-	}
-	if r.Grants != nil {
-		if id, ok := r.Grants.Permit(r); ok {
-			return Decision{Allowed: true, Reason: AllowedByGrant, Kind: KindGrant, Statement: -1, Grant: id, AlsoStatement: -1}
-		}
-	}
-	return r.refuse(d)
+	var d Decision
+	d.Statement, d.AlsoStatement = -1, -1
+	r.decide(&d)
+	return d
 }
 
-// missing is the implicit denial for want of a policy of a kind.
-func missing(kind Kind) Decision {
-	return Decision{Reason: DeniedImplicitly, Kind: kind, Statement: -1, AlsoStatement: -1}
+// decide fills d, whose statements are -1. (To hand it down costs less than to hand it up through every step.)
+func (r *Request) decide(d *Decision) {
+	home := r.home()
+	controlled := r.controlled()
+	switch {
+	case r.denied(d, controlled):
+		d.Reason = DeniedExplicitly
+	case r.limited(d, controlled):
+		d.Reason = DeniedImplicitly
+	case r.permitted(d, home):
+		d.Allowed, d.Reason = true, AllowedByPolicy
+		return
+	case r.granted(d):
+		d.Allowed, d.Reason, d.Kind = true, AllowedByGrant, KindGrant
+		return
+	default:
+		d.Reason = DeniedImplicitly
+	}
+	if !home { // those from elsewhere do not learn why; the other members stay, for records
+		d.Reason = DeniedElsewhere
+	}
 }
 
 // home tells whether the caller is of the account that owns the resource.
@@ -36,70 +42,52 @@ func (r *Request) home() bool {
 	return r.Caller.Account == r.ResourceAccount && r.Caller.Account != "" && (r.Partition == "" || r.Caller.Partition == r.Partition)
 }
 
-// refuse is a denial as the caller may know it: those from elsewhere do not learn why. The other members stay, for records.
-func (r *Request) refuse(d Decision) Decision {
-	if !r.home() {
-		d.Reason = DeniedElsewhere
-	}
-	return d
-}
-
 // denied looks for an explicit Deny.
-func (r *Request) denied() (Decision, bool) {
-	if r.controlled() {
-		if d, ok := deniedByLevels(r, r.ResourceControl, KindResourceControl); ok && r.Action != ActionRetireGrant {
-			return d, true
-		}
-		if d, ok := deniedByLevels(r, r.Caller.Policies.ServiceControl, KindServiceControl); ok {
-			return d, true
-		}
-	}
-	if r.Endpoint != nil && r.Endpoint.Policy != nil {
-		if d, ok := deniedBy(r, r.Endpoint.Policy, KindEndpoint); ok {
-			return d, true
-		}
-	}
-	if r.Policy != nil {
-		if d, ok := deniedBy(r, r.Policy, r.Policy.Kind); ok {
-			return d, true
-		}
-	}
+func (r *Request) denied(d *Decision, controlled bool) bool {
 	own := &r.Caller.Policies
-	if d, ok := deniedByAny(r, own.Identity, KindIdentity); ok {
-		return d, true
-	}
-	if own.Boundary != nil {
-		if d, ok := deniedBy(r, own.Boundary, KindBoundary); ok {
-			return d, true
+	if controlled {
+		if r.Action != ActionRetireGrant && deniedByLevels(d, r, r.ResourceControl, KindResourceControl) ||
+			deniedByLevels(d, r, own.ServiceControl, KindServiceControl) {
+			return true
 		}
 	}
-	return deniedByAny(r, own.Session, KindSession)
-}
-
-func deniedBy(r *Request, p *Compiled, kind Kind) (Decision, bool) {
-	i, ok := p.deny(r)
-	if !ok {
-		return Decision{}, false
+	if r.Endpoint != nil && r.Endpoint.Policy != nil && deniedBy(d, r, r.Endpoint.Policy, KindEndpoint) ||
+		r.Policy != nil && deniedBy(d, r, r.Policy, r.Policy.Kind) {
+		return true
 	}
-	return Decision{Reason: DeniedExplicitly, Kind: kind, Policy: p, Statement: i, AlsoStatement: -1}, true
+	return deniedByAny(d, r, own.Identity, KindIdentity) ||
+		own.Boundary != nil && deniedBy(d, r, own.Boundary, KindBoundary) ||
+		deniedByAny(d, r, own.Session, KindSession)
 }
 
-func deniedByAny(r *Request, list []*Compiled, kind Kind) (Decision, bool) {
+func deniedBy(d *Decision, r *Request, p *Compiled, kind Kind) bool {
+	if !p.denied.has(r.Action) {
+		return false
+	}
+	i := p.deny(r)
+	if i < 0 {
+		return false
+	}
+	d.Kind, d.Policy, d.Statement = kind, p, i
+	return true
+}
+
+func deniedByAny(d *Decision, r *Request, list []*Compiled, kind Kind) bool {
 	for _, p := range list {
-		if d, ok := deniedBy(r, p, kind); ok {
-			return d, true
+		if deniedBy(d, r, p, kind) {
+			return true
 		}
 	}
-	return Decision{}, false
+	return false
 }
 
-func deniedByLevels(r *Request, levels [][]*Compiled, kind Kind) (Decision, bool) {
+func deniedByLevels(d *Decision, r *Request, levels [][]*Compiled, kind Kind) bool {
 	for _, level := range levels {
-		if d, ok := deniedByAny(r, level, kind); ok {
-			return d, true
+		if deniedByAny(d, r, level, kind) {
+			return true
 		}
 	}
-	return Decision{}, false
+	return false
 }
 
 // controlled tells whether an organization's policies apply: not to service-linked roles (AWS Organizations User Guide,
@@ -112,30 +100,33 @@ func (r *Request) controlled() bool {
 	return !strings.HasPrefix(path, "aws-service-role/")
 }
 
-// limited is the kind of policy that ought to allow and does not, of those that give nothing by themselves.
-func (r *Request) limited() Kind {
-	if r.controlled() {
+// limited tells whether a policy that ought to allow does not, of those that give nothing by themselves; d.Kind is which.
+func (r *Request) limited(d *Decision, controlled bool) bool {
+	if controlled {
 		// A resource control policy cannot allow, but for the one that allows everything and is attached everywhere; a level
 		// where it was left out has it.
 		if r.Action != ActionRetireGrant {
 			for _, level := range r.ResourceControl {
 				if !allowedByAny(r, level) && !onlyDenies(level) {
-					return KindResourceControl
+					d.Kind = KindResourceControl
+					return true
 				}
 			}
 		}
 		for _, level := range r.Caller.Policies.ServiceControl {
 			if !allowedByAny(r, level) {
-				return KindServiceControl
+				d.Kind = KindServiceControl
+				return true
 			}
 		}
 	}
 	if r.Endpoint != nil && r.Endpoint.Policy != nil {
 		if _, how := r.Endpoint.Policy.allow(r); how == coverNone {
-			return KindEndpoint
+			d.Kind = KindEndpoint
+			return true
 		}
 	}
-	return KindNone
+	return false
 }
 
 func allowedByAny(r *Request, list []*Compiled) bool {
@@ -161,39 +152,55 @@ func firstAllowing(r *Request, list []*Compiled) (*Compiled, int) {
 	return nil, -1
 }
 
-// permitted is what the resource's policy and the caller's own policies say.
-func (r *Request) permitted() Decision {
-	home := r.home()
+// permitted is what the resource's policy and the caller's own policies say. If they do not allow, d.Kind is what is
+// missing.
+func (r *Request) permitted(d *Decision, home bool) bool {
 	if r.Policy == nil {
 		if !home {
-			return missing(KindKey)
+			d.Kind = KindKey
+			return false
 		}
-		p, i, kind := r.ownPermission()
-		if kind != KindNone {
-			return missing(kind)
+		d.Policy, d.Statement, d.Kind = r.ownPermission()
+		if d.Kind != KindNone {
+			d.Policy, d.Statement = nil, -1
+			return false
 		}
-		return Decision{Allowed: true, Reason: AllowedByPolicy, Kind: KindIdentity, Policy: p, Statement: i, AlsoStatement: -1}
+		d.Kind = KindIdentity
+		return true
 	}
+	d.Kind = r.Policy.Kind
 	i, how := r.Policy.allow(r)
-	if how == coverNone {
-		return missing(r.Policy.Kind)
-	}
-	d := Decision{Allowed: true, Reason: AllowedByPolicy, Kind: r.Policy.Kind, Policy: r.Policy, Statement: i, AlsoStatement: -1}
 	switch c := r.Caller; {
+	case how == coverNone:
+		return false
 	case c.Type == CallerService || c.Type == CallerAnonymous, home && how == coverDirect:
-		return d
 	case home && how == coverEntity:
 		if kind := r.confined(); kind != KindNone {
-			return missing(kind)
+			d.Kind = kind
+			return false
 		}
-		return d
+	default:
+		also, index, kind := r.ownPermission()
+		if kind != KindNone {
+			d.Kind = kind
+			return false
+		}
+		d.Also, d.AlsoStatement = also, index
 	}
-	also, index, kind := r.ownPermission()
-	if kind != KindNone {
-		return missing(kind)
+	d.Policy, d.Statement = r.Policy, i
+	return true
+}
+
+// granted tells whether a grant permits.
+func (r *Request) granted(d *Decision) bool {
+	if r.Grants == nil {
+		return false
 	}
-	d.Also, d.AlsoStatement = also, index
-	return d
+	id, ok := r.Grants.Permit(r)
+	if ok {
+		d.Grant = id
+	}
+	return ok
 }
 
 // ownPermission is the identity policy and statement that allow the request within the caller's account; no policy, where

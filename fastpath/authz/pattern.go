@@ -20,15 +20,17 @@ type form uint8
 const (
 	exactly  form = iota // text is the value
 	prefixed             // text is how the value begins
+	pieced               // pieces stand in the value, with anything between them
 	wild                 // text has wildcards
 	template             // parts hold variables
 )
 
 // pattern is a text of a policy that values are compared with.
 type pattern struct {
-	form  form
-	text  string
-	parts []part
+	form   form
+	text   string
+	pieces []string
+	parts  []part
 }
 
 // part is a piece of a template: a text with wildcards, or a variable.
@@ -128,6 +130,9 @@ func plainPattern(text string) pattern {
 	case first == len(text)-1 && text[first] == anyText:
 		return pattern{form: prefixed, text: text[:first]}
 	}
+	if strings.IndexByte(text, anyRune) < 0 && strings.IndexByte(text, anyWithin) < 0 {
+		return pattern{form: pieced, text: text, pieces: strings.Split(text, string([]byte{anyText}))}
+	}
 	return pattern{form: wild, text: text}
 }
 
@@ -138,6 +143,8 @@ func (p *pattern) matches(r *Request, s string) bool {
 		return p.text == s
 	case prefixed:
 		return strings.HasPrefix(s, p.text)
+	case pieced:
+		return matchPieces(p.pieces, s)
 	case wild:
 		return matchText(p.text, s)
 	}
@@ -152,8 +159,8 @@ func (p *pattern) everything() bool { return p.form == prefixed && p.text == "" 
 // a template are looked at one by one: a variable is no end of a part.
 func (p pattern) withinParts() pattern {
 	colons := 0
-	if p.form == wild {
-		p.text = withinParts(p.text, &colons, true)
+	if p.form == pieced || p.form == wild {
+		return plainPattern(withinParts(p.text, &colons, true))
 	}
 	for i := range p.parts {
 		if part := &p.parts[i]; !part.variable {
@@ -204,6 +211,24 @@ func matchText[P string | []byte](pattern P, text string) bool {
 		p++
 	}
 	return p == len(pattern)
+}
+
+// matchPieces tells whether s begins with the first of at least two pieces, ends with the last, and has the others between
+// them in their order.
+func matchPieces(pieces []string, s string) bool {
+	first, last := pieces[0], pieces[len(pieces)-1]
+	if len(s) < len(first)+len(last) || s[:len(first)] != first || s[len(s)-len(last):] != last {
+		return false
+	}
+	s = s[len(first) : len(s)-len(last)]
+	for _, piece := range pieces[1 : len(pieces)-1] {
+		at := strings.Index(s, piece)
+		if at < 0 {
+			return false
+		}
+		s = s[at+len(piece):]
+	}
+	return true
 }
 
 // matchStates is matchText for patterns with a '*' that ends before a colon, where the last '*' is not always the one to
