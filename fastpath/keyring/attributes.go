@@ -14,7 +14,7 @@ type Attributes struct {
 	ManyAliases bool
 }
 
-// Attributes returns a key's tags and aliases as they are at s or later. The first call for a snapshot reads the store;
+// Attributes returns a key's tags and aliases as they were when s was loaded or later. The first call for a snapshot reads the store;
 // what it found is kept with the snapshot, which every change of tags and aliases ends. The attributes of a key that is
 // missing are empty. Errors: store.ErrUnavailable, ErrRecord.
 func (k *Keyring) Attributes(ctx context.Context, s *Snapshot) (*Attributes, error) {
@@ -24,13 +24,22 @@ func (k *Keyring) Attributes(ctx context.Context, s *Snapshot) (*Attributes, err
 	if s.Missing {
 		return &Attributes{}, nil
 	}
+	// s may be a copy of what is cached by now, or older.
+	var cached *Snapshot
+	var c cacheKey
+	if _, ok := setKey(&c, s.Key); ok && setPlace(&c, s.Partition, s.Account, s.Region) {
+		if cached = k.keys.get(&c, k.seed.of(&c)); cached != nil {
+			if a := cached.attributes.Load(); a != nil {
+				return a, nil
+			}
+		}
+	}
 	a, err := k.loadAttributes(ctx, s.ID)
 	if err != nil {
 		return nil, fmt.Errorf("loading a key's attributes: %w", err)
 	}
-	var c cacheKey
-	if _, ok := setKey(&c, s.Key); ok && setPlace(&c, s.Partition, s.Account, s.Region) {
-		k.keys.extend(&c, s, a.bytes(), func() bool { return s.attributes.CompareAndSwap(nil, a) })
+	if cached != nil {
+		k.keys.extend(&c, cached, a.bytes(), func() bool { return cached.attributes.CompareAndSwap(nil, a) })
 	}
 	return a, nil
 }

@@ -32,6 +32,18 @@ func (s *Snapshot) set(r *Record, key *hsm.Key, public []byte, policy *authz.Com
 	s.ExpiresMillis = r.nextExpiry()
 }
 
+// InState is a copy of the snapshot with another state.
+func (s *Snapshot) InState(state State) *Snapshot {
+	other := &Snapshot{
+		ID: s.ID, ARN: s.ARN, Revision: s.Revision, Created: s.Created, Deletion: s.Deletion,
+		Current: s.Current, Public: s.Public, Policy: s.Policy, Missing: s.Missing, MultiRegion: s.MultiRegion,
+		State: state, Spec: s.Spec, Usage: s.Usage, Origin: s.Origin, Manager: s.Manager, Store: s.Store,
+		ExpiresMillis: s.ExpiresMillis,
+	}
+	other.attributes.Store(s.attributes.Load())
+	return other
+}
+
 // within is id with its parts as parts of its ARN, so that a snapshot has one string instead of five.
 func within(arn string, id ID) ID {
 	at := len(arnPrefix)
