@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"trent/fastpath/authz"
 	"trent/hsm"
 	"trent/store"
 )
@@ -66,8 +67,12 @@ func (k *Keyring) Edit(ctx context.Context, id ID, f func(e *Edit) error) (*Snap
 	var e Edit
 	var key *hsm.Key
 	var public []byte
+	var policy *authz.Compiled
 	revision, err := k.write(ctx, id, func() (txn store.Txn, err error) {
 		if e, txn, err = k.edited(ctx, id, f); err != nil {
+			return txn, err
+		}
+		if policy, _, err = k.policyOf(ctx, id); err != nil {
 			return txn, err
 		}
 		key, public, err = k.tokenAfter(ctx, &e)
@@ -89,8 +94,9 @@ func (k *Keyring) Edit(ctx context.Context, id ID, f func(e *Edit) error) (*Snap
 		return nil, err
 	}
 	e.Revision = revision
-	s := snapshotOf(&e.Record, key, public)
-	return &s, nil
+	s := &Snapshot{}
+	s.set(&e.Record, key, public, policy)
+	return s, nil
 }
 
 // edited runs f and makes the transaction of what it changed.

@@ -46,10 +46,11 @@ type Keyring struct {
 	olds      *table[olderEntry]
 	stores    *table[KeyStore]
 
-	writers writerLocks
-	holds   Holds
-	stop    context.CancelFunc // of the watch
-	stopped chan struct{}
+	policies policies
+	writers  writerLocks
+	holds    Holds
+	stop     context.CancelFunc // of the watch
+	stopped  chan struct{}
 }
 
 // Open starts a keyring over s, which stays the caller's to close (after the keyring). m is told to forget keys that
@@ -100,6 +101,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 	k.aliases = newTable[aliasEntry](o.CacheBytes/32*2, k.seed)
 	k.olds = newTable[olderEntry](o.CacheBytes/32, k.seed) // one of about 500 bytes for a material
 	k.stores = newTable[KeyStore](storeCacheBytes, k.seed)
+	k.policies.init()
 	k.writers.init()
 
 	ctx, stop := context.WithCancel(context.Background())
@@ -162,7 +164,7 @@ const anyRevision = store.Revision(math.MaxInt64)
 func (k *Keyring) invalidate(storeKey []byte, revision store.Revision) {
 	var c cacheKey
 	switch d := dissect(storeKey); d.kind {
-	case kindKey, kindToken:
+	case kindKey, kindToken, kindPolicy, kindTags, kindReverse:
 		if _, ok := setKey(&c, d.id.Key); ok && setPlace(&c, d.id.Partition, d.id.Account, d.id.Region) {
 			k.keys.invalidate(&c, revision)
 		}

@@ -94,8 +94,8 @@ func parseDueKey(key []byte) (d Due, ok bool) {
 
 // changed is what a store key means to the caches.
 type changed struct {
-	kind     string // kindKey, kindToken, kindAlias, kindMaterial, kindStore; empty: nothing cached depends on it
-	id       ID     // kindKey, kindToken, kindStore
+	kind     string // empty: nothing cached depends on it
+	id       ID     // kindKey, kindToken, kindPolicy, kindTags, kindReverse, kindStore
 	scope    Scope  // kindAlias
 	alias    string
 	material hsm.MaterialID // kindToken, kindMaterial
@@ -109,7 +109,7 @@ func dissect(key []byte) changed {
 	}
 	rest := key[4:]
 	switch kind := string(key[:3]); kind {
-	case kindKey, kindToken:
+	case kindKey, kindToken, kindPolicy, kindTags, kindReverse:
 		c := changed{kind: kind}
 		if kind == kindToken {
 			n := len(rest) - len(hsm.MaterialID{}) - 1 // the material may contain NUL
@@ -118,8 +118,8 @@ func dissect(key []byte) changed {
 			}
 			c.material, rest = hsm.MaterialID(rest[n+1:]), rest[:n]
 		}
-		p := strings.SplitN(string(rest), separator, 4)
-		if len(p) != 4 {
+		p := strings.SplitN(string(rest), separator, 5)
+		if len(p) != 4 && (kind != kindReverse || len(p) != 5) { // there the alias follows
 			return changed{}
 		}
 		c.id = ID{p[0], p[1], p[2], p[3]}

@@ -14,25 +14,26 @@ import (
 func (k *Keyring) load(ctx context.Context, c cacheKey, hash uint64) (*Snapshot, error) {
 	epoch := k.keys.epoch(hash)
 	n := &node[Snapshot]{key: c}
-	if err := k.read(ctx, c.ID(), &n.value); err != nil {
+	policyBytes, err := k.read(ctx, c.ID(), &n.value)
+	if err != nil {
 		return nil, fmt.Errorf("loading a key: %w", err)
 	}
 	n.absent, n.revision = n.value.Missing, n.value.Revision
-	k.keys.fill(n, epoch, n.value.bytes())
+	k.keys.fill(n, epoch, n.value.bytes()+policyBytes)
 	return &n.value, nil
 }
 
 // read fills s from the store: first the key record, whose revision thereby bounds the age of the whole. A token that
-// is gone means that the key changed in between; then all is read again.
-func (k *Keyring) read(ctx context.Context, id ID, s *Snapshot) error {
+// is gone means that the key changed in between; then all is read again. policyBytes is what the key's policy adds to memory.
+func (k *Keyring) read(ctx context.Context, id ID, s *Snapshot) (policyBytes int, err error) {
 	for attempt := 0; ; attempt++ {
 		r, err := k.Record(ctx, id)
 		if errors.Is(err, ErrKeyMissing) {
-			*s = *missing(id)
-			return nil
+			s.miss(id)
+			return 0, nil
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		key, public, err := k.token(ctx, &r)
 		if errors.Is(err, store.ErrNotFound) && attempt < 3 {
@@ -42,13 +43,17 @@ func (k *Keyring) read(ctx context.Context, id ID, s *Snapshot) error {
 			err = nil // deleted or expired; the record goes on naming it
 		}
 		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("the token of a key's current material is gone: %w", ErrRecord)
+			return 0, fmt.Errorf("the token of a key's current material is gone: %w", ErrRecord)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
-		*s = snapshotOf(&r, key, public)
-		return nil
+		policy, policyBytes, err := k.policyOf(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		s.set(&r, key, public, policy)
+		return policyBytes, nil
 	}
 }
 

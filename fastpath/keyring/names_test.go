@@ -93,7 +93,7 @@ func TestResolve(t *testing.T) {
 			}
 			s := r.Snapshot
 			if s.ARN != c.arn || s.Missing != c.missing || string(r.Alias) != c.alias || r.Form != c.form || s.ID.ARN() != s.ARN {
-				t.Errorf("Resolve(%q) = %+v (alias %q, form %d)", c.name, *s, r.Alias, r.Form)
+				t.Errorf("Resolve(%q) = %+v (alias %q, form %d)", c.name, s, r.Alias, r.Form)
 			}
 		}
 	}

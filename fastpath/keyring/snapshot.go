@@ -1,33 +1,47 @@
 package keyring
 
-import "trent/hsm"
+import (
+	"trent/fastpath/authz"
+	"trent/hsm"
+)
 
 // missing is the snapshot of no key.
 func missing(id ID) *Snapshot {
-	s := &Snapshot{ARN: id.ARN(), Missing: true}
-	s.ID = within(s.ARN, id)
+	s := &Snapshot{}
+	s.miss(id)
 	return s
 }
 
-func snapshotOf(r *Record, key *hsm.Key, public []byte) Snapshot {
-	arn := r.ARN()
-	return Snapshot{
-		ID:            within(arn, r.ID),
-		ARN:           arn,
-		Revision:      r.Revision,
-		Created:       r.Created,
-		Deletion:      r.Deletion,
-		Current:       key,
-		Public:        public,
-		MultiRegion:   r.MultiRegion,
-		State:         r.State,
-		Spec:          r.Spec,
-		Usage:         r.Usage,
-		Origin:        r.Origin,
-		Manager:       r.Manager,
-		Store:         r.Store,
-		ExpiresMillis: r.nextExpiry(),
+func (s *Snapshot) miss(id ID) {
+	s.ARN, s.Missing = id.ARN(), true
+	s.ID = within(s.ARN, id)
+}
+
+// set fills a new snapshot.
+func (s *Snapshot) set(r *Record, key *hsm.Key, public []byte, policy *authz.Compiled) {
+	s.ARN = r.ARN()
+	s.ID = within(s.ARN, r.ID)
+	s.Revision = r.Revision
+	s.Created, s.Deletion = r.Created, r.Deletion
+	s.Current, s.Public = key, public
+	s.Policy = policy
+	s.MultiRegion, s.State = r.MultiRegion, r.State
+	s.Spec, s.Usage = r.Spec, r.Usage
+	s.Origin, s.Manager = r.Origin, r.Manager
+	s.Store = r.Store
+	s.ExpiresMillis = r.nextExpiry()
+}
+
+// InState is a copy of the snapshot with another state.
+func (s *Snapshot) InState(state State) *Snapshot {
+	other := &Snapshot{
+		ID: s.ID, ARN: s.ARN, Revision: s.Revision, Created: s.Created, Deletion: s.Deletion,
+		Current: s.Current, Public: s.Public, Policy: s.Policy, Missing: s.Missing, MultiRegion: s.MultiRegion,
+		State: state, Spec: s.Spec, Usage: s.Usage, Origin: s.Origin, Manager: s.Manager, Store: s.Store,
+		ExpiresMillis: s.ExpiresMillis,
 	}
+	other.attributes.Store(s.attributes.Load())
+	return other
 }
 
 // within is id with its parts as parts of its ARN, so that a snapshot has one string instead of five.

@@ -138,6 +138,29 @@ func (t *table[V]) invalidate(key *cacheKey, revision store.Revision) {
 	}
 }
 
+// extend counts extra bytes more for the entry of key, if its value is v, there is room for them and f, which runs under the
+// shard's lock, agrees.
+func (t *table[V]) extend(key *cacheKey, v *V, extra int, f func() bool) {
+	hash := t.seed.of(key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := *s.buckets.Load()
+	for n := b[hash&uint64(len(b)-1)].Load(); n != nil; n = n.next.Load() {
+		if &n.value != v {
+			continue
+		}
+		class := n.class()
+		if int64(n.bytes)+int64(extra) > t.limit[class] || !f() {
+			return
+		}
+		n.bytes += uint32(extra)
+		s.bytes[class] += int64(extra)
+		s.makeRoom(class, t.limit[class])
+		return
+	}
+}
+
 // close drops everything and lets nothing in until open.
 func (t *table[V]) close() {
 	for i := range t.shards {

@@ -3,8 +3,10 @@ package keyring
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
+	"trent/fastpath/authz"
 	"trent/hsm"
 	"trent/store"
 )
@@ -98,7 +100,7 @@ func textOf(table []string, v uint8) string {
 }
 
 // Snapshot is an immutable view of a key, shared by all its readers. It holds what the request path
-// needs and nothing that may be large; Record, Policy and Tags have the rest.
+// needs and nothing that may be large; Attributes, Record, Policy and Tags have the rest.
 type Snapshot struct {
 	ID
 	ARN      string
@@ -109,6 +111,8 @@ type Snapshot struct {
 
 	Current *hsm.Key // nil while no material is present
 	Public  []byte   // SubjectPublicKeyInfo (DER) of the current material, asymmetric keys only
+
+	Policy *authz.Compiled // key policy; nil only if Missing. Keys with the same text share it
 
 	Missing     bool // no such key: only ID and ARN are set
 	MultiRegion bool
@@ -121,6 +125,8 @@ type Snapshot struct {
 	Store string // custom key store that holds the key; empty: none
 
 	ExpiresMillis int64 // when imported material expires next, milliseconds since the epoch; 0: none does
+
+	attributes atomic.Pointer[Attributes] // nil: not loaded yet
 }
 
 // Record is everything durable of a key itself; its policy, tags and aliases are read by their own methods.

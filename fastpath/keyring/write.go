@@ -131,8 +131,13 @@ func (k *Keyring) Create(ctx context.Context, n NewKey) (*Snapshot, error) {
 	if n.Token != nil {
 		key = keyOf(n.ID, n.MultiRegion, n.Spec, n.Usage, n.Material, n.Token)
 	}
-	s := snapshotOf(&r, key, slices.Clone(n.Public))
-	return &s, nil
+	policy := k.policies.byDefault(n.ID)
+	if n.Policy != nil {
+		policy, _ = k.policies.compiled(n.Policy)
+	}
+	s := &Snapshot{}
+	s.set(&r, key, slices.Clone(n.Public), policy)
+	return s, nil
 }
 
 // aliases is how many the key is made with.

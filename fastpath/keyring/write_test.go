@@ -2,6 +2,7 @@ package keyring_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"trent/fastpath/authz"
 	"trent/fastpath/keyring"
@@ -45,11 +47,14 @@ func TestCreateAndRead(t *testing.T) {
 		Public: []byte("spki"), State: keyring.Enabled, Spec: hsm.P256, Usage: hsm.SignVerify,
 		Origin: keyring.AWSKMS, Manager: keyring.Customer,
 	}
-	if d := cmp.Diff(want, read); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff(want, written); d != "" {
-		t.Error(d)
+	opaque := cmp.Options{cmpopts.IgnoreUnexported(keyring.Snapshot{}), cmpopts.IgnoreFields(keyring.Snapshot{}, "Policy")}
+	for _, got := range []*keyring.Snapshot{read, written} {
+		if d := cmp.Diff(want, got, opaque); d != "" {
+			t.Error(d)
+		}
+		if got.Policy == nil || got.Policy.Hash != sha256.Sum256(n.Policy) {
+			t.Errorf("policy %+v", got.Policy)
+		}
 	}
 	r, err := k.Record(t.Context(), n.ID)
 	if err != nil || r.Description != n.Description || r.Current != n.Material || r.ID != n.ID || r.Revision != 1 {

@@ -128,9 +128,7 @@ func (s *Service) effective(ctx context.Context, key *keyring.Snapshot) (*keyrin
 	if k.State == keyring.Connected {
 		return key, nil
 	}
-	unavailable := *key
-	unavailable.State = keyring.Unavailable
-	return &unavailable, nil
+	return key.InState(keyring.Unavailable), nil
 }
 
 func scopeOf(id keyring.ID) keyring.Scope {
