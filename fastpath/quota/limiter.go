@@ -9,7 +9,8 @@ import (
 
 // Limiter counts requests against request quotas. A quota is counted over each second of real time: once it is used up,
 // all other requests of that second are refused (AWS KMS Developer Guide, "Throttling AWS KMS requests"). Rates that are no
-// whole number admit in some seconds one more than in others, so that 0.1 a second is one in ten seconds.
+// whole number admit in some seconds one more than in others; of rates below 1, what was admitted keeps all else out for
+// as many seconds as it is worth: 0.1 a second is one in ten seconds, whenever the first one comes.
 //
 // Safe for concurrent use. Admit takes no lock and allocates nothing once an account has been seen; it owns no goroutine.
 type Limiter struct {
@@ -61,31 +62,41 @@ func (l *Limiter) Admit(now time.Time, partition, account, region, store string,
 		return true
 	}
 	second := uint64(now.Sub(l.start)/time.Second) + 1
-	room := allowance(limit, second)
 	w := &c.windows[g]
 	for {
 		old := w.state.Load()
-		used := uint64(0)
-		if at := old >> 32; at == second {
-			used = old & math.MaxUint32
-		} else if at > second { // a slow request of an earlier second: it counts in the newer one
-			second, used = at, old&math.MaxUint32
-			room = allowance(limit, second)
-		}
-		if used+uint64(n) > room {
+		next, ok := admitted(old, limit, second, uint64(n))
+		if !ok {
 			w.refused.Add(1)
 			return false
 		}
-		if w.state.CompareAndSwap(old, second<<32|(used+uint64(n))) {
+		if w.state.CompareAndSwap(old, next) {
 			return true
 		}
 	}
 }
 
-// allowance is how many requests a rate admits in one second of the count.
-func allowance(rate float64, second uint64) uint64 {
-	const rounding = 1e-9 // of a product such as 0.1 × 10
-	return uint64(rate*float64(second)+rounding) - uint64(rate*float64(second-1)+rounding)
+const rounding = 1e-9 // of a product such as 0.1 × 10
+
+// admitted is the state of a window after n more requests in a second; false: they are refused.
+func admitted(state uint64, rate float64, second, n uint64) (next uint64, ok bool) {
+	at, used := state>>32, state&math.MaxUint32
+	switch {
+	case at > second: // a slow request of an earlier second counts in the newer one
+		second = at
+	case at < second && (rate >= 1 || float64(second-at)*rate+rounding >= float64(used)):
+		used = 0
+	}
+	room := n // below 1: nothing while what was admitted has not worn off, then whatever asks first
+	if rate >= 1 {
+		room = uint64(rate*float64(second)+rounding) - uint64(rate*float64(second-1)+rounding)
+	} else if used > 0 {
+		room = 0
+	}
+	if used+n > room {
+		return state, false
+	}
+	return second<<32 | (used + n), true
 }
 
 func (l *Limiter) add(p place) *counters {
