@@ -87,6 +87,9 @@ func (s *Service) Charge(c *Call, into *Charges) {
 	region := c.Scope.Region
 	if own := operationQuotas[c.Operation]; own != quota.NoGroup {
 		into.add(own, region, "", 1)
+		if key := c.Key.Snapshot; key == nil || !key.MultiRegion {
+			return // it fails before it goes to another Region
+		}
 		switch r := c.Request.(type) {
 		case *wire.ReplicateKeyRequest: // one of both is a dry run
 			into.add(operationQuotas[wire.OperationCreateKey], string(r.ReplicaRegion), "", 2)
