@@ -69,7 +69,7 @@ func (e *endpointSettings) endpoint(account string) (*fastpath.Endpoint, error) 
 		return nil, fmt.Errorf("listen: an address is wanted, such as 127.0.0.1:9445")
 	}
 	if len(e.Policy) > 0 {
-		parsed, err := authz.ParsePolicy(e.Policy)
+		parsed, err := authz.Parse(authz.KindEndpoint, e.Policy)
 		if err != nil {
 			return nil, fmt.Errorf("policy: %w", err)
 		}

@@ -19,15 +19,31 @@ func (s *actionSet) join(t *actionSet) {
 // Patterns are matched without regard to case; one that names no action of Trent's covers nothing.
 func actionsOf(patterns []string, negated bool) actionSet {
 	var s actionSet
-	for a := ActionNone + 1; a < NumActions; a++ {
-		name := strings.ToLower(actionNames[a])
-		covered := false
-		for _, p := range patterns {
-			covered = covered || wildcard(strings.ToLower(p), name)
+	for _, p := range patterns {
+		if !strings.ContainsAny(p, "*?") {
+			s.add(ActionNamed(p)) // ActionNone is nobody's
+			continue
 		}
-		if covered != negated {
-			s.add(a)
+		p = strings.ToLower(p)
+		for a := ActionNone + 1; a < NumActions; a++ {
+			if wildcard(p, lowerNames[a]) {
+				s.add(a)
+			}
 		}
+	}
+	if negated {
+		for i := range s {
+			s[i] = ^s[i]
+		}
+		s[0] &^= 1 << ActionNone
 	}
 	return s
 }
+
+// lowerNames are actionNames in lower case.
+var lowerNames = func() (names [NumActions]string) {
+	for a, name := range actionNames {
+		names[a] = strings.ToLower(name)
+	}
+	return names
+}()

@@ -17,6 +17,13 @@ func (f *contextFacts) Values(dst []string, key authz.Key, name string) ([]strin
 	return dst, false
 }
 
+// clock tells the time only.
+type clock string
+
+func (c clock) Values(dst []string, key authz.Key, _ string) ([]string, bool) {
+	return append(dst, string(c)), key == authz.KeyCurrentTime
+}
+
 // oneGrant looks one grant up by grantee and action, as an index does.
 type oneGrant map[string]authz.Action
 
@@ -52,7 +59,14 @@ func hotRequests(t testing.TB) map[string]*authz.Request {
 	tagged.Facts = &contextFacts{"Department", "HR"}
 	tagged.Caller.Policies.Identity = []*authz.Compiled{compiled(t, authz.KindIdentity,
 		allowUse+`,"Condition":{"StringLike":{"kms:EncryptionContext:Department":"${aws:PrincipalTag/team}*"},"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/app/*"}}`)}
+	fresh := session()
+	fresh.MFA = fresh.Issued
+	fresh.Policies.Identity = []*authz.Compiled{compiled(t, authz.KindIdentity,
+		allowUse+`,"Condition":{"DateGreaterThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"},"NumericLessThan":{"aws:MultiFactorAuthAge":"3600"},"StringNotEquals":{"aws:MultiFactorAuthAge":"${aws:TokenIssueTime}"}}`)}
+	dated := request(fresh, defaultPolicy(t))
+	dated.Facts = clock("2023-11-14T22:20:00Z")
 	return map[string]*authz.Request{
+		"dates":                   dated,
 		"default policy, root":    request(rootUser(), defaultPolicy(t)),
 		"default policy, session": request(admin, defaultPolicy(t)),
 		"resource pattern":        request(worker, defaultPolicy(t)),

@@ -28,7 +28,7 @@ type Caller struct {
 	Account   string // 12 digits; empty for services
 	ARN       string // as records and texts name the caller: sts ARNs for sessions
 	Role      string // ARN of the role with its path, of role sessions
-	Federator string // ARN of the IAM user whose GetFederationToken made the session, of federated users
+	Federator string // ARN of the IAM user or root user whose GetFederationToken made the session, of federated users
 	Federated string // the federated principal of a web identity: its provider's ARN or host name
 	Service   string // service principal, such as "s3.amazonaws.com", of CallerService
 	ID        string // aws:userid: account id, AIDA…, AROA…:session, ACCOUNT:name

@@ -128,6 +128,8 @@ func TestConditions(t *testing.T) {
 		{`"StringEquals":{"kms:EncryptionContext:Department":"eng"}`, "kms:encryptioncontext:department", one("eng"), true},
 		{`"StringEquals":{"aws:RequestTag/a:b/c":"1"}`, "aws:requesttag/a:b/c", one("1"), true},
 		{`"StringEqualsIgnoreCase":{"kms:RecipientAttestation:PCR0":"AB"}`, "kms:recipientattestation:pcr0", one("ab"), true},
+		{`"StringEquals":{"aws:RequestTag:a":"1"}`, "aws:requesttag/a", one("1"), false},
+		{`"StringEquals":{"kms:EncryptionContext/a":"1"}`, "kms:encryptioncontext:a", one("1"), false},
 		{`"StringEquals":{"accounts.example.com:sub":"x"}`, "accounts.example.com:sub", one("x"), true},
 
 		// All operators, and all keys of an operator, must hold.

@@ -204,20 +204,28 @@ func (r *Request) granted(d *Decision) bool {
 }
 
 // ownPermission is the identity policy and statement that allow the request within the caller's account; no policy, where
-// the caller is the account's root user, who needs none. Else kind is what is missing.
+// the caller is the account's root user, who needs none, or was federated by it. Else kind is what is missing.
 func (r *Request) ownPermission() (p *Compiled, index int, kind Kind) {
 	c := r.Caller
-	switch c.Type {
-	case CallerAccount:
+	switch {
+	case c.Type == CallerAccount:
 		return nil, -1, KindNone
-	case CallerService, CallerAnonymous:
+	case c.Type == CallerService || c.Type == CallerAnonymous:
 		return nil, -1, KindIdentity
+	case c.federatedRoot():
+		return nil, -1, r.confined()
 	}
 	p, index = firstAllowing(r, c.Policies.Identity)
 	if p == nil {
 		return nil, -1, KindIdentity
 	}
 	return p, index, r.confined()
+}
+
+// federatedRoot tells whether the caller is a federated user's session that the root user made: its session policies are all
+// that limits it.
+func (c *Caller) federatedRoot() bool {
+	return c.Type == CallerFederated && strings.HasSuffix(c.Federator, ":root")
 }
 
 // confined is which of permissions boundary and session policies does not allow what they limit. A federated user's

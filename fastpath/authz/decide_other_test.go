@@ -248,16 +248,16 @@ func TestNotPrincipal(t *testing.T) {
 		{deny(`{"AWS":["` + sessionARN + `","` + roleARN + `","` + rootOf + `"]}`), "root session"},
 		{deny(`{"AWS":["` + roleARN + `","` + rootOf + `"]}`), "root"},
 		{deny(`{"AWS":["` + sessionARN + `","` + rootOf + `"]}`), "root"},
-		{deny(`{"AWS":["` + federatedARN + `","` + userARN + `","` + rootOf + `"]}`), "root user federated"},
+		{deny(`{"AWS":["` + federatedARN + `","` + userARN + `","` + rootOf + `"]}`), "root user federated byroot"},
 		{deny(`{"Service":"s3.amazonaws.com"}`), "service"},
-		{deny(`"*"`), "root user session federated service"},
-		{`"Effect":"Allow","NotPrincipal":{"AWS":"` + userARN + `"},"Action":"kms:Sign","Resource":"*"`, "root user session federated service"},
+		{deny(`"*"`), "root user session federated byroot service"},
+		{`"Effect":"Allow","NotPrincipal":{"AWS":"` + userARN + `"},"Action":"kms:Sign","Resource":"*"`, "root user session federated byroot service"},
 	} {
 		got := ""
 		for _, who := range []struct {
 			name   string
 			caller *authz.Caller
-		}{{"root", rootUser()}, {"user", user()}, {"session", session()}, {"federated", federated()}, {"service", service("s3.amazonaws.com")}} {
+		}{{"root", rootUser()}, {"user", user()}, {"session", session()}, {"federated", federated()}, {"byroot", federatedByRoot()}, {"service", service("s3.amazonaws.com")}} {
 			if authz.Decide(request(who.caller, compiled(t, authz.KindKey, byAnyone, c.statement))).Allowed {
 				got += " " + who.name
 			}

@@ -60,6 +60,12 @@ func federated() *authz.Caller {
 	}
 }
 
+func federatedByRoot() *authz.Caller {
+	c := federated()
+	c.Federator = rootOf
+	return c
+}
+
 func service(name string) *authz.Caller {
 	return &authz.Caller{Type: authz.CallerService, Partition: "aws", ARN: name, Service: name, ServiceNames: []string{name}}
 }
@@ -201,6 +207,9 @@ func TestOneAccount(t *testing.T) {
 		{byUser, federated, "session=allow", byKey},
 		{byAccount, federated, "identity=allow session=allow", byKey},
 		{byAccount, federated, "identity=allow", "nothing of session policy"},
+		{byAccount, federatedByRoot, "session=allow", byKey},
+		{byAccount, federatedByRoot, "session=other", "nothing of session policy"},
+		{byAccount, federatedByRoot, "", "nothing of session policy"},
 
 		// Unique ids stand for what was deleted.
 		{allowUse + `,"Principal":{"AWS":"AIDAEXAMPLEEXAMPLE01"}`, user, "boundary=other", byKey},

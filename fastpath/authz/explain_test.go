@@ -57,7 +57,7 @@ func (r random) policies(kind authz.Kind) []*authz.Compiled {
 }
 
 func (r random) request() *authz.Request {
-	callers := []func() *authz.Caller{rootUser, user, user, session, session, federated, foreign, func() *authz.Caller { return service("s3.amazonaws.com") }}
+	callers := []func() *authz.Caller{rootUser, user, user, session, session, federated, federatedByRoot, foreign, func() *authz.Caller { return service("s3.amazonaws.com") }}
 	c := callers[r.IntN(len(callers))]()
 	var policy *authz.Compiled
 	if r.IntN(8) > 0 {

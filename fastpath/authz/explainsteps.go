@@ -112,6 +112,9 @@ func (e *Explanation) ownStep(r *Request, allowed string) bool {
 	name := KindIdentity.String()
 	_, allows, _ := e.outcome(KindIdentity, 0)
 	switch t := r.Caller.Type; {
+	case r.Caller.federatedRoot():
+		e.step(name, "the root user, who federated, needs none")
+		return e.limitSteps(r, allowed)
 	case t == CallerAccount:
 		e.step(name, "%s: the root user needs none", allowed)
 		return true

@@ -15,9 +15,18 @@ func KeyNamed(s string) (Key, string) {
 		case len(s) < n || !strings.EqualFold(s[:n], row.Name):
 		case !row.Named && len(s) == n:
 			return k, ""
-		case row.Named && len(s) > n+1 && (s[n] == '/' || s[n] == ':'):
+		case row.Named && len(s) > n+1 && s[n] == row.separator():
 			return k, s[n+1:]
 		}
 	}
 	return KeyOther, s
+}
+
+// separator is what stands between a Named key's own name and the user's part: aws:PrincipalTag/NAME, but
+// kms:EncryptionContext:NAME.
+func (r *KeyRow) separator() byte {
+	if strings.HasPrefix(r.Name, "kms:") {
+		return ':'
+	}
+	return '/'
 }

@@ -3,7 +3,6 @@ package authz
 import (
 	"strings"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // In the text of a compiled pattern these stand for the wildcards, so that a '*' that came from ${*} or from a variable's
@@ -277,7 +276,7 @@ func (p *pattern) equalFold(r *Request, s string) bool {
 	if p.form == exactly {
 		return strings.EqualFold(p.text, s)
 	}
-	return r.expand(p.parts) && strings.EqualFold(unsafe.String(unsafe.SliceData(r.expanded), len(r.expanded)), s)
+	return r.expand(p.parts) && strings.EqualFold(view(r.expanded), s)
 }
 
 // expand puts the text of a template into r.expanded; it is false where a variable has no value.

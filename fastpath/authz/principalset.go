@@ -154,7 +154,7 @@ func (s *principalSet) spares(c *Caller) bool {
 	if c.Type == CallerAccount {
 		return true
 	}
-	if c.Role == "" && c.Federator == "" {
+	if c.Role == "" && c.Federator == "" || c.federatedRoot() {
 		return s.named(c.ARN) || s.named(c.UniqueID)
 	}
 	return s.named(c.ARN) && s.entity(c)

@@ -20,9 +20,11 @@ type Request struct {
 	Grants          Grants    // nil: the resource has none, or the action cannot be granted
 	Facts           Facts     // required: what conditions ask for
 
-	scratch  [16]string // of a condition's values, so that none allocates
-	resolved [2]string  // of a variable's value
-	expanded []byte     // of a pattern with variables
+	// So that no condition allocates:
+	scratch  [16]string  // of a condition's values
+	resolved [2]string   // of a variable's value
+	worded   [2][32]byte // of a condition's and of a variable's value that is a number or a date
+	expanded []byte      // of a pattern with variables
 }
 
 // Facts knows the values of condition keys for one request. It is asked only for keys that a condition that is about to

@@ -4,12 +4,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // values is what a condition key has in the request context: of the caller, the endpoint and the resource's account from
 // the request, everything else from Facts. The slice is good until the next call.
 func (r *Request) values(key Key, name string) (values []string, present bool) {
-	if value, present, own := r.own(key, name); own {
+	if value, present, own := r.own(key, name, &r.worded[0]); own {
 		r.scratch[0] = value
 		return r.scratch[:1], present
 	}
@@ -21,7 +22,7 @@ func (r *Request) values(key Key, name string) (values []string, present bool) {
 
 // variable is the value of a policy variable: of a key that has exactly one and may not have several.
 func (r *Request) variable(key Key, name string) (string, bool) {
-	if value, present, own := r.own(key, name); own {
+	if value, present, own := r.own(key, name, &r.worded[1]); own {
 		return value, present
 	}
 	if _, _, own := r.ownList(key); own || keyRows[key].Multi {
@@ -34,8 +35,9 @@ func (r *Request) variable(key Key, name string) (string, bool) {
 	return values[0], true
 }
 
-// own is the single value of a key that the request knows without its Facts; own tells whether it is such a key.
-func (r *Request) own(key Key, name string) (value string, present, own bool) {
+// own is the single value of a key that the request knows without its Facts; own tells whether it is such a key. Numbers
+// and dates are worded in room.
+func (r *Request) own(key Key, name string, room *[32]byte) (value string, present, own bool) {
 	c := r.Caller
 	signed := c.Type != CallerAnonymous
 	switch key {
@@ -66,11 +68,11 @@ func (r *Request) own(key Key, name string) (value string, present, own bool) {
 		if c.Issued == 0 {
 			return "", false, true
 		}
-		return time.Unix(c.Issued, 0).UTC().Format(time.RFC3339), true, true
+		return view(time.Unix(c.Issued, 0).UTC().AppendFormat(room[:0], time.RFC3339)), true, true
 	case KeyMultiFactorAuthPresent:
 		return strconv.FormatBool(c.MFA != 0), c.Temporary && signed, true
 	case KeyMultiFactorAuthAge:
-		return r.secondFactorAge()
+		return r.secondFactorAge(room)
 	case KeyResourceAccount:
 		return given(r.ResourceAccount)
 	}
@@ -125,7 +127,7 @@ func (r *Request) ownList(key Key) (values []string, present, own bool) {
 }
 
 // secondFactorAge is how many seconds ago the caller proved a second factor, by the request's time.
-func (r *Request) secondFactorAge() (value string, present, own bool) {
+func (r *Request) secondFactorAge(room *[32]byte) (value string, present, own bool) {
 	if r.Caller.MFA == 0 {
 		return "", false, true
 	}
@@ -134,7 +136,7 @@ func (r *Request) secondFactorAge() (value string, present, own bool) {
 		return "", false, true
 	}
 	t, ok := date(now[0])
-	return strconv.FormatInt(max(t.Unix()-r.Caller.MFA, 0), 10), ok, true
+	return view(strconv.AppendInt(room[:0], max(t.Unix()-r.Caller.MFA, 0), 10)), ok, true
 }
 
 // principalARN is aws:PrincipalArn: a session's role, not the session. Services and unsigned requests have none.
@@ -158,5 +160,8 @@ func (c *Caller) tag(name string) (string, bool) {
 	}
 	return "", false
 }
+
+// view is b as a string, for as long as b stays as it is.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func given(s string) (value string, present, own bool) { return s, s != "", true }
