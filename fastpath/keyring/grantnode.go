@@ -64,7 +64,7 @@ func nodeOf(g *Grant, seed maphash.Seed, s *grantSet) *grantNode {
 	case len(g.Subset) > 0:
 		n.kind, n.hash = subsetGrant, s.rarest(g.Subset, seed)
 		n.encodePairs(g.Subset, seed)
-	case g.GranteeService != "" && !strings.ContainsAny(g.SourceARN, "*?"):
+	case g.GranteeService != "" && g.SourceARN != "" && !strings.ContainsAny(g.SourceARN, "*?"):
 		n.kind, n.hash = sourceGrant, hashSource(seed, g.SourceARN)
 	}
 	return n
