@@ -35,7 +35,9 @@ func manyGrants(t testing.TB, n int, of func(g *keyring.Grant, i int)) (*keyring
 	return k, snapshot(t, k, id)
 }
 
-func role(i int) string { return fmt.Sprintf("arn:aws:iam::000000000000:role/service-role/worker-%06d", i) }
+func role(i int) string {
+	return fmt.Sprintf("arn:aws:iam::000000000000:role/service-role/worker-%06d", i)
+}
 
 func ownRole(g *keyring.Grant, i int) { g.Grantee = role(i) }
 
