@@ -41,6 +41,8 @@ func newMany(t testing.TB, n int) *many {
 func (m *many) Load(_ context.Context, key []byte) (store.Record, error) {
 	r := m.token
 	switch string(key[:3]) {
+	case "pol":
+		return store.Record{}, store.ErrNotFound
 	case "key":
 		r = m.key
 		n, err := strconv.ParseUint(string(key[len(key)-12:]), 16, 32)

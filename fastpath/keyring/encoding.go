@@ -35,7 +35,7 @@ func appendTime(b []byte, t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(ms))
 }
 
-func appendStr16(b []byte, s string) []byte {
+func appendStr16[T ~string | ~[]byte](b []byte, s T) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 }
 

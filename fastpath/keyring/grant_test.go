@@ -375,10 +375,8 @@ func TestGrantsInvalidateNothing(t *testing.T) {
 	m := newMemory()
 	k := open(t, m, keyring.Options{})
 	id := create(t, k, newKey(1))
-	before, err := k.ByID(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	settle(t, func() *keyring.Snapshot { return snapshot(t, k, id) })
+	before := snapshot(t, k, id)
 	grantTo(t, k, newGrant(id, 1))
 	if err := k.DeleteGrant(t.Context(), id, newGrant(id, 1).ID); err != nil {
 		t.Fatal(err)

@@ -45,6 +45,7 @@ type Keyring struct {
 	materials *table[materialEntry]
 	olds      *table[olderEntry]
 	stores    *table[KeyStore]
+	grants    grantCache
 
 	policies policies
 	writers  writerLocks
@@ -96,8 +97,9 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		stopped:       make(chan struct{}),
 	}
 	// A key used by Encrypt and Decrypt has one entry of about 700 bytes and one of 190 (TestMemoryPerKey).
-	k.keys = newTable[Snapshot](o.CacheBytes/32*23, k.seed)
-	k.materials = newTable[materialEntry](o.CacheBytes/32*6, k.seed)
+	k.keys = newTable[Snapshot](o.CacheBytes/32*19, k.seed)
+	k.materials = newTable[materialEntry](o.CacheBytes/32*5, k.seed)
+	k.grants.init(o.CacheBytes/32*5, k.seed) // 40 MiB by default: 50,000 grants of one grantee take up to 25
 	k.aliases = newTable[aliasEntry](o.CacheBytes/32*2, k.seed)
 	k.olds = newTable[olderEntry](o.CacheBytes/32, k.seed) // one of about 500 bytes for a material
 	k.stores = newTable[KeyStore](storeCacheBytes, k.seed)
@@ -111,7 +113,7 @@ func Open(s store.Store, m hsm.Module, o Options) (*Keyring, error) {
 		return nil, fmt.Errorf("opening the keyring: %w", err)
 	}
 	k.stop = stop
-	k.openCaches()
+	k.openCaches(head)
 	go k.watch(ctx, head)
 	return k, nil
 }
@@ -138,15 +140,19 @@ func (k *Keyring) Stats() Stats {
 	k.materials.add(&st)
 	k.olds.add(&st)
 	k.stores.add(&st)
+	k.grants.table.add(&st)
+	k.grants.heads.add(&st)
 	return st
 }
 
-func (k *Keyring) openCaches() {
+// openCaches lets in what is read from now on, which includes all commits up to head.
+func (k *Keyring) openCaches(head store.Revision) {
 	k.keys.open()
 	k.aliases.open()
 	k.materials.open()
 	k.olds.open()
 	k.stores.open()
+	k.grants.open(head)
 }
 
 func (k *Keyring) closeCaches() {
@@ -155,6 +161,7 @@ func (k *Keyring) closeCaches() {
 	k.materials.close()
 	k.olds.close()
 	k.stores.close()
+	k.grants.close()
 }
 
 // anyRevision invalidates whatever the entry's revision.

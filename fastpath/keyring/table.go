@@ -43,17 +43,17 @@ type shard[V any] struct {
 	_       [32]byte // shards apart by cache lines
 }
 
-// node is one entry; everything but next and used is written before it is linked. What a search reads is in the
-// first 64 bytes; a node of a snapshot has 256 bytes, so that the allocator puts these in one cache line.
+// node is one entry; everything but next, used and bytes is written before it is linked. What a search reads is in the
+// first 64 bytes. A node of a snapshot has more than 288 bytes and not more than 320, which the allocator begins at a cache
+// line: what most requests read of the snapshot is in the next 64 (TestNodeOfSnapshot).
 type node[V any] struct {
 	key      cacheKey // 48 bytes
 	next     atomic.Pointer[node[V]]
 	used     atomic.Bool
 	absent   bool
-	bytes    uint32
 	value    V
 	revision store.Revision // the value is at least as new as this commit
-	_        [8]byte
+	bytes    uint32
 }
 
 // newTable makes a closed table for about limit bytes; open lets entries in.
@@ -62,6 +62,11 @@ func newTable[V any](limit int64, seed hashSeed) *table[V] {
 	for n > 1 && limit/int64(n) < minShardBytes {
 		n /= 2
 	}
+	return newShards[V](limit, n, seed)
+}
+
+// newShards makes a table of n shards, a power of two.
+func newShards[V any](limit int64, n int, seed hashSeed) *table[V] {
 	t := &table[V]{seed: seed, shift: uint(64 - bits.Len(uint(n-1))), shards: make([]shard[V], n)}
 	t.limit = [2]int64{limit / int64(n), limit / absentShare / int64(n)}
 	for i := range t.shards {
@@ -161,6 +166,39 @@ func (t *table[V]) extend(key *cacheKey, v *V, extra int, f func() bool) {
 	}
 }
 
+// resize counts by bytes more for the entry of key, if its value is v.
+func (t *table[V]) resize(key *cacheKey, v *V, by int) {
+	hash := t.seed.of(key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := *s.buckets.Load()
+	for n := b[hash&uint64(len(b)-1)].Load(); n != nil; n = n.next.Load() {
+		if &n.value == v {
+			n.bytes = uint32(int(n.bytes) + by)
+			s.bytes[n.class()] += int64(by)
+			s.makeRoom(n.class(), t.limit[n.class()])
+			return
+		}
+	}
+}
+
+// expose drops the entry of key if it is an absence.
+func (t *table[V]) expose(key *cacheKey) {
+	hash := t.seed.of(key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch.Add(1)
+	b := *s.buckets.Load()
+	for n := b[hash&uint64(len(b)-1)].Load(); n != nil; n = n.next.Load() {
+		if n.key == *key && n.absent {
+			s.unlink(hash, key)
+			return
+		}
+	}
+}
+
 // close drops everything and lets nothing in until open.
 func (t *table[V]) close() {
 	for i := range t.shards {
@@ -174,11 +212,13 @@ func (t *table[V]) close() {
 	}
 }
 
+// open lets in what is read from now on.
 func (t *table[V]) open() {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
 		s.closed = false
+		s.epoch.Add(1)
 		s.mu.Unlock()
 	}
 }

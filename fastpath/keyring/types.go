@@ -102,18 +102,6 @@ func textOf(table []string, v uint8) string {
 // Snapshot is an immutable view of a key, shared by all its readers. It holds what the request path
 // needs and nothing that may be large; Attributes, Record, Policy and Tags have the rest.
 type Snapshot struct {
-	ID
-	ARN      string
-	Revision store.Revision // of the key record; 0 if Missing
-
-	Created  time.Time // to the millisecond, UTC
-	Deletion time.Time // only while pending
-
-	Current *hsm.Key // nil while no material is present
-	Public  []byte   // SubjectPublicKeyInfo (DER) of the current material, asymmetric keys only
-
-	Policy *authz.Compiled // key policy; nil only if Missing. Keys with the same text share it
-
 	Missing     bool // no such key: only ID and ARN are set
 	MultiRegion bool
 	State       State
@@ -122,9 +110,17 @@ type Snapshot struct {
 	Origin      Origin
 	Manager     Manager
 
-	Store string // custom key store that holds the key; empty: none
+	ExpiresMillis int64           // when imported material expires next, milliseconds since the epoch; 0: none does
+	Current       *hsm.Key        // nil while no material is present
+	Policy        *authz.Compiled // key policy; nil only if Missing. Keys with the same text share it
+	ARN           string
+	Store         string // custom key store that holds the key; empty: none
 
-	ExpiresMillis int64 // when imported material expires next, milliseconds since the epoch; 0: none does
+	ID
+	Revision store.Revision // of the key record; 0 if Missing
+	Created  time.Time      // to the millisecond, UTC
+	Deletion time.Time      // only while pending
+	Public   []byte         // SubjectPublicKeyInfo (DER) of the current material, asymmetric keys only
 
 	attributes atomic.Pointer[Attributes] // nil: not loaded yet
 }

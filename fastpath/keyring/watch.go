@@ -32,7 +32,7 @@ func (k *Keyring) watch(ctx context.Context, head store.Revision) {
 			}
 		}
 		// What is loaded from now on includes all commits up to head; the watch brings the others.
-		k.openCaches()
+		k.openCaches(head)
 	}
 }
 
@@ -45,9 +45,15 @@ func (k *Keyring) follow(ctx context.Context, head store.Revision) {
 	// Its error says why it ended; all reasons are answered alike, by starting again.
 	_ = k.store.Watch(ctx, head, func(upTo store.Revision, changes []store.Record) error {
 		silence.Reset(watchSilence)
+		var deleted [][]byte
 		for i := range changes {
 			k.invalidate(changes[i].Key, upTo)
+			if changes[i].Value == nil {
+				deleted = append(deleted, changes[i].Key)
+			}
 		}
+		k.changeGrants(changes, deleted, false, upTo)
+		k.grants.saw(upTo)
 		return nil
 	})
 }

@@ -75,6 +75,9 @@ func (k *Keyring) commit(ctx context.Context, txn store.Txn) (store.Revision, er
 	for _, key := range txn.Delete {
 		k.invalidate(key, upTo)
 	}
+	if !errors.Is(err, store.ErrConflict) { // which leaves everything as it was
+		k.changeGrants(txn.Put, txn.Delete, true, revision)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("committing a key's records: %w", err)
 	}
