@@ -69,6 +69,9 @@ func (r rig) run(t *testing.T, c *operation.Call, name, body string) error {
 	if err := r.Resolve(context.Background(), c); err != nil {
 		return err
 	}
+	if err := r.Authorize(context.Background(), c); err != nil {
+		return err
+	}
 	return r.Execute(context.Background(), c)
 }
 
