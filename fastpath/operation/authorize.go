@@ -221,6 +221,10 @@ func (c *Call) resetAuthorization() {
 	c.asking = asking{}
 	q := &c.asked
 	q.Caller, q.Resource, q.ResourceAccount, q.Policy, q.Grants, q.Endpoint, q.ResourceControl = nil, "", "", nil, nil, nil, nil
+	if c.own.Caller != nil {
+		q = &c.own
+		q.Caller, q.Resource, q.Endpoint = nil, "", nil
+	}
 	if len(c.texts) > 0 {
 		c.texts = c.texts[:0]
 		if cap(c.texts) > maxTexts {

@@ -46,7 +46,7 @@ type Call struct {
 	authorized   bool              // by Authorize
 	unattested   error             // why the document in Recipient is not taken
 
-	asked      authz.Request
+	asked, own authz.Request // own: whether the caller's policies would do
 	asking     asking
 	grantQuery keyring.GrantQuery
 	made       [maxMade]Made

@@ -32,13 +32,26 @@ var grantedBy = [authz.NumActions]keyring.GrantOperation{
 // callGrants are the grants on the key that a call asks about.
 type callGrants Call
 
-// Permit implements authz.Grants.
+// Permit implements authz.Grants. A grant to an account is one to its root user, and to those whom identity policies of the
+// account let do the action (chosen).
 func (g *callGrants) Permit(r *authz.Request) (string, bool) {
 	c := (*Call)(g)
 	q := &c.grantQuery
 	if !c.askGrants(q, r) {
 		return "", false
 	}
+	if text, ok := c.granted(q); ok {
+		return text, true
+	}
+	if c.Caller.Type == authz.CallerAccount || c.Caller.Account == "" || !c.letByAccount(r) {
+		return "", false
+	}
+	q.Grantees = append(q.Grantees[:0], c.accountARN())
+	return c.granted(q)
+}
+
+// granted asks for a grant.
+func (c *Call) granted(q *keyring.GrantQuery) (string, bool) {
 	id, ok, err := c.asking.service.keys.PermitByGrant(c.asking.ctx, c.asking.key, q)
 	if err != nil {
 		return "", c.inTrouble(err)
@@ -47,6 +60,14 @@ func (g *callGrants) Permit(r *authz.Request) (string, bool) {
 		return "", false
 	}
 	return c.grantText(id), true
+}
+
+// letByAccount tells whether the caller's own policies allow what is asked.
+func (c *Call) letByAccount(r *authz.Request) bool {
+	own := &c.own
+	own.Action, own.Caller, own.Resource, own.Partition = r.Action, r.Caller, r.Resource, r.Partition
+	own.ResourceAccount, own.Endpoint, own.Facts = r.Caller.Account, r.Endpoint, r.Facts
+	return authz.Decide(own).Allowed
 }
 
 // askGrants fills q; false: no grant can allow it.
@@ -85,13 +106,10 @@ func (c *Call) askGrants(q *keyring.GrantQuery, r *authz.Request) bool {
 	return true
 }
 
-// speaksAs lists the names under which the caller may have grants.
+// speaksAs lists the names under which the caller itself may have grants.
 func (c *Call) speaksAs(q *keyring.GrantQuery) {
 	who := c.Caller
 	q.Grantees = append(q.Grantees[:0], who.ARN, who.Role, who.UniqueID, who.Service)
-	if root := c.accountARN(); root != who.ARN && who.Account != "" {
-		q.Grantees = append(q.Grantees, root)
-	}
 }
 
 // accountARN names the caller's account as a principal.
