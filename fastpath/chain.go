@@ -23,7 +23,7 @@ type chain struct{ *Server }
 
 // Serve passes one request through the chain. The order of its steps is the order in which the
 // service finds faults: HTTP, target, signature, JSON types, constraints, alias forms, key, grant tokens,
-// then the operation's own.
+// authorization, then the operation's own.
 func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
 	x := s.exchanges.acquire()
 	newUUIDs(&w.RequestID, &x.call.EventID)
@@ -84,6 +84,9 @@ func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 	}
 	if refused != nil {
 		return refused
+	}
+	if err := s.operations.Authorize(s.ctx, c); err != nil {
+		return err
 	}
 	return s.operations.Execute(s.ctx, c)
 }

@@ -51,6 +51,9 @@ type Options struct {
 	KeyStores   keystore.Backend      // what lies behind custom key stores; nil: nothing can be reached
 	Transitions operation.Transitions // how long transitional states last
 	Faults      []fault.Rule          // in force from the start
+
+	Authorization operation.Authorization // zero: policies are enforced
+	Principals    operation.Principals    // what is known beside the callers; zero: nothing
 }
 
 // Server is a KMS endpoint: the chain, and the background work of its parts.
@@ -139,6 +142,7 @@ func New(o Options) (*Server, error) {
 		Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: func() { s.worker.Wake() }, Served: s.regions.has,
 		Pool: s.pool.Take, Attestation: o.Attestation,
 		Backend: o.KeyStores, Transitions: o.Transitions, Fault: s.fault,
+		Authorization: o.Authorization, Principals: o.Principals, OnDenied: s.wouldDeny,
 		Limits: operation.Limits{
 			TagsPerKey: quotas[quota.TagsPerKey], PolicyBytes: quotas[quota.PolicyBytes],
 			OnDemandRotations: quotas[quota.OnDemandRotations],

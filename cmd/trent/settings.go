@@ -29,6 +29,7 @@ type settings struct {
 
 	ResourceQuotas resourceQuotas `yaml:"resource_quotas"`
 	RequestQuotas  requestQuotas  `yaml:"request_quotas"`
+	Authz          authzMode      `yaml:"authz"`
 
 	SealKey          string `yaml:"seal_key"`
 	SealPassphrase   bool   `yaml:"seal_passphrase"`
@@ -113,6 +114,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Account, "account", s.Account, "account of the built-in credential, 12 digits")
 	fs.BoolVar(&s.AllowBuiltIn, "allow-built-in-credential", s.AllowBuiltIn, "keep the well-known credential test/test even where --listen is not loopback")
 	fs.Var(&s.ResourceQuotas, "resource-quotas", "what an account and a key may have: off, default or aws (default and the number of keys), with overrides, such as aws,keys=500")
+	fs.Var(&s.Authz, "authz", "what becomes of decisions: enforce; log, where what policies deny is logged and done; or off, where everybody may do everything in the account of the credential")
 	fs.Var(&s.RequestQuotas, "request-quotas", "how often an account may call in a Region: off, or aws, with overrides, such as aws,scale=0.01,CreateKey=50,rsa=off")
 
 	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")

@@ -19,6 +19,7 @@ type summary struct {
 	status     hsm.Status
 	heapLocked bool
 	heapWhy    string
+	authz      string // what is to be said of decisions; empty: they are enforced
 	clock      string // how far the test clock is ahead; empty: there is none
 }
 
@@ -28,6 +29,7 @@ func (r *running) summarise(s *settings) error {
 		return failure(err, "")
 	}
 	r.summary = summary{ready: r.ready, dataDir: s.DataDir, status: status}
+	r.summary.authz = authzNotes[s.Authz.Authorization]
 	if s.TestClock {
 		r.summary.clock = testclock.FormatDuration(r.server.ReadClock().Ahead)
 	}
@@ -46,6 +48,9 @@ func (s *summary) print(w io.Writer) {
 	}
 	if s.ready.Plaintext != "" {
 		row("without TLS", "%s  (for comparisons only)", s.ready.Plaintext)
+	}
+	if s.authz != "" {
+		row("authorization", "%s", s.authz)
 	}
 	row("data", "%s  (store: pebble)", s.dataDir)
 	row("key memory", "%s, %d KiB%s", s.status.ArenaKind, s.status.ArenaBytes>>10, because(s.status.ArenaWhy))

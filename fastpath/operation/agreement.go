@@ -27,7 +27,7 @@ func deriveSharedSecret(s *Service, _ context.Context, c *Call) error {
 	if err := c.ready(key, "DeriveSharedSecret"); err != nil {
 		return err
 	}
-	if err := s.attest(c, r.Recipient); err != nil {
+	if err := c.attest(); err != nil {
 		return err
 	}
 	m := c.prepare(hsm.OpDerive, true)

@@ -11,55 +11,72 @@ import (
 	"trent/fastpath/wire"
 )
 
-func createAlias(s *Service, ctx context.Context, c *Call) error {
+// resolveNewAlias finds the key that a new alias is to name.
+func resolveNewAlias(s *Service, ctx context.Context, c *Call) error {
 	r := c.Request.(*wire.CreateAliasRequest)
 	if bytes.HasPrefix(r.AliasName, []byte(managedPrefix)) {
 		return wire.Bare(wire.CodeNotAuthorizedException)
 	}
-	name, err := aliasName(r.AliasName)
-	if err != nil {
+	var err error
+	if c.alias, err = aliasName(r.AliasName); err != nil {
 		return err
 	}
-	target, err := s.aliasTarget(ctx, c, r.TargetKeyId)
-	if err != nil {
-		return err
-	}
+	return s.aliasTarget(ctx, c, r.TargetKeyId)
+}
+
+func createAlias(s *Service, ctx context.Context, c *Call) error {
+	target := c.Key.Snapshot
 	if err := checkState(aliasTarget, target.State, target.ARN); err != nil {
 		return err
 	}
-	return aliasError(c, name, s.keys.CreateAlias(ctx, c.Scope, name, target.ID))
+	return aliasError(c, c.alias, s.keys.CreateAlias(ctx, c.Scope, c.alias, target.ID))
+}
+
+// resolveMovedAlias finds the key that an alias names and the one that it is to name.
+func resolveMovedAlias(s *Service, ctx context.Context, c *Call) error {
+	r := c.Request.(*wire.UpdateAliasRequest)
+	old, err := s.aliasNamed(ctx, c, r.AliasName)
+	if err != nil {
+		return err
+	}
+	c.other = old
+	return s.aliasTarget(ctx, c, r.TargetKeyId)
 }
 
 func updateAlias(s *Service, ctx context.Context, c *Call) error {
-	r := c.Request.(*wire.UpdateAliasRequest)
-	name, err := ownAliasName(r.AliasName)
-	if err != nil {
-		return err
-	}
-	current, err := s.keys.Resolve(ctx, c.Scope, []byte(name))
-	if err := aliasNameError(c, name, err); err != nil {
-		return err
-	}
-	target, err := s.aliasTarget(ctx, c, r.TargetKeyId)
-	if err != nil {
-		return err
-	}
+	target := c.Key.Snapshot
 	if err := checkState(aliasTarget, target.State, target.ARN); err != nil {
 		return err
 	}
-	if old := current.Snapshot; !old.Missing && (kindOf(old) != kindOf(target) || old.Usage != target.Usage) {
-		return validation("Alias %s cannot be changed to a KMS key of another type or KeyUsage.", c.Scope.AliasARN(name))
+	if old := c.other; kindOf(old) != kindOf(target) || old.Usage != target.Usage {
+		return validation("Alias %s cannot be changed to a KMS key of another type or KeyUsage.", c.Scope.AliasARN(c.alias))
 	}
-	return aliasError(c, name, s.keys.UpdateAlias(ctx, c.Scope, name, target.ID))
+	return aliasError(c, c.alias, s.keys.UpdateAlias(ctx, c.Scope, c.alias, target.ID))
+}
+
+// resolveOldAlias finds the key that an alias names.
+func resolveOldAlias(s *Service, ctx context.Context, c *Call) (err error) {
+	c.Key.Snapshot, err = s.aliasNamed(ctx, c, c.Request.(*wire.DeleteAliasRequest).AliasName)
+	return err
 }
 
 func deleteAlias(s *Service, ctx context.Context, c *Call) error {
-	r := c.Request.(*wire.DeleteAliasRequest)
-	name, err := ownAliasName(r.AliasName)
-	if err != nil {
-		return err
+	return aliasError(c, c.alias, s.keys.DeleteAlias(ctx, c.Scope, c.alias))
+}
+
+// aliasNamed finds the key of an alias that is to be changed; where there is no such alias, that becomes c.refuse.
+func (s *Service) aliasNamed(ctx context.Context, c *Call, name []byte) (*keyring.Snapshot, error) {
+	var err error
+	if c.alias, err = ownAliasName(name); err != nil {
+		return nil, err
 	}
-	return aliasError(c, name, s.keys.DeleteAlias(ctx, c.Scope, name))
+	current, err := s.keys.Resolve(ctx, c.Scope, []byte(c.alias))
+	var refused *keyring.NameError
+	if errors.As(err, &refused) {
+		c.refuseBy(wire.Errorf(wire.CodeNotFoundException, "Alias %s is not found.", c.Scope.AliasARN(c.alias)))
+		return nil, nil
+	}
+	return current.Snapshot, err
 }
 
 func listAliases(s *Service, ctx context.Context, c *Call) error {
@@ -120,28 +137,11 @@ func ownAliasName(name []byte) (string, error) {
 }
 
 // aliasTarget finds the key that an alias is to name: by key id or key ARN, in the caller's account and Region.
-func (s *Service) aliasTarget(ctx context.Context, c *Call, name []byte) (*keyring.Snapshot, error) {
+func (s *Service) aliasTarget(ctx context.Context, c *Call, name []byte) error {
 	if keyring.Classify(name).IsAlias() {
-		return nil, validation("Aliases must refer to keys. Not aliases")
+		return validation("Aliases must refer to keys. Not aliases")
 	}
-	if err := s.resolve(ctx, c, bytes.Clone(name), &c.Key); err != nil {
-		return nil, err
-	}
-	if c.refuse != nil {
-		return nil, c.refuse
-	}
-	if err := checkManaged(c, c.Key.Snapshot); err != nil {
-		return nil, err
-	}
-	return c.Key.Snapshot, nil
-}
-
-func aliasNameError(c *Call, name string, err error) error {
-	var refused *keyring.NameError
-	if errors.As(err, &refused) {
-		return wire.Errorf(wire.CodeNotFoundException, "Alias %s is not found.", c.Scope.AliasARN(name))
-	}
-	return err
+	return s.resolve(ctx, c, name, onKey)
 }
 
 // aliasError turns the keyring's refusals into the API's.

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"trent/fastpath/attestation"
+	"trent/fastpath/authz"
 	"trent/fastpath/identity"
 	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
@@ -36,7 +37,22 @@ type Call struct {
 	// Attestation is what the document of the request's Recipient says, verified; nil: there is none.
 	Attestation *attestation.Document
 
-	row    *row        // set by Resolve
+	row          *row              // set by Resolve
+	other        *keyring.Snapshot // the key that an alias named until now; the replica that becomes primary
+	alias        string            // that CreateAlias, UpdateAlias and DeleteAlias name
+	grant        *keyring.Grant    // that RetireGrant names
+	lost         [2]lost           // of Key and Target
+	byCiphertext bool              // Key is named by the ciphertext alone
+	authorized   bool              // by Authorize
+	unattested   error             // why the document in Recipient is not taken
+
+	asked, own authz.Request // own: whether the caller's policies would do
+	asking     asking
+	grantQuery keyring.GrantQuery
+	made       [maxMade]Made
+	madeCount  int
+	texts      []byte // of facts, and the names of resources
+
 	source *hsm.Key    // Decrypt, ReEncrypt: the key of the ciphertext's material
 	refuse *wire.Error // Resolve's finding that ranks after authorization
 
@@ -82,6 +98,7 @@ func (c *Call) Reset() {
 	c.Key, c.Target = keyring.Resolved{}, keyring.Resolved{}
 	c.Response, c.Attestation, c.row, c.source, c.refuse = nil, nil, nil, nil, nil
 	c.module = hsm.Call{}
+	c.resetAuthorization()
 }
 
 // prepare hands the call's buffers to the module's command. withSecret is false where a plaintext result

@@ -33,7 +33,7 @@ func createKey(s *Service, ctx context.Context, c *Call) error {
 		return err
 	}
 	if r.Policy != nil {
-		if err := s.checkPolicy(r.Policy, c.Caller, n.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
+		if err := s.checkPolicy(c, r.Policy, n.ARN(), n.Region, r.BypassPolicyLockoutSafetyCheck); err != nil {
 			return err
 		}
 		n.Policy = append([]byte(nil), r.Policy...)

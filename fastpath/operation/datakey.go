@@ -66,7 +66,7 @@ func (c *Call) dataKey(s *Service, n int, encryptionContext []wire.Pair, recipie
 	if !isSymmetric(key.Spec) {
 		return wire.Errorf(wire.CodeInvalidKeyUsageException, "You cannot generate a data key with an asymmetric CMK")
 	}
-	if err := s.attest(c, recipient); err != nil {
+	if err := c.attest(); err != nil {
 		return err
 	}
 	var err error
@@ -94,7 +94,7 @@ func generateRandom(s *Service, ctx context.Context, c *Call) error {
 			return err
 		}
 	}
-	if err := s.attest(c, r.Recipient); err != nil {
+	if err := c.attest(); err != nil {
 		return err
 	}
 	m := c.prepare(hsm.OpRandom, true)

@@ -62,7 +62,7 @@ func (c *Call) dataKeyPair(s *Service, pair wire.DataKeyPairSpec, encryptionCont
 	if err != nil {
 		return err
 	}
-	if err := s.attest(c, recipient); err != nil {
+	if err := c.attest(); err != nil {
 		return err
 	}
 	if c.aad, err = c.context(c.aad, encryptionContext); err != nil {

@@ -50,7 +50,7 @@ func decrypt(s *Service, _ context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.attest(c, r.Recipient); err != nil {
+	if err := c.attest(); err != nil {
 		return err
 	}
 	if r.IgnoresCiphertext() {

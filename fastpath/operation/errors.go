@@ -64,20 +64,6 @@ func nameRefusal(r *row, e *keyring.NameError) *wire.Error {
 	return wire.Errorf(wire.CodeNotFoundException, "Invalid arn %s", e.Text)
 }
 
-// foreign is the answer about a key of another account, there or not: the caller learns neither.
-func foreign(c *Call, action string) *wire.Error {
-	return wire.Errorf(wire.CodeAccessDeniedException,
-		"User: %s is not authorized to perform: kms:%s on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
-		c.Caller.ARN, action)
-}
-
-// ciphertextForeign is the answer to a ciphertext whose key is known here but gone, of another Region or
-// not the caller's.
-func ciphertextForeign() *wire.Error {
-	return wire.Errorf(wire.CodeAccessDeniedException,
-		"The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
-}
-
 func dryRun() *wire.Error {
 	return wire.Errorf(wire.CodeDryRunOperationException, "The request would have succeeded, but the DryRun option is set.")
 }

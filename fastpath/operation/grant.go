@@ -21,7 +21,7 @@ func grantRows(t *[wire.NumOperations]row) {
 	t[wire.OperationRevokeGrant] = row{run: revokeGrant, write: true, foreignKeys: true, invalidARN: true,
 		key: func(r wire.Request) []byte { return r.(*wire.RevokeGrantRequest).KeyId }}
 	// Whoever may retire a grant need not be of the key's account: the handler finds the key itself.
-	t[wire.OperationRetireGrant] = row{run: retireGrant, write: true, foreignKeys: true, invalidARN: true}
+	t[wire.OperationRetireGrant] = row{run: retireGrant, resolve: (*Service).resolveRetired, write: true, foreignKeys: true, invalidARN: true}
 }
 
 func createGrant(s *Service, ctx context.Context, c *Call) error {

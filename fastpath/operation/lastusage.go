@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
 )
 
@@ -35,21 +36,9 @@ func (s *Service) used(c *Call) {
 
 func getKeyLastUsage(s *Service, ctx context.Context, c *Call) error {
 	key := c.Key.Snapshot
-	// What is in memory first: a flush in between leaves it in both.
-	now, fresh := s.usages.read(key.ARN)
-	last, known, err := s.keys.LastUsage(ctx, key.ID)
+	last, known, since, err := s.lastUse(ctx, key)
 	if err != nil {
 		return err
-	}
-	if fresh && !now.At.Before(last.At) && !now.Before(key.Created) {
-		last, known = now, true
-	}
-	since, err := s.keys.TrackingSince(ctx)
-	if err != nil {
-		return err
-	}
-	if since.Before(key.Created) {
-		since = key.Created
 	}
 	resp := &wire.GetKeyLastUsageResponse{
 		KeyId: key.Key, KeyLastUsage: &wire.KeyLastUsageData{},
@@ -73,4 +62,24 @@ func trackingOperation(name string) wire.KeyLastUsageTrackingOperation {
 		}
 	}
 	return 0
+}
+
+// lastUse is the last use of a key, if any is known, and since when uses of it are known.
+func (s *Service) lastUse(ctx context.Context, key *keyring.Snapshot) (last keyring.Usage, known bool, since time.Time, err error) {
+	// What is in memory first: a flush in between leaves it in both.
+	now, fresh := s.usages.read(key.ARN)
+	last, known, err = s.keys.LastUsage(ctx, key.ID)
+	if err != nil {
+		return last, false, since, err
+	}
+	if fresh && !now.At.Before(last.At) && !now.Before(key.Created) {
+		last, known = now, true
+	}
+	if since, err = s.keys.TrackingSince(ctx); err != nil {
+		return last, false, since, err
+	}
+	if since.Before(key.Created) {
+		since = key.Created
+	}
+	return last, known, since, nil
 }

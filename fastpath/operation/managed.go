@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"trent/fastpath/authz"
 	"trent/fastpath/keyring"
 	"trent/fastpath/wire"
 	"trent/hsm"
@@ -79,25 +80,55 @@ func managedByAlias(name string) *managedKey {
 
 func (k *managedKey) aliasName() string { return managedPrefix + k.alias }
 
-// firstUse is what a name that led nowhere leads to after all: a predefined alias of the caller's account has its key
-// from the first use on. failed is why it led nowhere, and the error where it is no such alias.
-func (s *Service) firstUse(ctx context.Context, c *Call, name []byte, failed error) (keyring.Resolved, error) {
-	var refused *keyring.NameError
-	if !errors.As(failed, &refused) || refused.Kind != keyring.NoAlias || !makesManaged(c) {
-		return keyring.Resolved{}, failed
+// firstUse makes the key of a predefined alias of the caller's account, which it has from its first use on, if the need would
+// be met by it. false: it would not, or no such key is to be made.
+func (s *Service) firstUse(ctx context.Context, c *Call, n *need, l *lost) (bool, error) {
+	id, err := newID(c.Scope, false)
+	if err != nil {
+		return false, err
 	}
-	alias, ok := strings.CutPrefix(refused.Text, c.Scope.AliasARN(""))
-	if !ok {
-		return keyring.Resolved{}, failed
+	document := []byte(l.managed.policy(id))
+	if s.mode != Off {
+		allowed, err := s.wouldAllow(c, n, id, document)
+		if err != nil {
+			return false, err
+		}
+		if !allowed && s.mode == Enforce {
+			return false, nil
+		}
 	}
-	managed := managedByAlias(alias)
-	if managed == nil {
-		return keyring.Resolved{}, failed
+	if err := s.makeManaged(ctx, c, l.managed, id, document); err != nil && !errors.Is(err, keyring.ErrKeyExists) { // somebody else was first
+		return false, err
 	}
-	if err := s.makeManaged(ctx, c, managed); err != nil && !errors.Is(err, keyring.ErrKeyExists) { // somebody else was first
-		return keyring.Resolved{}, err
+	name, refusal := []byte(l.managed.aliasName()), l.refusal
+	if c.refuse == refusal {
+		c.refuse = nil
 	}
-	return s.keys.Resolve(ctx, c.Scope, name)
+	*l = lost{}
+	if err := s.resolve(ctx, c, name, n.on); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// wouldAllow decides a need as if an AWS managed key were there already.
+func (s *Service) wouldAllow(c *Call, n *need, id keyring.ID, document []byte) (bool, error) {
+	parsed, err := authz.ParsePolicy(document)
+	if err != nil {
+		return false, fmt.Errorf("reading the policy of an AWS managed key: %w", err)
+	}
+	key := &keyring.Snapshot{
+		ID: id, ARN: id.ARN(), State: keyring.Enabled, Usage: hsm.EncryptDecrypt, Origin: keyring.AWSKMS, Manager: keyring.AWS,
+		Policy: authz.Compile(authz.KindKey, document, parsed),
+	}
+	key.Spec, _ = partitionSpec(wire.KeySpecSymmetricDefault, id.Partition)
+	c.ask(n.action, key)
+	c.asked.Resource, c.asked.ResourceAccount, c.asked.Policy = key.ARN, key.Account, key.Policy
+	if s.principals.ResourceControl != nil {
+		c.asked.ResourceControl = s.principals.ResourceControl(key.Partition, key.Account)
+	}
+	d := authz.Decide(&c.asked)
+	return d.Allowed, c.asking.trouble
 }
 
 // makesManaged tells whether a request is a use of an AWS managed key: describing it, or cryptography that such
@@ -126,18 +157,14 @@ func makesManaged(c *Call) bool {
 }
 
 // makeManaged makes an AWS managed key together with its alias, which is what lets only one be made.
-func (s *Service) makeManaged(ctx context.Context, c *Call, managed *managedKey) error {
+func (s *Service) makeManaged(ctx context.Context, c *Call, managed *managedKey, id keyring.ID, policy []byte) error {
 	n := keyring.NewKey{
 		Usage: hsm.EncryptDecrypt, Origin: keyring.AWSKMS, Manager: keyring.AWS, Created: s.clock(),
 		Description: "Default key that protects my " + managed.protects + " when no other key is defined",
 		Alias:       managed.aliasName(), RotateDays: managedRotation,
 	}
 	n.Spec, _ = partitionSpec(wire.KeySpecSymmetricDefault, c.Scope.Partition) // which all partitions have
-	var err error
-	if n.ID, err = newID(c.Scope, false); err != nil {
-		return err
-	}
-	n.Policy = []byte(managed.policy(n.ID))
+	n.ID, n.Policy = id, policy
 	if err := s.generate(c, &n); err != nil {
 		return err
 	}
@@ -147,8 +174,8 @@ func (s *Service) makeManaged(ctx context.Context, c *Call, managed *managedKey)
 	return nil
 }
 
-// checkManaged refuses to change AWS managed keys, in the words in which their policies do: they allow the account to
-// look at them and to revoke grants.
+// checkManaged refuses to change AWS managed keys where their policies, which do, are not enforced: they allow the account
+// to look at them and to revoke grants.
 func checkManaged(c *Call, key *keyring.Snapshot) error {
 	if key == nil || key.Manager != keyring.AWS {
 		return nil

@@ -14,7 +14,7 @@ import (
 func multiRegionRows(t *[wire.NumOperations]row) {
 	t[wire.OperationReplicateKey] = row{run: replicateKey, class: replicating, write: true, invalidARN: true, noDependencyTimeout: true,
 		key: func(r wire.Request) []byte { return r.(*wire.ReplicateKeyRequest).KeyId }}
-	t[wire.OperationUpdatePrimaryRegion] = row{run: updatePrimaryRegion, class: promoting, write: true, invalidARN: true, noDependencyTimeout: true,
+	t[wire.OperationUpdatePrimaryRegion] = row{run: updatePrimaryRegion, resolve: resolvePromoted, class: promoting, write: true, invalidARN: true, noDependencyTimeout: true,
 		key: func(r wire.Request) []byte { return r.(*wire.UpdatePrimaryRegionRequest).KeyId }}
 }
 
@@ -59,7 +59,7 @@ func (s *Service) newReplica(c *Call, r *wire.ReplicateKeyRequest) (n keyring.Ne
 	if r.Policy != nil {
 		replica := c.Key.Snapshot.ID
 		replica.Region = n.Region
-		if err := s.checkPolicy(r.Policy, c.Caller, replica.ARN(), r.BypassPolicyLockoutSafetyCheck); err != nil {
+		if err := s.checkPolicy(c, r.Policy, replica.ARN(), replica.Region, r.BypassPolicyLockoutSafetyCheck); err != nil {
 			return n, err
 		}
 		n.Policy = bytes.Clone(r.Policy)
@@ -85,6 +85,27 @@ func (s *Service) answerReplica(ctx context.Context, c *Call, replica *keyring.R
 		resp.ReplicaTags = append(resp.ReplicaTags, wire.ResponseTag{TagKey: t.Key, TagValue: t.Value})
 	}
 	c.Response = resp
+	return nil
+}
+
+// resolvePromoted finds the primary, and the replica that is to become it, if there is one.
+func resolvePromoted(s *Service, ctx context.Context, c *Call) error {
+	r := c.Request.(*wire.UpdatePrimaryRegionRequest)
+	if keyring.Classify(r.KeyId).IsAlias() {
+		return wire.Errorf(wire.CodeInvalidArnException, "Key Aliases are not supported for this operation.")
+	}
+	if err := s.resolve(ctx, c, r.KeyId, onKey); err != nil || c.refuse != nil {
+		return err
+	}
+	id := c.Key.Snapshot.ID
+	id.Region = string(r.PrimaryRegion)
+	replica, err := s.keys.ByID(ctx, id)
+	if err != nil {
+		return fmt.Errorf("finding the copy that is to become the primary: %w", err)
+	}
+	if !replica.Missing {
+		c.other = replica
+	}
 	return nil
 }
 

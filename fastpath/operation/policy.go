@@ -27,7 +27,7 @@ func putKeyPolicy(s *Service, ctx context.Context, c *Call) error {
 	if err := checkPolicyName(r.PolicyName); err != nil {
 		return err
 	}
-	if err := s.checkPolicy(r.Policy, c.Caller, c.Key.Snapshot.ARN, r.BypassPolicyLockoutSafetyCheck); err != nil {
+	if err := s.checkPolicy(c, r.Policy, c.Key.Snapshot.ARN, c.Scope.Region, r.BypassPolicyLockoutSafetyCheck); err != nil {
 		return err
 	}
 	return keyGone(c, s.keys.PutPolicy(ctx, c.Key.Snapshot.ID, append([]byte(nil), r.Policy...)))

@@ -11,9 +11,9 @@ import (
 )
 
 // checkPolicy is what is required of a key policy document before it is stored: its size, its grammar, the forms of its
-// principals, its condition keys, and, unless bypass is set, that it leaves the caller a way to change it again. arn is
-// the key that it is for.
-func (s *Service) checkPolicy(policy []byte, caller *identity.Principal, arn string, bypass bool) error {
+// principals, its condition keys, and, unless bypass is set, that it leaves the caller a way to change it again. arn and region are
+// of the key that it is for.
+func (s *Service) checkPolicy(c *Call, policy []byte, arn, region string, bypass bool) error {
 	if len(policy) > s.limits.PolicyBytes {
 		return wire.Errorf(wire.CodeLimitExceededException, "The key policy has %d bytes, more than the quota of %d.", len(policy), s.limits.PolicyBytes)
 	}
@@ -21,17 +21,43 @@ func (s *Service) checkPolicy(policy []byte, caller *identity.Principal, arn str
 	if err != nil {
 		return policyError(err)
 	}
-	if err := checkPolicyPrincipals(p, caller.Partition); err != nil {
+	if err := s.checkPolicyPrincipals(p, c.Caller.Partition); err != nil {
 		return err
 	}
 	if err := checkConditionKeys(p); err != nil {
 		return err
 	}
-	who := authz.Caller{Partition: caller.Partition, Account: caller.Account, ARN: caller.ARN}
-	if !bypass && !p.Permits(who, "kms:PutKeyPolicy", arn) {
-		return malformedPolicy("The new key policy will not allow you to update the key policy in the future.")
+	if bypass {
+		return nil
 	}
-	return nil
+	left, err := s.leavesAWay(c, authz.Compile(authz.KindKey, policy, p), arn, region)
+	if err == nil && !left {
+		err = malformedPolicy("The new key policy will not allow you to update the key policy in the future.")
+	}
+	return err
+}
+
+// leavesAWay tells whether the caller could call PutKeyPolicy under a policy, in a request like this one. Where decisions do
+// not count, what the account is allowed is allowed to the caller.
+func (s *Service) leavesAWay(c *Call, policy *authz.Compiled, arn, region string) (bool, error) {
+	key := c.Key.Snapshot
+	if key != nil && key.ARN != arn {
+		key = nil
+	}
+	c.ask(authz.ActionPutKeyPolicy, key)
+	c.asking.region = region
+	q := &c.asked
+	q.Resource, q.ResourceAccount, q.Policy = arn, c.Scope.Account, policy
+	if s.principals.ResourceControl != nil {
+		q.ResourceControl = s.principals.ResourceControl(c.Scope.Partition, c.Scope.Account)
+	}
+	d := authz.Decide(q)
+	if !d.Allowed && s.mode != Enforce {
+		root := identity.Root(c.Scope.Partition, c.Scope.Account)
+		q.Caller = &root.Caller
+		d = authz.Decide(q)
+	}
+	return d.Allowed, c.asking.trouble
 }
 
 func malformedPolicy(format string, args ...any) *wire.Error {
@@ -55,17 +81,25 @@ func policyError(err error) error {
 	return malformedPolicy("%s", err)
 }
 
-// checkPolicyPrincipals refuses principals of other partitions, who cannot exist for the key.
-func checkPolicyPrincipals(p *authz.Policy, partition string) error {
+// checkPolicyPrincipals refuses principals of other partitions, who cannot exist for the key, and those that are not known
+// where principals have to be.
+func (s *Service) checkPolicyPrincipals(p *authz.Policy, partition string) error {
 	for i := range p.Statements {
-		s := &p.Statements[i]
-		for _, who := range slices.Concat(s.Principals, s.NotPrincipals) {
-			if who.Kind == authz.AWSPrincipal && strings.HasPrefix(who.Name, "arn:") && !strings.HasPrefix(who.Name, "arn:"+partition+":") {
+		for _, who := range slices.Concat(p.Statements[i].Principals, p.Statements[i].NotPrincipals) {
+			if who.Kind != authz.AWSPrincipal || who.Name == "*" {
+				continue
+			}
+			if strings.HasPrefix(who.Name, "arn:") && !strings.HasPrefix(who.Name, "arn:"+partition+":") || !s.knows(partition, who.Name) {
 				return errPolicyPrincipal
 			}
 		}
 	}
 	return nil
+}
+
+// knows tells whether a principal may be named.
+func (s *Service) knows(partition, principal string) bool {
+	return s.principals.Known == nil || s.principals.Known(partition, principal)
 }
 
 // identityOnly are the condition keys that only identity policies may use, as the service lists them (AWS KMS

@@ -23,12 +23,30 @@ var attestationRefusals = [...]struct {
 	{attestation.ErrSignature, wire.CodeAccessDeniedException, "The signature of the attestation document in Recipient is not valid."},
 }
 
-// attest verifies the document of a Recipient, where the request has one, and keeps what it says in c.Attestation:
-// from then on the call's plaintext result goes to the key in the document. Documents are verified by real time.
-func (s *Service) attest(c *Call, r *wire.RecipientInfo) error {
+// recipientRows says where the rows' requests have their Recipient.
+func recipientRows(t *[wire.NumOperations]row) {
+	t[wire.OperationDecrypt].recipient = func(r wire.Request) *wire.RecipientInfo { return r.(*wire.DecryptRequest).Recipient }
+	t[wire.OperationDeriveSharedSecret].recipient = func(r wire.Request) *wire.RecipientInfo { return r.(*wire.DeriveSharedSecretRequest).Recipient }
+	t[wire.OperationGenerateDataKey].recipient = func(r wire.Request) *wire.RecipientInfo { return r.(*wire.GenerateDataKeyRequest).Recipient }
+	t[wire.OperationGenerateDataKeyPair].recipient = func(r wire.Request) *wire.RecipientInfo { return r.(*wire.GenerateDataKeyPairRequest).Recipient }
+	t[wire.OperationGenerateRandom].recipient = func(r wire.Request) *wire.RecipientInfo { return r.(*wire.GenerateRandomRequest).Recipient }
+}
+
+// verifyRecipient verifies the document of a Recipient, where the request has one, and keeps what it says in c.Attestation:
+// from then on the call's plaintext result goes to the key in the document. Conditions may ask for it; that it is not
+// taken is said by attest, later.
+func (s *Service) verifyRecipient(c *Call, r *wire.RecipientInfo) {
+	if r != nil {
+		c.unattested = s.verified(c, r)
+	}
+}
+
+// attest refuses a Recipient that was not taken.
+func (c *Call) attest() error { return c.unattested }
+
+// verified verifies a document, by real time.
+func (s *Service) verified(c *Call, r *wire.RecipientInfo) error {
 	switch {
-	case r == nil:
-		return nil
 	case r.KeyEncryptionAlgorithm == 0:
 		return missingMember("recipient.keyEncryptionAlgorithm")
 	case len(r.AttestationDocument) == 0:

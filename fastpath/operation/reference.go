@@ -14,12 +14,23 @@ type Row struct {
 	SafeToRetry  bool   `json:"safeToRetry"` // a second time changes nothing more and is answered alike
 	CrossAccount bool   `json:"crossAccount"`
 
+	// Permissions are what its caller must be allowed to do, in the order in which they are decided.
+	Permissions []Permission `json:"permissions"`
+
 	// States is what it answers for a key of each state: "ok" or the exception; nil for operations that work on no
 	// key. Usage, origin and spec of the key may refuse it besides.
 	States map[string]string `json:"keyStates,omitempty"`
 
 	// Unused are members of the request that it takes and does not act on, with the reason.
 	Unused map[string]string `json:"-"`
+}
+
+// Permission is an action that an operation needs on a resource: a key, by its policy, identity policies and grants; or, by
+// identity policies alone, what is marked so.
+type Permission struct {
+	Action      string `json:"action"`
+	On          string `json:"on"`
+	Conditional bool   `json:"conditional,omitempty"` // only where the request gives tags
 }
 
 // Rows lists the operations in alphabetical order, without the one of number 0, which is none.
@@ -33,6 +44,9 @@ func Rows() []Row {
 			row.Aliases, row.Write, row.CrossAccount = r.aliases, r.write, r.foreignKeys
 			row.SafeToRetry = !r.write || repeatable[op]
 			row.Unused = unused[op]
+			for _, n := range r.needs {
+				row.Permissions = append(row.Permissions, Permission{Action: n.action.String(), On: resourceNames[n.on], Conditional: n.when != nil})
+			}
 			if r.key != nil || r.class != anyState {
 				row.States = statesOf(r.class)
 			}
@@ -60,9 +74,7 @@ var repeatable = map[wire.Operation]bool{
 // unused are the members of requests that an operation does not act on. A test holds this against the source: a
 // member that no handler reads must stand here.
 var unused = map[wire.Operation]map[string]string{
-	wire.OperationDescribeKey: {
-		"GrantTokens": "the owner's account needs none",
-	},
+	wire.OperationDescribeKey: {},
 	wire.OperationListKeyPolicies: {
 		"Limit": "there is one name to list",
 	},

@@ -40,7 +40,10 @@ func TestRotationOfSpecialKeys(t *testing.T) {
 	}
 	cloud := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.AWSCloudHSM, "cks-00000000000000001" })
 	proxied := r.creating(t, func(n *keyring.NewKey) { n.Origin, n.Store = keyring.ExternalKeyStore, "cks-00000000000000002" })
-	managed := r.creating(t, func(n *keyring.NewKey) { n.Manager, n.RotateDays = keyring.AWS, 365 })
+	managed := r.creating(t, func(n *keyring.NewKey) {
+		n.Manager, n.RotateDays = keyring.AWS, 365
+		n.Policy = []byte(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + caller.ARN + `"},"Action":["kms:Describe*","kms:Get*","kms:List*"],"Resource":"*"}}`)
+	})
 	replica := scope.Key(r.create(t, `{"MultiRegion":true}`))
 	if _, err := r.keys.Update(t.Context(), replica, func(k *keyring.Record) error {
 		k.StartRotation(k.Created, 90)

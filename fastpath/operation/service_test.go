@@ -31,6 +31,12 @@ type rig struct {
 
 func newRig(t *testing.T) rig {
 	t.Helper()
+	return newRigWith(t, operation.Options{})
+}
+
+// newRigWith is newRig with options beside keyring and module.
+func newRigWith(t *testing.T, o operation.Options) rig {
+	t.Helper()
 	dir := t.TempDir()
 	module, err := hsm.Open(hsm.Config{Dir: dir, Seal: hsm.Seal{KeyFile: filepath.Join(t.TempDir(), "seal.key")}})
 	if err != nil {
@@ -49,7 +55,8 @@ func newRig(t *testing.T) rig {
 			t.Error(err)
 		}
 	})
-	return rig{operation.New(operation.Options{Keyring: keys, Module: module}), keys, module}
+	o.Keyring, o.Module = keys, module
+	return rig{operation.New(o), keys, module}
 }
 
 // run passes one request through Resolve and Execute. The call is the caller's to reset.
@@ -67,6 +74,9 @@ func (r rig) run(t *testing.T, c *operation.Call, name, body string) error {
 		t.Fatalf("%s %s: %v", name, body, err)
 	}
 	if err := r.Resolve(context.Background(), c); err != nil {
+		return err
+	}
+	if err := r.Authorize(context.Background(), c); err != nil {
 		return err
 	}
 	return r.Execute(context.Background(), c)

@@ -13,8 +13,12 @@ type row struct {
 	run    func(s *Service, ctx context.Context, c *Call) error // nil: a later version brings it
 	key    func(r wire.Request) []byte                          // the name of the key it works on; nil: none
 	tokens func(r wire.Request) [][]byte                        // nil: takes no grant tokens
-	class  stateClass
-	usage  hsm.Usage // that the key must have; UsageNone: any
+	needs  []need                                               // what the caller must be allowed to do
+	// resolve finds the keys in place of what Resolve does by key; nil: nothing special.
+	resolve   func(s *Service, ctx context.Context, c *Call) error
+	recipient func(r wire.Request) *wire.RecipientInfo // nil: none can be given
+	class     stateClass
+	usage     hsm.Usage // that the key must have; UsageNone: any
 
 	aliases             bool // the key may be named by an alias
 	ciphertext          bool // symmetric ciphertext names the key where no name is given
@@ -39,6 +43,8 @@ func newTable() *[wire.NumOperations]row {
 	grantRows(t)
 	storeRows(t)
 	usageRows(t)
+	needRows(t)
+	recipientRows(t)
 	return t
 }
 
@@ -96,9 +102,9 @@ func keyRows(t *[wire.NumOperations]row) {
 }
 
 func nameRows(t *[wire.NumOperations]row) {
-	t[wire.OperationCreateAlias] = row{run: createAlias, class: aliasTarget, write: true}
-	t[wire.OperationUpdateAlias] = row{run: updateAlias, class: aliasTarget, write: true}
-	t[wire.OperationDeleteAlias] = row{run: deleteAlias, write: true}
+	t[wire.OperationCreateAlias] = row{run: createAlias, resolve: resolveNewAlias, class: aliasTarget, write: true}
+	t[wire.OperationUpdateAlias] = row{run: updateAlias, resolve: resolveMovedAlias, class: aliasTarget, write: true}
+	t[wire.OperationDeleteAlias] = row{run: deleteAlias, resolve: resolveOldAlias, write: true}
 	t[wire.OperationListAliases] = row{run: listAliases, invalidARN: true,
 		key: func(r wire.Request) []byte { return r.(*wire.ListAliasesRequest).KeyId }}
 	t[wire.OperationGetKeyPolicy] = row{run: getKeyPolicy, invalidARN: true,

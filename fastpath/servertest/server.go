@@ -53,6 +53,9 @@ type Options struct {
 	KeyStores   *keystore.Config // what lies behind custom key stores, made anew by each Restart; nil: nothing
 	Transitions operation.Transitions
 	Faults      []fault.Rule
+
+	Authorization operation.Authorization // zero: policies are enforced
+	Principals    operation.Principals
 }
 
 // Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
@@ -148,6 +151,7 @@ func (s *Server) open() error {
 	}
 	if s.Core, err = fastpath.New(fastpath.Options{
 		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults,
+		Authorization: o.Authorization, Principals: o.Principals,
 		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Requests: o.Requests, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier, StoreMetrics: s.writeStoreMetrics,
