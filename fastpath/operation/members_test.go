@@ -58,7 +58,11 @@ func membersRead(t *testing.T) map[string]bool {
 	info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}
 	check(t, fset, ".", "trent/fastpath/operation", wire, info)
 	read := map[string]bool{}
-	for _, s := range info.Selections {
+	for e, s := range info.Selections {
+		// What is only written into records is not acted on.
+		if strings.HasPrefix(filepath.Base(fset.Position(e.Pos()).Filename), "audit") {
+			continue
+		}
 		if s.Kind() != types.FieldVal {
 			if s.Kind() == types.MethodVal {
 				if s.Obj().Name() == "IgnoresCiphertext" {

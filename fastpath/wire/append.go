@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 const lowerHex = "0123456789abcdef"
@@ -144,4 +145,9 @@ func appendPairs(dst []byte, pairs []ResponsePair) []byte {
 		dst = appendString(append(dst, ':'), p.Value)
 	}
 	return closeObject(dst, start)
+}
+
+// AppendText appends text, which need not be UTF-8, as a JSON string in the same way as answers hold it.
+func AppendText(dst, text []byte) []byte {
+	return appendString(dst, unsafe.String(unsafe.SliceData(text), len(text)))
 }
