@@ -355,6 +355,7 @@ func TestGrantTokensAreSeenAtOnce(t *testing.T) {
 func TestGrantsChangeWhileRead(t *testing.T) {
 	t.Parallel()
 	m := &slow{memory: newMemory()}
+	m.silent = true // the writer's own word has to do
 	k := open(t, m, keyring.Options{})
 	key := create(t, k, newKey(1))
 	with := func(n int, pair string) keyring.Grant {
@@ -453,4 +454,48 @@ func TestNobodysGrantsEvictNothing(t *testing.T) {
 	if now := m.countLoads(); now != loads {
 		t.Errorf("%d reads for a key without grants", now-loads)
 	}
+}
+
+// A writer that is late to tell of its own grant does not bring back what another process has deleted meanwhile.
+func TestOwnGrantToldLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &slow{memory: newMemory()}
+		here, there := open(t, m, keyring.Options{}), open(t, m.memory, keyring.Options{})
+		key := create(t, here, newKey(1))
+		first := newGrant(key, 0)
+		first.Equals = pairsOf("x=1")
+		grantTo(t, here, first)
+		permitted := func(pair string) bool {
+			q := keyring.GrantQuery{Operation: keyring.GrantEncrypt, Grantees: []string{alice}, Context: contextOf(pair)}
+			_, ok, err := here.PermitByGrant(t.Context(), snapshot(t, here, key), &q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ok
+		}
+		synctest.Wait()
+		if !permitted("x=1") {
+			t.Fatal("not permitted")
+		}
+		h := newHook("commit")
+		m.hook.Store(h)
+		second := newGrant(key, 1)
+		var writer sync.WaitGroup
+		writer.Go(func() { grantTo(t, here, second) })
+		<-h.loaded // it is committed, and the writer knows nothing yet
+		synctest.Wait()
+		if err := there.DeleteGrant(t.Context(), key, second.ID); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		close(h.release)
+		writer.Wait()
+		if permitted("x=2") {
+			t.Error("permitted by a grant that is gone")
+		}
+		if !permitted("x=1") {
+			t.Error("the other grant is gone")
+		}
+	})
 }
