@@ -21,6 +21,16 @@
 // processes arrive through the store's watch. When the watch breaks, falls silent or reports that its
 // revision is compacted, the caches are dropped and nothing enters them until it runs again from the head.
 //
+// # What authorization asks
+//
+// A snapshot has the compiled key policy, which keys of the same text share. Tags and alias names are read when a condition
+// first asks for them, and are kept with the snapshot; every write of policy, tags and aliases ends it like one of the key.
+//
+// PermitByGrant looks for a grant in the sets of the caller's names on the key. A set is read as a whole when it is first
+// asked for, one reader at a time, from the index of grantees; from then on commits change it in place, those of this process
+// before they are answered, those of others with the watch. In a set a grant is found by what it requires of the encryption
+// context, so that the number of grants does not matter. That a key has no grants is known once for all callers.
+//
 // # Rotation
 //
 // A rotation is one transaction: token, list of materials, current material, dates and count. Material that the module

@@ -350,3 +350,152 @@ func TestGrantTokensAreSeenAtOnce(t *testing.T) {
 		t.Errorf("a token gives others the grant: %v", err)
 	}
 }
+
+// What commits do to a set while it is being read is in it when it has been read; those who ask meanwhile wait for it.
+func TestGrantsChangeWhileRead(t *testing.T) {
+	t.Parallel()
+	m := &slow{memory: newMemory()}
+	m.silent = true // the writer's own word has to do
+	k := open(t, m, keyring.Options{})
+	key := create(t, k, newKey(1))
+	with := func(n int, pair string) keyring.Grant {
+		g := newGrant(key, n)
+		g.Equals = pairsOf(pair)
+		return g
+	}
+	permitted := func(pair string) bool {
+		q := keyring.GrantQuery{Operation: keyring.GrantEncrypt, Grantees: []string{alice}, Context: contextOf(pair)}
+		_, ok, err := k.PermitByGrant(t.Context(), snapshot(t, k, key), &q)
+		if err != nil {
+			t.Error(err)
+		}
+		return ok
+	}
+	const before = 10
+	for n := range before {
+		grantTo(t, k, with(n, fmt.Sprintf("n=%d", n)))
+	}
+	h := newHook("grt")
+	m.hook.Store(h)
+	var readers sync.WaitGroup
+	var first, second atomic.Bool
+	readers.Go(func() { first.Store(permitted("n=1")) })
+	<-h.loaded // one grant has been read
+	for n := range before {
+		if n%2 == 0 {
+			if err := k.DeleteGrant(t.Context(), key, newGrant(key, n).ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for n := range before {
+		grantTo(t, k, with(100+n, fmt.Sprintf("n=%d", 100+n)))
+	}
+	if err := k.DeleteGrant(t.Context(), key, newGrant(key, 100).ID); err != nil {
+		t.Fatal(err)
+	}
+	readers.Go(func() { second.Store(permitted("n=101")) })
+	close(h.release)
+	readers.Wait()
+	if !first.Load() || !second.Load() {
+		t.Errorf("what was there all the time: %v, what came meanwhile: %v", first.Load(), second.Load())
+	}
+	for range 2 {
+		for n := range 200 {
+			want := n < before && n%2 == 1 || n > 100 && n < 100+before
+			if permitted(fmt.Sprintf("n=%d", n)) != want {
+				t.Errorf("%d: want %v", n, want)
+			}
+		}
+	}
+}
+
+// Whoever asks for grantees that have none evicts nobody who has some, and takes no more than a bounded part of the cache.
+func TestNobodysGrantsEvictNothing(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.silent = true
+	k := open(t, m, keyring.Options{CacheBytes: 1 << 20})
+	key, bare := create(t, k, newKey(1)), create(t, k, newKey(2))
+	for n := range 50 {
+		g := newGrant(key, n)
+		g.Grantee = role(n)
+		grantTo(t, k, g)
+	}
+	ask := func(id keyring.ID, grantee string, want bool) {
+		t.Helper()
+		q := keyring.GrantQuery{Operation: keyring.GrantEncrypt, Grantees: []string{grantee}}
+		if _, ok, err := k.PermitByGrant(t.Context(), snapshot(t, k, id), &q); ok != want || err != nil {
+			t.Fatalf("%s: %v, %v", grantee, ok, err)
+		}
+	}
+	for n := range 50 {
+		ask(key, role(n), true)
+	}
+	for n := range 3000 {
+		ask(key, role(1000+n), false)
+	}
+	loads := m.countLoads()
+	for n := range 50 {
+		ask(key, role(n), true)
+	}
+	if now := m.countLoads(); now != loads {
+		t.Errorf("%d reads for what was cached", now-loads)
+	}
+	if st := k.Stats(); st.Bytes > 1<<18 || st.Evicted == 0 {
+		t.Errorf("%+v", st)
+	}
+	// That a key has no grants is known once for all grantees.
+	ask(bare, alice, false)
+	loads = m.countLoads()
+	for n := range 100 {
+		ask(bare, role(n), false)
+	}
+	if now := m.countLoads(); now != loads {
+		t.Errorf("%d reads for a key without grants", now-loads)
+	}
+}
+
+// A writer that is late to tell of its own grant does not bring back what another process has deleted meanwhile.
+func TestOwnGrantToldLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &slow{memory: newMemory()}
+		here, there := open(t, m, keyring.Options{}), open(t, m.memory, keyring.Options{})
+		key := create(t, here, newKey(1))
+		first := newGrant(key, 0)
+		first.Equals = pairsOf("x=1")
+		grantTo(t, here, first)
+		permitted := func(pair string) bool {
+			q := keyring.GrantQuery{Operation: keyring.GrantEncrypt, Grantees: []string{alice}, Context: contextOf(pair)}
+			_, ok, err := here.PermitByGrant(t.Context(), snapshot(t, here, key), &q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ok
+		}
+		synctest.Wait()
+		if !permitted("x=1") {
+			t.Fatal("not permitted")
+		}
+		h := newHook("commit")
+		m.hook.Store(h)
+		second := newGrant(key, 1)
+		var writer sync.WaitGroup
+		writer.Go(func() { grantTo(t, here, second) })
+		<-h.loaded // it is committed, and the writer knows nothing yet
+		synctest.Wait()
+		if err := there.DeleteGrant(t.Context(), key, second.ID); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		close(h.release)
+		writer.Wait()
+		if permitted("x=2") {
+			t.Error("permitted by a grant that is gone")
+		}
+		if !permitted("x=1") {
+			t.Error("the other grant is gone")
+		}
+	})
+}

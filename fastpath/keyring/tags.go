@@ -11,6 +11,9 @@ import (
 	"trent/store"
 )
 
+// MaxPolicyBytes is the longest policy that a record can hold.
+const MaxPolicyBytes = store.MaxValueBytes - 1
+
 // Policy returns the key policy as it was given, or the account's default policy. It reads the store.
 // Errors: ErrKeyMissing, store.ErrUnavailable, ErrRecord.
 func (k *Keyring) Policy(ctx context.Context, id ID) ([]byte, error) {
@@ -27,7 +30,7 @@ func (k *Keyring) Policy(ctx context.Context, id ID) ([]byte, error) {
 	return decodePolicy(rec.Value)
 }
 
-// PutPolicy replaces the key policy; that it keeps to the grammar is the caller's to check. Errors: ErrKeyMissing,
+// PutPolicy replaces the key policy; that it keeps to the grammar and has at most MaxPolicyBytes is the caller's to check. Errors: ErrKeyMissing,
 // store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
 func (k *Keyring) PutPolicy(ctx context.Context, id ID, policy []byte) error {
 	_, err := k.write(ctx, id, func() (store.Txn, error) {
