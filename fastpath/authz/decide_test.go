@@ -30,6 +30,8 @@ type grant string
 func (g grant) Permit(*authz.Request) (string, bool) { return string(g), g != "" }
 
 const (
+	account      = "111122223333"
+	keyARN       = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	otherAccount = "444455556666"
 	rootOf       = "arn:aws:iam::" + account + ":root"
 	userARN      = "arn:aws:iam::" + account + ":user/staff/alice"

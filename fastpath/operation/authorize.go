@@ -216,8 +216,7 @@ func (c *Call) resetAuthorization() {
 	if c.lost[0].alias || c.lost[1].alias {
 		c.lost = [2]lost{}
 	}
-	clear(c.made[:c.madeCount])
-	c.madeCount = 0
+	c.madeCount = 0 // what they point to stays until the next ones: policies, and room of the call's own
 	c.asking = asking{}
 	q := &c.asked
 	q.Caller, q.Resource, q.ResourceAccount, q.Policy, q.Grants, q.Endpoint, q.ResourceControl = nil, "", "", nil, nil, nil, nil

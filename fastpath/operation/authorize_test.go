@@ -308,7 +308,7 @@ func TestLockoutAsks(t *testing.T) {
 func TestStrictPrincipals(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{"arn:aws:iam::" + home + ":root": true, "arn:aws:iam::" + home + ":role/known": true, elsewhere: true}
-	r := newRigWith(t, operation.Options{Principals: operation.Principals{Known: func(_, p string) bool { return known[p] }}})
+	r := newRigWith(t, operation.Options{Principals: operation.Principals{Accepts: func(_ string, p authz.Principal) bool { return p.Name == "*" || known[p.Name] }}})
 	id := r.create(t, `{}`)
 	var c operation.Call
 	for principal, good := range map[string]bool{

@@ -34,8 +34,8 @@ func ParseAuthorization(text string) (Authorization, error) {
 // Principals knows what stands beside callers in the directory of identities. Its functions may be called at any time, and
 // may be nil.
 type Principals struct {
-	// Known tells whether there is a principal of this ARN, 12-digit account or unique id; nil: whatever is well-formed is taken.
-	Known func(partition, principal string) bool
+	// Accepts tells whether policies and grants may name a principal; nil: whoever is well-formed.
+	Accepts func(partition string, p authz.Principal) bool
 	// ResourceControl are the resource control policies that hold for an account's keys; nil: there are none.
 	ResourceControl func(partition, account string) [][]*authz.Compiled
 	// Organization is the organization of an account and where it stands in it; nil: no account is in one.

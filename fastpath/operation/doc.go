@@ -1,41 +1,56 @@
 // Package operation is what each operation of the API does: a row of the operation table and a handler.
 //
-// The chain calls it twice a request, with authorization in between: Resolve finds the keys that the
-// request names, Execute runs the operation on them. Order within an operation: the key exists → fault rules
-// → its own early checks (KeySpec or NumberOfBytes) → usage → state → algorithm and spec → message, digest,
-// context → cryptography → DryRun. It is not where shapes and constraints are checked (fastpath/wire), where
-// keys are found (fastpath/keyring) or where cryptography happens (package hsm).
+// The chain calls it three times a request: Resolve finds the keys that the request names, Authorize decides whether the
+// caller may do what it asks for, Execute runs it. Each row of the table says what permissions the operation needs
+// (needs.go); the Call is what conditions ask for facts (facts*.go). Order within an operation: forms of aliases → keys and
+// ciphertexts → forms of grant tokens → authorization → the key exists → grants of tokens → fault rules → its own early
+// checks (KeySpec or NumberOfBytes) → usage → state → algorithm and spec → Recipient, message, digest, context →
+// cryptography → DryRun. It is not where shapes and constraints are checked (fastpath/wire), where keys are found
+// (fastpath/keyring), where policies are decided (fastpath/authz) or where cryptography happens (package hsm).
 //
 // A Service is safe for concurrent use and owns no goroutine. A Call belongs to one request at a time; the
 // plaintexts in it are wiped by Reset.
 //
 // # Choices where the service is silent
 //
-//   - Callers of other accounts get no key: the default key policy says so, and key policies are stored, not
-//     enforced. The text is the service's for a resource that does not exist or may not be used.
-//   - Grants are kept, listed and ended, and give nothing yet. A grant token that is none, of a key that the request
-//     does not use, or of a grant that is gone is InvalidGrantTokenException without text; what is no token ranks before
-//     authorization, the others after the key was found. DescribeKey, which does not model it, ignores them.
+//   - What callers may learn: of a key that is not there in their own account, that it is not, if their identity policies
+//     allow the action on its ARN; of an alias that is not there, likewise, if they allow it on any key of the account. Of
+//     keys elsewhere, nothing: the text is the same whoever does not allow. Without KeyId, a ciphertext whose key is gone,
+//     elsewhere or not allowed is the text about ciphertexts; what was never issued is InvalidCiphertextException to all.
+//   - A name that is none, and what is no ciphertext, are refused before authorization: there is no resource to decide on.
+//   - Actions without a resource are on arn:PARTITION:kms:REGION:ACCOUNT:*, those on a key that is about to be made on
+//     …:key/*, so that patterns for all keys of an account match. In texts the first is "*", as recorded, and the second
+//     is left out, as recorded for kms:TagResource.
+//   - ReplicateKey needs kms:CreateKey, and with tags kms:TagResource, in the replica's Region, which is their
+//     aws:RequestedRegion. UpdatePrimaryRegion needs its action on the replica, too, if there is one.
+//   - Defaults of members count as condition keys, but for kms:BypassPolicyLockoutSafetyCheck and kms:ExpirationModel: algorithm,
+//     message type, spec and usage, 365 days of rotation and 30 of waiting. CreateKey has kms:CallerAccount and
+//     kms:ViaService.
+//   - AWS services that call for themselves may do whatever a key's policy or a grant lets them, across accounts.
+//   - A grant to an account is one to its root user, and to those whom identity policies of that account let do the action.
+//   - A grant token that is none, of a key that the request does not use, or of a grant that is gone is
+//     InvalidGrantTokenException without text; what is no token ranks before authorization, the others after the key was
+//     found. DescribeKey, which does not model it, ignores them.
 //   - CreateGrant checks, in this order: principals, operations, constraints, operations and constraints against the key,
 //     state, quota. A name stands for the same grant only together with all other parameters and the issuing account;
 //     the order of operations and pairs does not count, and operations given twice count once.
 //   - A principal of a grant is the ARN of an account, user, role, assumed role or federated user of the Region's
-//     partition, and no bare account id; whether it exists is not known. Else InvalidArnException.
+//     partition, and no bare account id; where principals are strict, of one that is known. Else InvalidArnException.
 //   - GranteePrincipal and GranteeServicePrincipal, and the retiring pair, exclude each other. A service grantee needs a
 //     SourceArn constraint and somebody who may retire the grant.
 //   - Names in grant constraints have at most 384 characters, as values do. An empty map is the absence of a
 //     constraint: the Terraform provider sends both maps, one of them empty, and is served.
-//   - RetireGrant takes key ids beside the documented key ARNs, as the service was seen to. It is allowed to all of the
-//     account that made the grant; an account as the retiring principal or grantee means all of its principals. Nobody
-//     else learns whether the grant exists.
+//   - RetireGrant takes key ids beside the documented key ARNs, as the service was seen to. It is allowed to the retiring
+//     principal and the grantee of a grant with RetireGrant, and, as identity policies say, to the account that made it and
+//     to an account that is one of both. An explicit deny counts, and what a service control or endpoint policy does not
+//     allow. Nobody else learns whether the grant exists.
 //   - RevokeGrant and RetireGrant of a grant that is not there are NotFoundException; ListGrants by such an id is empty.
 //   - ListRetirableGrants of a principal of another account is AccessDeniedException. A service principal's are those on
 //     keys of the caller's account.
 //   - GetKeyLastUsage answers the bare key id, without delay, and TrackingStartDate is the later of the key's creation and
 //     the first start of the installation. A crash loses at most the last minute's uses.
-//   - The lockout check lets the caller have what its account is allowed. A statement counts with its conditions where
-//     they can be told from the caller (aws:PrincipalArn, aws:PrincipalAccount, kms:CallerAccount, TLS, no calling
-//     service); with any other condition it counts neither as Allow nor as Deny.
+//   - The lockout check decides on PutKeyPolicy by the same caller, in a request like the one that brings the policy.
+//     Where decisions do not count (LogOnly, Off), what the account is allowed is allowed to the caller.
 //   - Of the principals in a key policy, what has the six parts of an ARN and is none of a principal is
 //     InvalidArnException; any other malformed one, or one of another partition, is MalformedPolicyDocumentException.
 //   - aws:ResourceTag, kms:ResourceTag and kms:ResourceAliases are refused in key policies: they are for identity
@@ -68,8 +83,8 @@
 //   - A replica of a key with imported material names that material before it is imported: no other is accepted.
 //   - Imported material that could be rotated to is PENDING_MULTI_REGION_IMPORT_AND_ROTATION again once a copy is added that
 //     has not imported it, or a copy has lost it; copies that are pending deletion count.
-//   - The first use of a predefined alias alias/aws/… makes its key: DescribeKey, or cryptography with it that is no dry
-//     run. AWS managed keys can be used directly, but not changed: AccessDeniedException in the words of their policies.
+//   - The first use of a predefined alias alias/aws/… that its policy would allow makes its key: DescribeKey, or
+//     cryptography through its service that is no dry run. To all others the alias is not there.
 //   - List limits above the documented maximum but within the model's are cut to the maximum.
 //   - ListKeyRotations lists the oldest material first; its marker names a material of the key.
 //   - EnableKeyRotation without a period means 365 days, also where rotation is on with another one; a new period

@@ -127,7 +127,7 @@ func grantPrincipals(c *Call, r *wire.CreateGrantRequest, g *keyring.Grant) erro
 // checkPrincipal wants the ARN of an account, user, role, assumed role or federated user of the caller's partition.
 func checkPrincipal(c *Call, principal []byte) error {
 	if arn := string(principal); !authz.PrincipalARN(arn) || !strings.HasPrefix(arn, "arn:"+c.Scope.Partition+":") ||
-		!c.asking.service.knows(c.Scope.Partition, arn) {
+		!c.asking.service.accepts(c.Scope.Partition, authz.Principal{Kind: authz.AWSPrincipal, Name: arn}) {
 		return wire.Errorf(wire.CodeInvalidArnException, "ARN does not refer to a valid principal")
 	}
 	return nil

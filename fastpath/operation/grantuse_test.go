@@ -169,6 +169,30 @@ func TestWhoMayRetire(t *testing.T) {
 	}
 }
 
+// TestConditionsOfRetirement: identity policies may ask for the constraints of the grant that is retired.
+func TestConditionsOfRetirement(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var c operation.Call
+	key := r.create(t, `{}`)
+	if err := r.run(t, &c, "CreateGrant", `{"KeyId":"`+key+`","GranteePrincipal":"`+caller.ARN+`","Operations":["Encrypt"],"Constraints":{"EncryptionContextSubset":{"Dept":"IT"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	body := `{"KeyId":"` + key + `","GrantId":"` + c.Response.(*wire.CreateGrantResponse).GrantId + `"}`
+	for condition, want := range map[string]bool{
+		`"StringEquals":{"kms:GrantConstraintType":"EncryptionContextSubset"}`: true,
+		`"StringEquals":{"kms:GrantConstraintType":"EncryptionContextEquals"}`: false,
+		`"StringEquals":{"kms:EncryptionContext:dept":"IT"}`:                   true,
+		`"StringEquals":{"kms:EncryptionContext:dept":"HR"}`:                   false,
+		`"ForAllValues:StringEquals":{"kms:EncryptionContextKeys":"Dept"}`:     true,
+		`"Null":{"kms:GrantOperations":"true","kms:GranteePrincipal":"true"}`:  true, // which are of CreateGrant
+	} {
+		if got := r.may(t, condition, "RetireGrant", body, nil); got != want {
+			t.Errorf("%s: %v", condition, got)
+		}
+	}
+}
+
 // TestServiceGrants: SourceArn of a grant counts for services, and their principals are grantees.
 func TestServiceGrants(t *testing.T) {
 	t.Parallel()

@@ -86,10 +86,8 @@ func policyError(err error) error {
 func (s *Service) checkPolicyPrincipals(p *authz.Policy, partition string) error {
 	for i := range p.Statements {
 		for _, who := range slices.Concat(p.Statements[i].Principals, p.Statements[i].NotPrincipals) {
-			if who.Kind != authz.AWSPrincipal || who.Name == "*" {
-				continue
-			}
-			if strings.HasPrefix(who.Name, "arn:") && !strings.HasPrefix(who.Name, "arn:"+partition+":") || !s.knows(partition, who.Name) {
+			elsewhere := who.Kind == authz.AWSPrincipal && strings.HasPrefix(who.Name, "arn:") && !strings.HasPrefix(who.Name, "arn:"+partition+":")
+			if elsewhere || who.Kind != authz.Anyone && !s.accepts(partition, who) {
 				return errPolicyPrincipal
 			}
 		}
@@ -97,9 +95,9 @@ func (s *Service) checkPolicyPrincipals(p *authz.Policy, partition string) error
 	return nil
 }
 
-// knows tells whether a principal may be named.
-func (s *Service) knows(partition, principal string) bool {
-	return s.principals.Known == nil || s.principals.Known(partition, principal)
+// accepts tells whether a principal may be named.
+func (s *Service) accepts(partition string, p authz.Principal) bool {
+	return s.principals.Accepts == nil || s.principals.Accepts(partition, p)
 }
 
 // identityOnly are the condition keys that only identity policies may use, as the service lists them (AWS KMS
