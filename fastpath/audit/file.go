@@ -55,7 +55,9 @@ func (f *file) write() error {
 			return err
 		}
 	}
+	text := len(f.pending)
 	data, body := f.tree.pack(f.pending)
+	f.pending = f.pending[:text:cap(f.pending)]
 	if _, err := f.f.WriteAt(data, f.size); err != nil {
 		return fmt.Errorf("writing records: %w", err)
 	}

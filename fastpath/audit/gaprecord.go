@@ -60,6 +60,10 @@ func appendGap(dst []byte, to trail, l *loss, now time.Time, random io.Reader) [
 func formatID(text *[36]byte, id *[16]byte) {
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
+	formatBinaryID(text, id[:])
+}
+
+func formatBinaryID(text *[36]byte, id []byte) {
 	from := 0
 	for _, part := range [...][2]int{{0, 4}, {4, 6}, {6, 8}, {8, 10}, {10, 16}} {
 		hex.Encode(text[from:], id[part[0]:part[1]])
