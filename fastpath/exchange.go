@@ -19,6 +19,8 @@ type Exchange struct {
 	verified sigv4.Verified
 	call     operation.Call
 	event    audit.Event
+	entry    audit.Entry
+	content  operation.AuditContent
 	charges  operation.Charges
 	requests [wire.NumOperations]wire.Request // made when an operation is first asked for
 }
@@ -57,6 +59,7 @@ func (p *exchanges) release(x *Exchange) {
 	x.call.Reset()
 	x.signed = sigv4.Request{}
 	x.verified.Reset()
+	x.content.Reset()
 	x.event = audit.Event{Shard: x.event.Shard}
 	p.pool.Put(x)
 }

@@ -43,6 +43,9 @@ type Options struct {
 	Quotas    *quota.Resources                 // nil: quota.Default
 	Requests  quota.Requests                   // request quotas; the zero value holds none
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
+	Audit     *audit.Options                   // of the records of requests; nil: none are kept
+	// AuditUnthrottled leaves throttled requests out of the records.
+	AuditUnthrottled bool
 
 	StoreMetrics func(w io.Writer) // writes the store's metrics in Prometheus text, beside the server's; nil: none
 
@@ -73,12 +76,15 @@ type Server struct {
 	frontend     *frontend.Server
 	plaintext    *frontend.Server
 	metrics      *audit.Metrics
+	audit        *audit.Log // nil: no records are kept
 	exchanges    *exchanges
 	limiter      *quota.Limiter
 	logf         func(string, ...any)
 	storeMetrics func(io.Writer)
 	faults       *fault.Rules
 	clock        func() time.Time
+
+	auditUnthrottled bool
 
 	started  time.Time
 	draining atomic.Bool
@@ -157,15 +163,20 @@ func New(o Options) (*Server, error) {
 	shards := 2 * runtime.GOMAXPROCS(0)
 	s.metrics = audit.NewMetrics(operationNames(), codeNames, shards)
 	s.exchanges = newExchanges(shards)
+	if err := s.openAudit(&o, shards); err != nil {
+		_ = keys.Close()
+		s.cancel()
+		return nil, err
+	}
 	o.Frontend.Refuse, o.Frontend.Logf = s.refuseEarly, s.logf
 	if err := s.buildFrontends(o.Frontend); err != nil {
-		_ = keys.Close()
+		_, _ = keys.Close(), s.closeAudit()
 		s.cancel()
 		return nil, fmt.Errorf("building the frontend: %w", err)
 	}
 	if _, err := keys.TrackingSince(s.ctx); err != nil {
 		s.cancel()
-		return nil, errors.Join(fmt.Errorf("starting to track the use of keys: %w", err), keys.Close())
+		return nil, errors.Join(fmt.Errorf("starting to track the use of keys: %w", err), keys.Close(), s.closeAudit())
 	}
 	s.finishWork()
 	s.work.Go(func() { _ = s.worker.Run(s.ctx) }) // ends with ctx, its only error
@@ -247,7 +258,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if flushing := s.operations.FlushUsage(ctx); flushing != nil {
 		s.logf("the last uses of keys are lost: %v", flushing)
 	}
-	return errors.Join(err, s.keys.Close())
+	return errors.Join(err, s.closeAudit(), s.keys.Close())
 }
 
 // How often the last use of keys goes to the store, and how long the end waits for it.

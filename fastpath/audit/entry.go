@@ -12,19 +12,21 @@ type Entry struct {
 	EventSource  string    // "kms.amazonaws.com" or "sts.amazonaws.com"
 	EventName    string
 	Region       string
-	UserIdentity []byte // JSON; immutable
+	UserIdentity []byte // JSON; immutable; empty: made of the next two
+	CallerARN    string
+	Caller       string // account
 	Address      netip.Addr
 	Agent        string // in place of address and user agent: "AWS Internal" or a service principal; empty: the caller's own
 	UserAgent    []byte
 
 	ErrorCode    string // empty: success
-	ErrorMessage string
+	ErrorMessage string // empty: left out
 
 	Parameters []byte // JSON; empty: null
 	Response   []byte // JSON; empty: null
 	Additional []byte // JSON; empty: left out
 
-	RequestID, EventID [36]byte
+	RequestID, EventID [36]byte // zero request id: left out
 	SharedEventID      [36]byte // zero: left out
 	ReadOnly           bool
 	Resources          [3]Resource
@@ -42,3 +44,14 @@ type Entry struct {
 
 // Resource is one that a request was about.
 type Resource struct{ ARN, Account string }
+
+// Sizes in bytes that the fields of a record may have (AWS CloudTrail User Guide, "CloudTrail record contents").
+const (
+	maxAgent      = 1 << 10
+	maxMessage    = 1 << 10
+	maxElement    = 100 << 10 // request, response, service event details
+	maxAdditional = 28 << 10
+)
+
+// trail is whose file a record goes to.
+type trail struct{ account, region string }

@@ -20,6 +20,7 @@ import (
 
 	"trent/fastpath"
 	"trent/fastpath/attestation"
+	"trent/fastpath/audit"
 	"trent/fastpath/fault"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
@@ -56,6 +57,8 @@ type Options struct {
 
 	Authorization operation.Authorization // zero: policies are enforced
 	Principals    operation.Principals
+
+	Audit *audit.Options // records of requests; an empty directory: data/audit; nil: none are kept
 }
 
 // Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
@@ -150,7 +153,7 @@ func (s *Server) open() error {
 		return err
 	}
 	if s.Core, err = fastpath.New(fastpath.Options{
-		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults,
+		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults, Audit: s.auditOptions(),
 		Authorization: o.Authorization, Principals: o.Principals,
 		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Requests: o.Requests, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
@@ -264,6 +267,17 @@ func (o *Options) backend(test *testclock.Clock) (keystore.Backend, error) {
 		clock = test.Now
 	}
 	return keystore.NewScripted(*o.KeyStores, clock)
+}
+
+func (s *Server) auditOptions() *audit.Options {
+	if s.options.Audit == nil {
+		return nil
+	}
+	o := *s.options.Audit
+	if o.Dir == "" {
+		o.Dir = filepath.Join(s.DataDir(), "audit")
+	}
+	return &o
 }
 
 func (s *Server) writeStoreMetrics(w io.Writer) { s.store.Metrics().WritePrometheus(w) }
