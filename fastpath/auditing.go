@@ -72,7 +72,7 @@ func errorName(c wire.Code) string {
 // readOnly tells which operations change nothing, as records have it; uses of keys are among them.
 var readOnly = func() (ro [wire.NumOperations]bool) {
 	for op := range ro {
-		for _, verb := range [...]string{"Decrypt", "Derive", "Describe", "Encrypt", "Generate", "Get", "List", "ReEncrypt", "Sign", "Verify"} {
+		for _, verb := range [...]string{"Decapsulate", "Decrypt", "Derive", "Describe", "Encapsulate", "Encrypt", "Generate", "Get", "List", "ReEncrypt", "Sign", "Verify"} {
 			ro[op] = ro[op] || strings.HasPrefix(wire.Operation(op).String(), verb)
 		}
 	}

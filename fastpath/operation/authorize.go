@@ -130,8 +130,8 @@ func (s *Service) needElse(c *Call, n *need) error {
 	if n.on == onGrant {
 		return s.authorizeRetirement(c, n)
 	}
-	if s.mode == Off {
-		return nil
+	if s.mode == Off || (n.on == onReplicas || n.on == onReplica) && c.Key.Snapshot == nil {
+		return nil // of no key there are no replicas, as Execute says
 	}
 	c.ask(n.action, nil)
 	q := &c.asked
