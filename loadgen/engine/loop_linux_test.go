@@ -110,24 +110,41 @@ func TestLoopInterruption(t *testing.T) {
 	for _, loops := range []int{0, 2} {
 		t.Run(fmt.Sprint(loops), func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-			defer cancel()
-			var n atomic.Uint64
-			report, s := runOn(t, ctx, loops, &engine.Plan{Schedule: schedule.Constant(100, time.Minute), Connections: 4},
-				func(_ uint64, w http.ResponseWriter, r *http.Request) bool {
-					if n.Add(1) <= 2 {
-						time.Sleep(700 * time.Millisecond)
-						return false
-					}
-					silence(w, r)
-					return true
-				})
-			if !report.Interrupted || report.Sent != 4 || s.Count(measure.OK) != 2 || s.Errors["Interrupted"] != report.Due-2 ||
-				s.Count(measure.ConnError) != 2 || report.Due < 20 || report.Due > 60 {
-				t.Errorf("%+v: %v", report, s.Errors)
+			var problem string
+			for range 5 { // a machine that is held up notices late, or answers after the grace
+				if problem = interruptionOf(t, loops); problem == "" {
+					return
+				}
 			}
+			t.Error(problem)
 		})
 	}
+}
+
+// interruptionOf says what is wrong with an interrupted run, "" for nothing.
+func interruptionOf(t *testing.T, loops int) string {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var n atomic.Uint64
+	report, s := runOn(t, ctx, loops, &engine.Plan{Schedule: schedule.Constant(100, time.Minute), Connections: 4},
+		func(_ uint64, w http.ResponseWriter, r *http.Request) bool {
+			at := n.Add(1)
+			if at == 4 { // all connections are in use: what comes now waits
+				time.AfterFunc(200*time.Millisecond, cancel)
+			}
+			if at <= 2 {
+				<-ctx.Done()
+				time.Sleep(300 * time.Millisecond)
+				return false
+			}
+			silence(w, r)
+			return true
+		})
+	if !report.Interrupted || report.Sent != 4 || s.Count(measure.OK) != 2 || s.Errors["Interrupted"] != report.Due-2 ||
+		s.Count(measure.ConnError) != 2 || report.Due < 4+10 {
+		return fmt.Sprintf("%+v: %v", report, s.Errors)
+	}
+	return ""
 }
 
 // Pace releases each hit once, in order, never before its time, and ends with its context.
