@@ -35,7 +35,7 @@ func (s *Server) record(x *Exchange, r *frontend.Request, err error) {
 	for i := range x.content.Resources[:e.Count] {
 		e.Resources[i] = audit.Resource(x.content.Resources[i])
 	}
-	s.audit.Record(x.event.Shard, e)
+	s.recordCopies(x, e)
 	*e = audit.Entry{}
 }
 

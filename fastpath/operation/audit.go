@@ -171,3 +171,18 @@ func (o *object) recipient(d *attestation.Document) {
 	}
 	o.b = inner.end()
 }
+
+// ReplicaRecord is what the record of a successful ReplicateKey in the replica's Region holds, where it is a CreateKey.
+func (c *Call) ReplicaRecord() (parameters, response []byte) {
+	r, answer := c.Request.(*wire.ReplicateKeyRequest), c.Response.(*wire.ReplicateKeyResponse)
+	m := answer.ReplicaKeyMetadata
+	o := objectIn(nil)
+	o.empty("description", r.Description)
+	enum(&o, "origin", m.Origin)
+	o.boolean("bypassPolicyLockoutSafetyCheck", r.BypassPolicyLockoutSafetyCheck)
+	enum(&o, "customerMasterKeySpec", m.CustomerMasterKeySpec)
+	enum(&o, "keySpec", m.KeySpec)
+	enum(&o, "keyUsage", m.KeyUsage)
+	o.boolean("multiRegion", true)
+	return o.end(), appendRecorded(nil, &wire.CreateKeyResponse{KeyMetadata: m})
+}

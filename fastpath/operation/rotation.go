@@ -77,7 +77,7 @@ func (s *Service) schedule(ctx context.Context, c *Call, change func(*keyring.Re
 
 func rotateKeyOnDemand(s *Service, ctx context.Context, c *Call) error {
 	arn := c.Key.Snapshot.ARN
-	_, err := s.keys.RotateOnDemand(ctx, c.Key.Snapshot.ID, s.clock(), func(e *keyring.Edit) error {
+	after, err := s.keys.RotateOnDemand(ctx, c.Key.Snapshot.ID, s.clock(), func(e *keyring.Edit) error {
 		if err := checkState(c.row.class, e.State, arn); err != nil {
 			return err
 		}
@@ -105,6 +105,7 @@ func rotateKeyOnDemand(s *Service, ctx context.Context, c *Call) error {
 	if err != nil {
 		return keyGone(c, err)
 	}
+	s.rotated(c, after)
 	c.Response = &wire.RotateKeyOnDemandResponse{KeyId: arn}
 	return nil
 }

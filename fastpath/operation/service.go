@@ -28,6 +28,8 @@ type Options struct {
 
 	Backend     keystore.Backend // what lies behind custom key stores; nil: nothing can be reached
 	Transitions Transitions
+	// OnEvent is told what the service did by itself; nil: nobody is.
+	OnEvent func(*ServiceEvent)
 	// Fault may fail an authorized operation that is about to run; nil: none.
 	Fault func(ctx context.Context, c *Call) *wire.Error
 
@@ -55,6 +57,7 @@ type Service struct {
 
 	backend     keystore.Backend
 	transitions Transitions
+	onEvent     func(*ServiceEvent)
 	fault       func(ctx context.Context, c *Call) *wire.Error
 
 	mode       Authorization
@@ -68,7 +71,7 @@ func New(o Options) *Service {
 	s := &Service{
 		keys: o.Keyring, module: o.Module, clock: o.Clock, timeout: o.Timeout, onSchedule: o.OnSchedule, served: o.Served,
 		pool: o.Pool, attested: o.Attestation, table: newTable(), usages: newUsageTable(),
-		backend: o.Backend, transitions: o.Transitions, fault: o.Fault,
+		backend: o.Backend, transitions: o.Transitions, fault: o.Fault, onEvent: o.OnEvent,
 		mode: o.Authorization, principals: o.Principals, onDecision: o.OnDecision, onDenied: o.OnDenied,
 	}
 	s.limits = o.Limits.resolve()

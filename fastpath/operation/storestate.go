@@ -42,8 +42,8 @@ func (s *Service) lookIn(d time.Duration) {
 	}
 }
 
-// Work does due work: what concerns custom key stores here, all else in the keyring. Errors: keyring.Work's.
-func (s *Service) Work(ctx context.Context, d keyring.Due) error {
+// work is Work without telling of it.
+func (s *Service) work(ctx context.Context, d keyring.Due) error {
 	if d.Task == keyring.TaskSettle && strings.HasPrefix(d.Key, "cks-") {
 		return s.settleStore(ctx, d.ID)
 	}
