@@ -26,7 +26,7 @@ func (s *Server) recordCopies(x *Exchange, e *audit.Entry) {
 		}
 	}
 	if foreign == 0 {
-		s.audit.Record(x.event.Shard, e)
+		s.audit.records.Record(x.event.Shard, e)
 		s.recordOtherRegion(x, e)
 		return
 	}
@@ -35,14 +35,14 @@ func (s *Server) recordCopies(x *Exchange, e *audit.Entry) {
 	e.SharedEventID = second
 	own := e.EventID
 	e.EventID = first
-	s.audit.Record(x.event.Shard, e)
-	e.UserIdentity = c.Caller.Abroad()
+	s.audit.records.Record(x.event.Shard, e)
+	e.UserIdentity, e.Foreign, e.CallerID = nil, true, c.Caller.ID
 	for i, owner := range owners[:foreign] {
 		if e.EventID = own; i > 0 {
 			newUUIDs(&e.EventID, &second)
 		}
 		e.Recipient = owner
-		s.audit.Record(x.event.Shard, e)
+		s.audit.records.Record(x.event.Shard, e)
 	}
 }
 
@@ -65,7 +65,7 @@ func (s *Server) recordOtherRegion(x *Exchange, e *audit.Entry) {
 		return
 	}
 	newUUIDs(&e.EventID, &unused)
-	s.audit.Record(x.event.Shard, e)
+	s.audit.records.Record(x.event.Shard, e)
 }
 
 // internal is who does what the service does by itself, as records name it.
@@ -73,7 +73,7 @@ const internal = "AWS Internal"
 
 // recordEvent hands over the record of what the service did by itself.
 func (s *Server) recordEvent(event *operation.ServiceEvent) {
-	if s.audit == nil {
+	if s.audit.records == nil {
 		return
 	}
 	e := audit.Entry{
@@ -85,5 +85,5 @@ func (s *Server) recordEvent(event *operation.ServiceEvent) {
 	if newUUIDs(&e.EventID, &unused); event.APICall {
 		e.RequestID = unused
 	}
-	s.audit.Record(0, &e)
+	s.audit.records.Record(0, &e)
 }

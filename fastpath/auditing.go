@@ -1,8 +1,6 @@
 package fastpath
 
 import (
-	"crypto/tls"
-	"errors"
 	"strings"
 
 	"trent/fastpath/audit"
@@ -13,17 +11,24 @@ import (
 // eventSource is what the records of key operations come from.
 const eventSource = "kms.amazonaws.com"
 
-// record hands the record of x to the audit log. err is what the request was refused with; nil: it succeeded. What was not
+// record hands what is known of x to the logs. err is what the request was refused with; nil: it succeeded. What was not
 // signed as it should be, and what is no operation, goes to the security log only.
 func (s *Server) record(x *Exchange, r *frontend.Request, err error) {
-	if s.audit == nil || x.call.Caller == nil || x.event.Code == uint8(wire.CodeThrottlingException) && s.auditUnthrottled {
-		return
-	}
+	a := &s.audit
 	var refused *wire.Error
 	if err != nil {
 		refused, _ = s.operations.APIError(x.call.Operation, err)
 	}
-	x.content.Reset()
+	if x.call.Caller == nil {
+		s.noteIncident(x, r, refused)
+		return
+	}
+	if a.decisions != nil {
+		s.recordDecisions(x)
+	}
+	if a.records == nil || a.unthrottled && refused != nil && refused.Code == wire.CodeThrottlingException {
+		return
+	}
 	s.operations.Audit(&x.call, refused, &x.content)
 	e := &x.entry
 	s.envelope(x, r, e)
@@ -78,70 +83,3 @@ var readOnly = func() (ro [wire.NumOperations]bool) {
 	}
 	return ro
 }()
-
-// openSSLNames are the suites of TLS 1.2 as records name them.
-var openSSLNames = map[uint16]string{
-	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256:       "ECDHE-ECDSA-AES128-GCM-SHA256",
-	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:         "ECDHE-RSA-AES128-GCM-SHA256",
-	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384:       "ECDHE-ECDSA-AES256-GCM-SHA384",
-	tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384:         "ECDHE-RSA-AES256-GCM-SHA384",
-	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: "ECDHE-ECDSA-CHACHA20-POLY1305",
-	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:   "ECDHE-RSA-CHACHA20-POLY1305",
-}
-
-// tlsNames are a connection's version, suite and key exchange as records name them.
-func tlsNames(c *frontend.ConnectionTLS) (version, suite, exchange string) {
-	if c.Version == tls.VersionTLS13 {
-		version = "TLSv1.3"
-		switch c.CipherSuite {
-		case tls.TLS_AES_128_GCM_SHA256:
-			suite = "TLS_AES_128_GCM_SHA256"
-		case tls.TLS_AES_256_GCM_SHA384:
-			suite = "TLS_AES_256_GCM_SHA384"
-		case tls.TLS_CHACHA20_POLY1305_SHA256:
-			suite = "TLS_CHACHA20_POLY1305_SHA256"
-		}
-	} else {
-		version, suite = "TLSv1.2", openSSLNames[c.CipherSuite]
-	}
-	switch c.Curve {
-	case tls.X25519MLKEM768:
-		exchange = "X25519MLKEM768"
-	case tls.SecP256r1MLKEM768:
-		exchange = "SecP256r1MLKEM768"
-	case tls.SecP384r1MLKEM1024:
-		exchange = "SecP384r1MLKEM1024"
-	case tls.X25519:
-		exchange = "x25519"
-	case tls.CurveP256:
-		exchange = "secp256r1"
-	case tls.CurveP384:
-		exchange = "secp384r1"
-	case tls.CurveP521:
-		exchange = "secp521r1"
-	}
-	return version, suite, exchange
-}
-
-// openAudit starts what keeps records.
-func (s *Server) openAudit(o *Options, shards int) (err error) {
-	if o.Audit == nil {
-		return nil
-	}
-	settings := *o.Audit
-	settings.Shards, settings.Logf = shards, s.logf
-	s.auditUnthrottled = o.AuditUnthrottled
-	s.audit, err = audit.OpenLog(settings)
-	return err
-}
-
-// closeAudit keeps what is not in the files yet.
-func (s *Server) closeAudit() error {
-	if s.audit == nil {
-		return nil
-	}
-	return errors.Join(s.audit.Close())
-}
-
-// Audit is the log of records; nil: none is kept.
-func (s *Server) Audit() *audit.Log { return s.audit }

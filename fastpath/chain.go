@@ -223,6 +223,7 @@ func (s *Server) refuseEarly(reason frontend.Reason, w *frontend.Response) {
 	case frontend.TimedOut:
 		code = wire.CodeRequestTimeoutException
 	}
+	s.noteEarly(reason, code)
 	w.ContentType = contentType
 	w.Status = code.Status()
 	w.Body = wire.Bare(code).AppendJSON(w.Body[:0])

@@ -20,6 +20,7 @@ type Exchange struct {
 	call     operation.Call
 	event    audit.Event
 	entry    audit.Entry
+	decision audit.DecisionEntry
 	content  operation.AuditContent
 	charges  operation.Charges
 	requests [wire.NumOperations]wire.Request // made when an operation is first asked for

@@ -43,9 +43,7 @@ type Options struct {
 	Quotas    *quota.Resources                 // nil: quota.Default
 	Requests  quota.Requests                   // request quotas; the zero value holds none
 	Logf      func(format string, args ...any) // trouble of the server's own; nil: dropped
-	Audit     *audit.Options                   // of the records of requests; nil: none are kept
-	// AuditUnthrottled leaves throttled requests out of the records.
-	AuditUnthrottled bool
+	Audit     AuditOptions                     // what is kept of requests
 
 	StoreMetrics func(w io.Writer) // writes the store's metrics in Prometheus text, beside the server's; nil: none
 
@@ -76,15 +74,13 @@ type Server struct {
 	frontend     *frontend.Server
 	plaintext    *frontend.Server
 	metrics      *audit.Metrics
-	audit        *audit.Log // nil: no records are kept
+	audit        auditing
 	exchanges    *exchanges
 	limiter      *quota.Limiter
 	logf         func(string, ...any)
 	storeMetrics func(io.Writer)
 	faults       *fault.Rules
 	clock        func() time.Time
-
-	auditUnthrottled bool
 
 	started  time.Time
 	draining atomic.Bool
@@ -163,7 +159,7 @@ func New(o Options) (*Server, error) {
 	shards := 2 * runtime.GOMAXPROCS(0)
 	s.metrics = audit.NewMetrics(operationNames(), codeNames, shards)
 	s.exchanges = newExchanges(shards)
-	if err := s.openAudit(&o, shards); err != nil {
+	if err := s.openAudit(o.Audit, shards); err != nil {
 		_ = keys.Close()
 		s.cancel()
 		return nil, err
@@ -347,6 +343,7 @@ func (s *Server) WriteMetrics(w io.Writer) {
 	s.writePoolMetrics(w)
 	s.writeQuotaMetrics(w)
 	s.writeFrontendMetrics(w)
+	s.writeAuditMetrics(w)
 	writeRuntimeMetrics(w)
 	fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n", s.started.Unix())
 }

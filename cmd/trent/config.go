@@ -38,6 +38,7 @@ const configExample = `  test_clock: true
   faults:
   - {operation: Decrypt, error: ThrottlingException, probability: 0.01, seed: 7}
   transitions: {creating: 5s, updating: 5s, unavailable: 10s}
+  audit: {gzip: true, rotate_every: 5m, rotate_bytes: 50MiB, max_total: 10GiB, on_full: drop, throttled: true}
   vpc_endpoints:
   - id: vpce-0123456789abcdef0
     vpc: vpc-0123456789abcdef0
@@ -87,6 +88,9 @@ func (s *settings) check() error {
 		}
 	}
 	if _, err := s.vpcEndpoints(); err != nil {
+		return err
+	}
+	if err := s.Audit.check(); err != nil {
 		return err
 	}
 	switch t := s.Transitions; {

@@ -181,7 +181,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 		return r, err
 	}
 	options := fastpath.Options{
-		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults, Authorization: s.Authz.Authorization,
+		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults, Audit: s.Audit.options(s.DataDir), Authorization: s.Authz.Authorization,
 		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Requests: s.RequestQuotas.Requests, Logf: logger,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 		TestClock: clock, KeyPool: pool, Attestation: verifier, StoreMetrics: func(w io.Writer) { r.store.Metrics().WritePrometheus(w) },

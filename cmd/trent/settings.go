@@ -61,6 +61,8 @@ type settings struct {
 	Faults      []fault.Rule       `yaml:"faults"`
 	Transitions transitionSettings `yaml:"transitions"`
 
+	Audit auditSettings `yaml:"audit"`
+
 	VPCEndpoints []endpointSettings `yaml:"vpc_endpoints"`
 }
 
@@ -90,6 +92,7 @@ func defaultSettings(getenv func(string) string) settings {
 		MaxBodyBytes:     1 << 20,
 		IdleTimeout:      5 * time.Minute,
 		DrainTimeout:     10 * time.Second,
+		Audit:            defaultAudit(),
 	}
 }
 
@@ -139,6 +142,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.DurationVar(&s.DrainTimeout, "drain-timeout", s.DrainTimeout, "how long requests in progress may take after SIGTERM")
 	fs.StringVar(&s.PlaintextListen, "plaintext-listen", s.PlaintextListen, "also serve without TLS on this loopback address, for comparisons")
 	fs.BoolVar(&s.TestClock, "test-clock", s.TestClock, "let 'trent clock' move the time of rotations, deletions, expiries and dates forward")
+	fs.Var(&s.Audit, "audit", "keep CloudTrail records of requests: on (below the data directory), off, or a directory; more in the config file")
 	fs.StringVar(&s.ReadyFile, "ready-file", s.ReadyFile, "write the server's addresses to this file (JSON) once it accepts requests")
 }
 

@@ -3,6 +3,7 @@ package audit
 import (
 	"runtime"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Sizes of a chunk: what one shard gathers before it hands over.
@@ -25,6 +26,16 @@ func (c *chunk[T]) keep(b []byte) []byte {
 	from := len(c.text)
 	c.text = append(c.text, b...)
 	return c.text[from:len(c.text):len(c.text)]
+}
+
+// keepString is keep for a string, which lasts as long as the chunk's text.
+func (c *chunk[T]) keepString(s string) string {
+	if len(s) == 0 {
+		return ""
+	}
+	from := len(c.text)
+	c.text = append(c.text, s...)
+	return unsafe.String(&c.text[from], len(s))
 }
 
 // buffer gathers entries by shard and hands them to one reader in chunks. Writers never wait for each other: a shard

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +14,8 @@ import (
 	"time"
 )
 
-// DecisionEntry is a decision for the log, as the chain hands it over. Strings are immutable and may be kept; a request can have
-// several, in order.
+// DecisionEntry is a decision for the log, as the chain hands it over. Caller and Action are immutable and may be kept; Resource
+// and Grant may be views that end when Record returns, and are copied. A request can have several.
 type DecisionEntry struct {
 	RequestID [36]byte
 	At        time.Time
@@ -21,13 +23,14 @@ type DecisionEntry struct {
 	Action    string // "kms:Decrypt"
 	Resource  string // ARN
 	Allowed   bool
-	Reason    uint8  // of authz
-	Kind      uint8  // of the deciding policy
-	Policy    string // hash of its text in hexadecimal; empty: none
-	Statement int32  // its index; -1: none
-	Also      string // hash of the second policy, where two were needed
-	AlsoIndex int32  // of its statement
-	Grant     string // id
+	Reason    uint8    // of authz
+	Kind      uint8    // of the deciding policy
+	Policy    [32]byte // SHA-256 of its text; zero: none
+	Statement int32    // its index; -1: none
+	Also      [32]byte // of the second policy, where two were needed
+	AlsoIndex int32    // of its statement
+	Grant     string   // id
+	Place     uint8    // among the request's decisions, from 0
 }
 
 // DecisionOptions are of a log of decisions.
@@ -36,7 +39,9 @@ type DecisionOptions struct {
 	MaxBytes    int64  // of all decisions; 0: DefaultDecisionBytes
 	Shards      int    // 0: twice the number of cores
 	BufferBytes int64  // of memory; 0: 8 MiB
-	Logf        func(format string, args ...any)
+	// Text finds the text of a decision's policy, to be kept under its hash; nil, and where it gives nil: it is not kept.
+	Text func(e *DecisionEntry) []byte
+	Logf func(format string, args ...any)
 }
 
 // DefaultDecisionBytes holds some 300,000 decisions.
@@ -51,7 +56,8 @@ type Decisions struct {
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
-	kept    sync.Map // hashes of policies that are on disk
+	mu      sync.Mutex
+	kept    map[[32]byte]struct{} // hashes of policies that are on disk, or that nobody knows the text of
 	err     error
 
 	written, dropped, errors atomic.Uint64
@@ -76,6 +82,7 @@ func OpenDecisions(o DecisionOptions) (*Decisions, error) {
 	}
 	d := &Decisions{
 		o: o, buffer: newBuffer[DecisionEntry](o.Shards, int(o.BufferBytes/(chunkEntries*256+chunkText))),
+		kept:    map[[32]byte]struct{}{},
 		flushes: make(chan chan error), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	w, err := newRing(o.Dir, o.MaxBytes)
@@ -89,9 +96,10 @@ func OpenDecisions(o DecisionOptions) (*Decisions, error) {
 // Record takes a decision. It allocates nothing and waits for nothing but the copies of others.
 func (d *Decisions) Record(shard int, e *DecisionEntry) {
 	s := d.buffer.take(shard)
-	slot := d.buffer.next(s, 0)
+	slot := d.buffer.next(s, len(e.Resource)+len(e.Grant))
 	if slot != nil {
 		*slot = *e
+		slot.Resource, slot.Grant = s.current.keepString(e.Resource), s.current.keepString(e.Grant)
 	}
 	s.release()
 	if slot == nil {
@@ -121,6 +129,7 @@ func (d *Decisions) run(w *ring) {
 func (d *Decisions) consume(w *ring, c *chunk[DecisionEntry]) {
 	for i := range c.entries {
 		w.add(&c.entries[i])
+		d.keepText(&c.entries[i])
 	}
 	d.buffer.recycle(c)
 	if len(w.pending) >= writeBytes {
@@ -191,30 +200,51 @@ func (d *Decisions) Find(requestID string) ([]DecisionEntry, error) {
 
 const policyDir = "policies"
 
-var policyHash = regexp.MustCompile(`^[0-9a-f]{16,128}$`)
+var policyHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // ErrPolicyHash is a hash that is none.
-var ErrPolicyHash = errors.New("a policy's hash is 16 to 128 hexadecimal digits")
+var ErrPolicyHash = errors.New("a policy's hash is 64 hexadecimal digits, its SHA-256")
 
-// Keep keeps the text of a policy under its hash, once. It is for the moment when policies are compiled, not for each request.
-func (d *Decisions) Keep(hash, text string) error {
-	if !policyHash.MatchString(hash) {
-		return ErrPolicyHash
+// maxKept bounds the policies that a process looks after, and with it their files: with more, those that come later have none.
+const maxKept = 1 << 16
+
+// keepText sees to it that the deciding policy's text is on disk.
+func (d *Decisions) keepText(e *DecisionEntry) {
+	if d.o.Text == nil || e.Policy == [32]byte{} || d.keeps(e.Policy) {
+		return
 	}
-	if _, known := d.kept.Load(hash); known {
-		return nil
+	text := d.o.Text(e)
+	if text == nil || sha256.Sum256(text) != e.Policy { // it changed meanwhile
+		return
 	}
+	if err := d.Keep(e.Policy, text); err != nil && d.errors.Add(1) == 1 {
+		d.o.Logf("decisions: %v", err)
+	}
+}
+
+func (d *Decisions) keeps(sum [32]byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, known := d.kept[sum]
+	return known || len(d.kept) >= maxKept
+}
+
+// Keep keeps the text of a policy under its hash, where it is not kept yet.
+func (d *Decisions) Keep(sum [32]byte, text []byte) error {
+	hash := hex.EncodeToString(sum[:])
 	path := filepath.Join(d.o.Dir, policyDir, hash+".json")
 	if _, err := os.Stat(path); err != nil {
 		temporary := path + Part
-		if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(temporary, text, 0o600); err != nil {
 			return fmt.Errorf("keeping a policy: %w", err)
 		}
 		if err := os.Rename(temporary, path); err != nil {
 			return fmt.Errorf("keeping a policy: %w", err)
 		}
 	}
-	d.kept.Store(hash, struct{}{})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept[sum] = struct{}{}
 	return nil
 }
 

@@ -15,6 +15,8 @@ type Entry struct {
 	UserIdentity []byte // JSON; immutable; empty: made of the next two
 	CallerARN    string
 	Caller       string // account
+	CallerID     string // of Foreign records
+	Foreign      bool   // the recipient sees the caller's account and id only
 	Address      netip.Addr
 	Agent        string // in place of address and user agent: "AWS Internal" or a service principal; empty: the caller's own
 	UserAgent    []byte

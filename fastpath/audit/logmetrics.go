@@ -41,3 +41,10 @@ func (l *SecurityLog) WritePrometheus(w io.Writer) {
 	fmt.Fprintf(w, "# TYPE trent_security_lines_dropped_total counter\ntrent_security_lines_dropped_total %d\n", l.dropped.Load())
 	fmt.Fprintf(w, "# TYPE trent_security_errors_total counter\ntrent_security_errors_total %d\n", l.errors.Load())
 }
+
+// WritePrometheus writes the counters of the log of decisions.
+func (d *Decisions) WritePrometheus(w io.Writer) {
+	fmt.Fprintf(w, "# TYPE trent_decisions_written_total counter\ntrent_decisions_written_total %d\n", d.written.Load())
+	fmt.Fprintf(w, "# TYPE trent_decisions_dropped_total counter\ntrent_decisions_dropped_total %d\n", d.dropped.Load())
+	fmt.Fprintf(w, "# TYPE trent_decisions_errors_total counter\ntrent_decisions_errors_total %d\n", d.errors.Load())
+}

@@ -71,6 +71,9 @@ func appendIdentity(dst []byte, e *Entry) []byte {
 	switch {
 	case len(e.UserIdentity) > 0:
 		return append(dst, e.UserIdentity...)
+	case e.Foreign:
+		dst = appendString(append(dst, `{"type":"AWSAccount","principalId":`...), e.CallerID)
+		return append(appendString(append(dst, `,"accountId":`...), e.Caller), '}')
 	case e.CallerARN == "":
 		dst = append(append(dst, `{"accountId":"`...), e.Recipient...)
 		return append(dst, `","invokedBy":"AWS Internal"}`...)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -22,9 +23,10 @@ const ringFiles = 8
 //	4 bytes  its CRC-32 (Castagnoli)
 //	16       request id
 //	8        time, Unix nanoseconds
-//	3        allowed, reason, kind
-//	4, 4     indexes of the statements
-//	         caller, action, resource, policy, second policy, grant: 2 bytes of length, then the text
+//	4        allowed, reason, kind, place
+//	4, 32    index of the statement, hash of the policy
+//	4, 32    the same of the second
+//	         caller, action, resource, grant: 2 bytes of length, then the text
 //
 // all in big-endian order.
 type ring struct {
@@ -39,8 +41,8 @@ type ring struct {
 
 const (
 	decisionHead = 8
-	decisionBase = 16 + 8 + 3 + 4 + 4
-	maxDecision  = decisionBase + 6*(2+maxDecisionText)
+	decisionBase = 16 + 8 + 4 + 2*(4+32)
+	maxDecision  = decisionBase + 4*(2+maxDecisionText)
 	// maxDecisionText bounds each text in bytes; ARNs and ids are shorter.
 	maxDecisionText = 2048
 )
@@ -92,10 +94,12 @@ func appendDecision(dst []byte, e *DecisionEntry) []byte {
 	if e.Allowed {
 		allowed = 1
 	}
-	dst = append(dst, allowed, e.Reason, e.Kind)
+	dst = append(dst, allowed, e.Reason, e.Kind, e.Place)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(e.Statement))
+	dst = append(dst, e.Policy[:]...)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(e.AlsoIndex))
-	for _, text := range [...]string{e.Caller, e.Action, e.Resource, e.Policy, e.Also, e.Grant} {
+	dst = append(dst, e.Also[:]...)
+	for _, text := range [...]string{e.Caller, e.Action, e.Resource, e.Grant} {
 		text = cut(text, maxDecisionText)
 		dst = binary.BigEndian.AppendUint16(dst, uint16(len(text)))
 		dst = append(dst, text...)
@@ -198,7 +202,7 @@ func FindDecisions(dir, requestID string) ([]DecisionEntry, error) {
 			}
 		}
 	}
-	slices.SortStableFunc(found, func(a, b DecisionEntry) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(found, func(a, b DecisionEntry) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Place, b.Place)) })
 	return found, nil
 }
 
@@ -226,10 +230,12 @@ func parseDecision(body []byte) (e DecisionEntry, ok bool) {
 	}
 	formatBinaryID(&e.RequestID, body[:16])
 	e.At = time.Unix(0, int64(binary.BigEndian.Uint64(body[16:]))).UTC()
-	e.Allowed, e.Reason, e.Kind = body[24] == 1, body[25], body[26]
-	e.Statement, e.AlsoIndex = int32(binary.BigEndian.Uint32(body[27:])), int32(binary.BigEndian.Uint32(body[31:]))
+	e.Allowed, e.Reason, e.Kind, e.Place = body[24] == 1, body[25], body[26], body[27]
+	e.Statement, e.AlsoIndex = int32(binary.BigEndian.Uint32(body[28:])), int32(binary.BigEndian.Uint32(body[64:]))
+	copy(e.Policy[:], body[32:])
+	copy(e.Also[:], body[68:])
 	body = body[decisionBase:]
-	for _, text := range [...]*string{&e.Caller, &e.Action, &e.Resource, &e.Policy, &e.Also, &e.Grant} {
+	for _, text := range [...]*string{&e.Caller, &e.Action, &e.Resource, &e.Grant} {
 		if len(body) < 2 {
 			return e, false
 		}

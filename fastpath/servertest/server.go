@@ -58,7 +58,7 @@ type Options struct {
 	Authorization operation.Authorization // zero: policies are enforced
 	Principals    operation.Principals
 
-	Audit *audit.Options // records of requests; an empty directory: data/audit; nil: none are kept
+	Audit *audit.Options // records of requests, with security log and decisions; an empty directory: data/audit; nil: none are kept
 }
 
 // Server is a running server. Dir holds everything it keeps: data/, and the seal key beside it.
@@ -269,15 +269,19 @@ func (o *Options) backend(test *testclock.Clock) (keystore.Backend, error) {
 	return keystore.NewScripted(*o.KeyStores, clock)
 }
 
-func (s *Server) auditOptions() *audit.Options {
+// auditOptions puts the logs where `trent serve` has them.
+func (s *Server) auditOptions() (o fastpath.AuditOptions) {
 	if s.options.Audit == nil {
-		return nil
+		return o
 	}
-	o := *s.options.Audit
-	if o.Dir == "" {
-		o.Dir = filepath.Join(s.DataDir(), "audit")
+	records := *s.options.Audit
+	if records.Dir == "" {
+		records.Dir = filepath.Join(s.DataDir(), "audit")
 	}
-	return &o
+	return fastpath.AuditOptions{
+		Records: &records, SecurityLog: filepath.Join(s.DataDir(), "security", "security.log"),
+		Decisions: &audit.DecisionOptions{Dir: filepath.Join(s.DataDir(), "decisions")},
+	}
 }
 
 func (s *Server) writeStoreMetrics(w io.Writer) { s.store.Metrics().WritePrometheus(w) }

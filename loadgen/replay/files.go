@@ -17,7 +17,7 @@ var ErrNoFiles = errors.New("no log files")
 
 // delivered is the name that a trail gives its files: account, Region, time of delivery, a random part (AWS CloudTrail user guide,
 // "Finding your CloudTrail log files").
-var delivered = regexp.MustCompile(`^\d{12}_CloudTrail_([a-z0-9-]+)_(\d{8}T\d{4}Z)_\w+\.json(\.gz)?$`)
+var delivered = regexp.MustCompile(`^\d{12}_CloudTrail_([a-z0-9-]+)_(\d{8}T\d{4}Z)_\w+\.json(\.gz)?(\.part)?$`)
 
 // Find lists the log files that paths name: files as they are, and below directories everything whose name ends in .json, .jsonl or
 // .log, gzipped or not. Files of trails come in the order of their delivery, which is the order of their events but for the reordering
@@ -56,7 +56,7 @@ func Find(paths []string) ([]string, error) {
 }
 
 func isLog(name string) bool {
-	name = strings.TrimSuffix(name, ".gz")
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".part"), ".gz") // .part: an emulator still writes it, complete at all times
 	return strings.HasSuffix(name, ".json") || strings.HasSuffix(name, ".jsonl") || strings.HasSuffix(name, ".log")
 }
 
