@@ -23,14 +23,14 @@ const (
 // grantNode is one grant, without what no request asks for. Only its links change.
 type grantNode struct {
 	next       atomic.Pointer[grantNode]
-	nextID     *grantNode
 	hash       uint64
-	id         GrantID
 	operations uint32 // a bit for each GrantOperation
 	kind       grantConstraint
 	digested   bool   // pairs are digests
 	pairs      string // of a constraint; see encodePairs
 	source     string
+	id         GrantID
+	nextID     *grantNode
 }
 
 // grantNodeBytes is the size of a node, and its shares of the buckets.
