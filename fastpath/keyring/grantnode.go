@@ -46,9 +46,10 @@ func (n *grantNode) copied() *grantNode {
 	}
 }
 
-// nodeOf is a grant as s will keep it.
+// nodeOf is a grant as s will keep it; it must be added.
 func nodeOf(g *Grant, seed maphash.Seed, s *grantSet) *grantNode {
-	n := &grantNode{id: g.ID, operations: operationBits(g.Operations), source: strings.Clone(g.SourceARN)}
+	n := s.place()
+	n.id, n.operations, n.source = g.ID, operationBits(g.Operations), strings.Clone(g.SourceARN)
 	switch {
 	case g.Equals != nil:
 		n.kind = equalsGrant
