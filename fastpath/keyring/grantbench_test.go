@@ -138,7 +138,16 @@ func TestMemoryPerGrant(t *testing.T) { // not parallel: it measures the heap
 		{"contexts", n, ownContext, false},
 		{"long contexts", n / 10, long, false},
 	} {
-		k, key := manyGrants(t, c.n, c.of)
+		k, key := manyGrants(t, 0, nil)
+		if !c.distinct { // one listing: the plain store will do, which frees nothing meanwhile
+			k = open(t, newMemory(), keyring.Options{})
+			create(t, k, newKey(1))
+		}
+		for i := range c.n {
+			g := newGrant(key.ID, i)
+			c.of(&g, i)
+			grantTo(t, k, g)
+		}
 		ask := func(grantee string) {
 			if _, _, err := k.PermitByGrant(t.Context(), key, &keyring.GrantQuery{Operation: keyring.GrantEncrypt, Grantees: []string{grantee}}); err != nil {
 				t.Fatal(err)
@@ -158,7 +167,7 @@ func TestMemoryPerGrant(t *testing.T) { // not parallel: it measures the heap
 		if used > int64(c.n)*512 {
 			t.Errorf("%s: %d bytes a grant", c.name, used/int64(c.n))
 		}
-		if off := float64(counted) / float64(used); off < 0.75 || off > 1.3 {
+		if off := float64(counted) / float64(used); off < 0.7 || off > 1.5 {
 			t.Errorf("%s: counted %d bytes, the heap grew by %d", c.name, counted, used)
 		}
 		ask(bob)

@@ -23,14 +23,14 @@ const (
 // grantNode is one grant, without what no request asks for. Only its links change.
 type grantNode struct {
 	next       atomic.Pointer[grantNode]
-	nextID     *grantNode
 	hash       uint64
-	id         GrantID
 	operations uint32 // a bit for each GrantOperation
 	kind       grantConstraint
 	digested   bool   // pairs are digests
 	pairs      string // of a constraint; see encodePairs
 	source     string
+	id         GrantID
+	nextID     *grantNode
 }
 
 // grantNodeBytes is the size of a node, and its shares of the buckets.
@@ -46,9 +46,10 @@ func (n *grantNode) copied() *grantNode {
 	}
 }
 
-// nodeOf is a grant as s will keep it.
+// nodeOf is a grant as s will keep it; it must be added.
 func nodeOf(g *Grant, seed maphash.Seed, s *grantSet) *grantNode {
-	n := &grantNode{id: g.ID, operations: operationBits(g.Operations), source: strings.Clone(g.SourceARN)}
+	n := s.place()
+	n.id, n.operations, n.source = g.ID, operationBits(g.Operations), strings.Clone(g.SourceARN)
 	switch {
 	case g.Equals != nil:
 		n.kind = equalsGrant

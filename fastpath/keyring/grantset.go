@@ -16,7 +16,24 @@ type grantSet struct {
 	index atomic.Pointer[grantIndex] // from the time when there were more than smallSet
 	kinds atomic.Uint32              // a bit for each grantConstraint that a grant has, or had
 	count int32
-	bytes int // of the nodes and the index
+	bytes int       // of the nodes and the index
+	own   grantNode // the first one, for good: readers may be on it when it is gone
+}
+
+// place is memory for another node.
+func (s *grantSet) place() *grantNode {
+	if s.own.id != (GrantID{}) {
+		return &grantNode{}
+	}
+	return &s.own
+}
+
+// bytesOf is what a node takes beside the set.
+func (s *grantSet) bytesOf(n *grantNode) int {
+	if n == &s.own {
+		return n.bytes() - int(unsafe.Sizeof(*n))
+	}
+	return n.bytes()
 }
 
 // smallSet is how many grants do without an index.
@@ -130,7 +147,7 @@ func (s *grantSet) get(id *GrantID) *grantNode {
 func (s *grantSet) add(n *grantNode) {
 	s.kinds.Or(1 << n.kind)
 	s.count++
-	s.bytes += n.bytes()
+	s.bytes += s.bytesOf(n)
 	x := s.index.Load()
 	if x == nil && s.count <= smallSet {
 		n.next.Store(s.chain.Load())
@@ -195,7 +212,7 @@ func (s *grantSet) remove(id *GrantID) *grantNode {
 		return nil
 	}
 	s.count--
-	s.bytes -= n.bytes()
+	s.bytes -= s.bytesOf(n)
 	link := &s.chain
 	x := s.index.Load()
 	if x != nil {

@@ -19,6 +19,9 @@ func TestNodeOfSnapshot(t *testing.T) {
 	if at := unsafe.Offsetof(n.value.ID); at > 64 {
 		t.Errorf("what is read of most has %d bytes", at)
 	}
+	if size := unsafe.Sizeof(node[granteeEntry]{}); size <= 240 || size > 256 {
+		t.Errorf("a grantee's node has %d bytes", size)
+	}
 	if size := unsafe.Sizeof(grantNode{}); size != 96 {
 		t.Errorf("a grant has %d bytes", size)
 	}
