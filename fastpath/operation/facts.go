@@ -111,7 +111,7 @@ func (c *Call) from(present bool) (string, bool) {
 	if !present || !c.Origin.Address.IsValid() {
 		return "", false
 	}
-	return c.text(func(b []byte) []byte { return c.Origin.Address.Unmap().AppendTo(b) }), true
+	return c.text(func(b []byte) []byte { return c.Origin.Address.Unmap().WithZone("").AppendTo(b) }), true
 }
 
 // via is the service that calls for the caller, nil if none does: a service principal calls for itself.
