@@ -9,6 +9,7 @@ import (
 	"trent/fastpath/authz"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
+	"trent/fastpath/operation"
 	"trent/fastpath/servertest"
 )
 
@@ -21,7 +22,7 @@ const callersSecret = "a secret of tests"
 
 // makeCallers starts a server with keys that are used by a user's identity policy, by conditions, and by a grant with a
 // constraint.
-func makeCallers(t testing.TB) (*servertest.Server, []authorized) {
+func makeCallers(t testing.TB, mode operation.Authorization) (*servertest.Server, []authorized) {
 	t.Helper()
 	user := func(name, statements string) identity.Credential {
 		document := []byte(`{"Version":"2012-10-17","Statement":[` + statements + `]}`)
@@ -35,7 +36,7 @@ func makeCallers(t testing.TB) (*servertest.Server, []authorized) {
 			Policies: authz.Policies{Identity: []*authz.Compiled{authz.Compile(authz.KindIdentity, document, p)}},
 		}}}
 	}
-	s := servertest.Start(t, servertest.Options{Credentials: []identity.Credential{
+	s := servertest.Start(t, servertest.Options{Authorization: mode, Credentials: []identity.Credential{
 		user("policies", `{"Effect":"Allow","Action":["kms:Decrypt","kms:Encrypt"],"Resource":"arn:aws:kms:us-east-1:*:key/*"}`),
 		user("conditions", `{"Effect":"Allow","Action":"kms:*","Resource":"*","Condition":{"Bool":{"aws:ViaAWSService":"false"}}}`),
 		user("grants", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`),
@@ -72,7 +73,7 @@ func (a *authorized) encrypt() servertest.Request {
 
 // TestAuthorizationAllocatesNothing: whoever calls, and by whatever right.
 func TestAuthorizationAllocatesNothing(t *testing.T) {
-	s, callers := makeCallers(t)
+	s, callers := makeCallers(t, operation.Enforce)
 	for _, a := range callers {
 		handler := s.Core.Handler()
 		r := received(t, s, a.encrypt())
@@ -94,22 +95,28 @@ func TestAuthorizationAllocatesNothing(t *testing.T) {
 
 // BenchmarkAuthorized is Encrypt by different rights.
 func BenchmarkAuthorized(b *testing.B) {
-	s, callers := makeCallers(b)
-	for _, a := range callers {
-		b.Run("by="+a.name, func(b *testing.B) {
-			handler := s.Core.Handler()
-			r := received(b, s, a.encrypt())
-			template := append([]byte(nil), r.Body...)
-			w := &frontend.Response{Body: make([]byte, 0, 16<<10)}
-			b.ReportAllocs()
-			for b.Loop() {
-				copy(r.Body, template)
-				w.Status, w.Body = 0, w.Body[:0]
-				handler.Serve(r, w)
-			}
-			if w.Status != 200 {
-				b.Fatalf("%d %s", w.Status, w.Body)
-			}
-		})
+	off, all := makeCallers(b, operation.Off)
+	b.Run("by=nothing", all[0].bench(off))
+	s, callers := makeCallers(b, operation.Enforce)
+	for i := range callers {
+		b.Run("by="+callers[i].name, callers[i].bench(s))
+	}
+}
+
+func (a *authorized) bench(s *servertest.Server) func(b *testing.B) {
+	return func(b *testing.B) {
+		handler := s.Core.Handler()
+		r := received(b, s, a.encrypt())
+		template := append([]byte(nil), r.Body...)
+		w := &frontend.Response{Body: make([]byte, 0, 16<<10)}
+		b.ReportAllocs()
+		for b.Loop() {
+			copy(r.Body, template)
+			w.Status, w.Body = 0, w.Body[:0]
+			handler.Serve(r, w)
+		}
+		if w.Status != 200 {
+			b.Fatalf("%d %s", w.Status, w.Body)
+		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"trent/fastpath/fault"
+	"trent/fastpath/identity"
 	"trent/fastpath/servertest"
 )
 
@@ -90,6 +92,68 @@ func TestOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOrderOfAuthorization has requests with two faults each, of which one is that they are not allowed.
+func TestOrderOfAuthorization(t *testing.T) {
+	t.Parallel()
+	ownServer(t)
+	home := identity.DefaultAccount
+	s := servertest.Start(t, servertest.Options{
+		Credentials: []identity.Credential{user(t, home, "none"), user(t, home, "all", allowing("kms:*"))},
+		Faults:      []fault.Rule{{Operation: "GenerateMac", Error: "KeyUnavailableException"}},
+	})
+	g := newStageWithoutMac(t, s)
+	off := made(t, s.Call(t, "CreateKey", "{}"), "KeyMetadata", "Arn")
+	if a := s.Call(t, "DisableKey", `{"KeyId":"`+off+`"}`); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+	token := made(t, s.Call(t, "CreateGrant", marshal(t, object{"KeyId": g.other, "GranteePrincipal": rootOf(home), "Operations": []string{"Encrypt"}})), "GrantToken")
+	recipient := object{"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": "eA=="}
+	for _, c := range []struct {
+		name, operation string
+		body            object
+		none, all       string // what both users are told
+	}{
+		{"constraints, then authorization", "Encrypt", object{"KeyId": "", "Plaintext": "eA=="}, "ValidationException", "ValidationException"},
+		{"aliases, then authorization", "EnableKey", object{"KeyId": "alias/x"}, "InvalidArnException", "InvalidArnException"},
+		{"the key's name, then authorization", "Encrypt", object{"KeyId": "x", "Plaintext": "eA=="}, "NotFoundException", "NotFoundException"},
+		{"ciphertext, then authorization", "Decrypt", object{"CiphertextBlob": "eA=="}, "InvalidCiphertextException", "InvalidCiphertextException"},
+		{"token's form, then authorization", "Encrypt", object{"KeyId": g.symmetric, "Plaintext": "eA==", "GrantTokens": []string{"x"}}, "InvalidGrantTokenException", "InvalidGrantTokenException"},
+		{"authorization, then the token's key", "Encrypt", object{"KeyId": g.symmetric, "Plaintext": "eA==", "GrantTokens": []string{token}}, "AccessDeniedException", "InvalidGrantTokenException"},
+		{"authorization, then the key", "Encrypt", object{"KeyId": absentID, "Plaintext": "eA=="}, "AccessDeniedException", "NotFoundException"},
+		{"authorization, then fault rules", "GenerateMac", object{"KeyId": g.mac, "Message": "eA==", "MacAlgorithm": "HMAC_SHA_256"}, "AccessDeniedException", "KeyUnavailableException"},
+		{"authorization, then KeySpec or NumberOfBytes", "GenerateDataKey", object{"KeyId": g.symmetric}, "AccessDeniedException", "ValidationException"},
+		{"authorization, then NumberOfBytes", "GenerateRandom", object{}, "AccessDeniedException", "ValidationException"},
+		{"authorization, then usage", "Sign", object{"KeyId": g.symmetric, "Message": "eA==", "SigningAlgorithm": "ECDSA_SHA_256"}, "AccessDeniedException", "InvalidKeyUsageException"},
+		{"authorization, then state", "Encrypt", object{"KeyId": off, "Plaintext": "eA=="}, "AccessDeniedException", "DisabledException"},
+		{"authorization, then the other key's ciphertext", "Decrypt", object{"KeyId": g.other, "CiphertextBlob": g.ciphertext}, "AccessDeniedException", "IncorrectKeyException"},
+		{"authorization, then Recipient", "GenerateRandom", object{"NumberOfBytes": 8, "Recipient": recipient}, "AccessDeniedException", "ValidationException"},
+		{"authorization, then Recipient of Decrypt", "Decrypt", object{"CiphertextBlob": g.ciphertext, "Recipient": recipient}, "AccessDeniedException", "ValidationException"},
+		{"authorization, then dry run", "Encrypt", object{"KeyId": g.symmetric, "Plaintext": "eA==", "DryRun": true}, "AccessDeniedException", "DryRunOperationException"},
+		{"authorization, then the policy", "PutKeyPolicy", object{"KeyId": g.symmetric, "Policy": "{"}, "AccessDeniedException", "MalformedPolicyDocumentException"},
+		{"authorization, then tags", "CreateKey", object{"Tags": []object{{"TagKey": "aws:x", "TagValue": "x"}}}, "AccessDeniedException", "TagException"},
+		{"authorization, then the grant's principal", "CreateGrant", object{"KeyId": g.symmetric, "GranteePrincipal": "me", "Operations": []string{"Sign"}}, "AccessDeniedException", "InvalidArnException"},
+		{"authorization, then the marker", "ListKeys", object{"Marker": "x"}, "AccessDeniedException", "InvalidMarkerException"},
+		{"the alias's name, then authorization", "CreateAlias", object{"AliasName": "x", "TargetKeyId": g.symmetric}, "ValidationException", "ValidationException"},
+	} {
+		for user, want := range map[string]string{"none": c.none, "all": c.all} {
+			a := as(t, s, home, user, c.operation, c.body)
+			if code, _ := refusalOf(t, a); code != want {
+				t.Errorf("%s, user %s: %s, want %s", c.name, user, a.Body, want)
+			}
+		}
+	}
+}
+
+// newStageWithoutMac is a stage on a server whose GenerateMac fails.
+func newStageWithoutMac(t *testing.T, s *servertest.Server) *stage {
+	t.Helper()
+	g := &stage{server: s}
+	arn := func(body string) string { return made(t, s.Call(t, "CreateKey", body), "KeyMetadata", "Arn") }
+	g.symmetric, g.other, g.mac = arn("{}"), arn("{}"), arn(`{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}`)
+	g.ciphertext = made(t, s.Call(t, "Encrypt", `{"KeyId":"`+g.symmetric+`","Plaintext":"eA=="}`), "CiphertextBlob")
+	return g
 }
 
 // TestDryRunChangesNothing: not even a data key is shown.

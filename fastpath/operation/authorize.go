@@ -105,6 +105,11 @@ func (s *Service) needOnKey(ctx context.Context, c *Call, n *need) error {
 		return nil // Execute says why there is none; or the request needs none
 	}
 	if !c.owns(key) && (key.Missing || s.mode == Off || !c.row.foreignKeys && c.Caller.Type != authz.CallerService) {
+		if s.mode != Off { // no policy was asked, and still it was decided
+			c.ask(n.action, key)
+			c.asked.Resource = key.ARN
+			s.decided(c, &authz.Decision{Reason: authz.DeniedElsewhere, Statement: -1, AlsoStatement: -1})
+		}
 		return c.elsewhere(n)
 	}
 	if s.mode == Off {

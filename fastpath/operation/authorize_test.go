@@ -220,6 +220,10 @@ func TestDecisionsOfCalls(t *testing.T) {
 			t.Errorf("decisions %q, told %d times, want %q", got, told, want)
 		}
 	}
+	_ = r.as(t, &c, person(t, elsewhere, "u", allow("*", "*")), "GetKeyPolicy", `{"KeyId":"`+a.ARN()+`"}`) // which no policy can allow
+	if d := c.Decisions(); len(d) != 1 || d[0].Allowed || d[0].Resource != a.ARN() || d[0].Reason != authz.DeniedElsewhere || d[0].Policy != nil {
+		t.Errorf("%+v", d)
+	}
 	if c.Reset(); len(c.Decisions()) != 0 {
 		t.Error("decisions outlive their call")
 	}

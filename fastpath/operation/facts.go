@@ -30,8 +30,11 @@ func (c *Call) Values(dst []string, key authz.Key, name string) ([]string, bool)
 		return c.resourceAliases(dst)
 	case authz.KeyKMSGrantOperations:
 		return c.grantedOperations(dst)
+	case authz.KeySourceOrgPaths:
+		_, paths := c.organization(c.sourceAccount())
+		return append(dst, paths...), len(paths) > 0
 	case authz.KeyResourceOrgPaths:
-		_, paths := c.organization()
+		_, paths := c.organization(c.asked.ResourceAccount)
 		return append(dst, paths...), len(paths) > 0
 	case authz.KeyCalledVia:
 		if via := c.calledVia(); len(via) > 0 {
@@ -87,11 +90,12 @@ func (c *Call) global(key authz.Key) (string, bool) {
 			return o.Service.SourceARN, o.Service.SourceARN != ""
 		}
 	case authz.KeySourceAccount:
-		if o.Service != nil {
-			return o.Service.SourceAccount, o.Service.SourceAccount != ""
-		}
+		return c.sourceAccount(), c.sourceAccount() != ""
 	case authz.KeyResourceOrgID:
-		id, _ := c.organization()
+		id, _ := c.organization(c.asked.ResourceAccount)
+		return id, id != ""
+	case authz.KeySourceOrgID:
+		id, _ := c.organization(c.sourceAccount())
 		return id, id != ""
 	case authz.KeyKMSCallerAccount:
 		return c.Caller.Account, c.Caller.Account != ""
@@ -107,7 +111,7 @@ func (c *Call) from(present bool) (string, bool) {
 	if !present || !c.Origin.Address.IsValid() {
 		return "", false
 	}
-	return c.text(func(b []byte) []byte { return c.Origin.Address.Unmap().AppendTo(b) }), true
+	return c.text(func(b []byte) []byte { return c.Origin.Address.Unmap().WithZone("").AppendTo(b) }), true
 }
 
 // via is the service that calls for the caller, nil if none does: a service principal calls for itself.
@@ -142,10 +146,18 @@ func (c *Call) viaService() (string, bool) {
 	}), true
 }
 
-// organization is the one of the account whose resource is asked about.
-func (c *Call) organization() (id string, paths []string) {
-	if of := c.asking.service.principals.Organization; of != nil {
-		return of(c.asked.Partition, c.asked.ResourceAccount)
+// sourceAccount is the account of what a calling service works on; empty: not said.
+func (c *Call) sourceAccount() string {
+	if c.Origin.Service == nil {
+		return ""
+	}
+	return c.Origin.Service.SourceAccount
+}
+
+// organization is the one of an account.
+func (c *Call) organization(account string) (id string, paths []string) {
+	if of := c.asking.service.principals.Organization; of != nil && account != "" {
+		return of(c.asked.Partition, account)
 	}
 	return "", nil
 }
