@@ -79,6 +79,12 @@ func (c *Call) askGrants(q *keyring.GrantQuery, r *authz.Request) bool {
 	if c.Origin.Service != nil {
 		q.SourceARN = c.Origin.Service.SourceARN
 	}
+	q.Tokens = q.Tokens[:0]
+	for _, token := range c.grantTokens() {
+		if _, id, ok := openGrantToken(token); ok {
+			q.Tokens = append(q.Tokens, id)
+		}
+	}
 	if create, ok := c.Request.(*wire.CreateGrantRequest); ok {
 		// What is wrong with the child is for CreateGrant itself to say; it is no child of any grant.
 		child, err := newGrant(c, create)
@@ -96,12 +102,6 @@ func (c *Call) askGrants(q *keyring.GrantQuery, r *authz.Request) bool {
 			c.pairs = append(c.pairs, hsm.ContextPair(p))
 		}
 		q.Context = c.pairs
-	}
-	q.Tokens = q.Tokens[:0]
-	for _, token := range c.grantTokens() {
-		if _, id, ok := openGrantToken(token); ok {
-			q.Tokens = append(q.Tokens, id)
-		}
 	}
 	return true
 }
