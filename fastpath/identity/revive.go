@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"trent/fastpath/authz"
@@ -75,3 +77,6 @@ func (s *Snapshot) Owner(accessKeyID string) (account string, ok bool) {
 	}
 	return "", false
 }
+
+// All lists the credentials in no particular order.
+func (s *Snapshot) All() []*Credential { return slices.Collect(maps.Values(s.credentials)) }

@@ -144,15 +144,10 @@ func (s *Service) mayAssume(q *question, snapshot *identity.Snapshot, caller *au
 	if q.sourceIdentity != "" {
 		actions = append(actions, authz.ActionSTSSetSourceIdentity)
 	}
-	a := role.Account
-	control := snapshot.ResourceControl(a.Partition, a.ID)
-	trust := role.Trust
-	if trust == nil {
-		trust = s.nobody()
-	}
+	on := s.onRole(snapshot, role)
 	for _, action := range actions {
-		if r, d := q.may(action, caller, a.Partition, a.ID, role.ARN, trust, control); d != nil {
-			return denial(r, d)
+		if refused := q.may(action, caller, on); refused != nil {
+			return refused
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package sts
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"trent/fastpath/authz"
 )
@@ -62,6 +63,22 @@ var (
 func RegionDisabled(region, account string) *Error {
 	return refusal(http.StatusForbidden, "RegionDisabledException",
 		"STS is not activated in this region for account:%s. Your account administrator can activate STS in this region using the IAM Console.", account)
+}
+
+// Codes are the codes of all refusals, in order.
+func Codes() []string {
+	return []string{
+		"AccessDenied", "ExpiredToken", "ExpiredTokenException", "IDPRejectedClaim", "IncompleteSignature", "InternalFailure",
+		"InvalidAction", "InvalidClientTokenId", "InvalidIdentityToken", "InvalidParameterValue", "MalformedHttpRequest",
+		"MalformedPolicyDocument", "MalformedQueryString", "MissingAction", "MissingAuthenticationToken", "PackedPolicyTooLarge",
+		"RegionDisabledException", "ServiceUnavailable", "SignatureDoesNotMatch", "ValidationError",
+	}
+}
+
+// CodeIndex is the place of a code among Codes.
+func CodeIndex(code string) int {
+	i, _ := slices.BinarySearch(Codes(), code)
+	return i
 }
 
 // signing are STS's names for what is wrong with a signature, by KMS's.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"trent/fastpath/authz"
+	"trent/fastpath/identity"
 )
 
 // question is an authorization question: the request's facts for the conditions that name them.
@@ -135,14 +136,35 @@ func (q *question) other(dst []string, name string) ([]string, bool) {
 }
 
 // may decides on one action on a role, or on a federated user; nil: allowed.
-func (q *question) may(action authz.Action, caller *authz.Caller, partition, account, resource string, trust *authz.Compiled, resourceControl [][]*authz.Compiled) (*authz.Request, *authz.Decision) {
+func (q *question) may(action authz.Action, caller *authz.Caller, on target) *Error {
 	r := &authz.Request{
-		Action: action, Caller: caller, Resource: resource, ResourceAccount: account, Partition: partition,
-		Policy: trust, ResourceControl: resourceControl, Endpoint: q.call.Endpoint, Facts: q,
+		Action: action, Caller: caller, Resource: on.arn, ResourceAccount: on.account, Partition: on.partition,
+		Policy: on.trust, ResourceControl: on.control, Endpoint: q.call.Endpoint, Facts: q,
 	}
 	d := authz.Decide(r)
 	if d.Allowed {
-		return nil, nil
+		return nil
 	}
-	return r, &d
+	refused := denial(r, &d)
+	if pass := q.service.pass; pass != nil && pass(r, refused) {
+		return nil
+	}
+	return refused
+}
+
+// target is what an action is on.
+type target struct {
+	arn, account, partition string
+	trust                   *authz.Compiled
+	control                 [][]*authz.Compiled
+}
+
+// onRole is a role as a target.
+func (s *Service) onRole(snapshot *identity.Snapshot, role *identity.Role) target {
+	a := role.Account
+	t := target{arn: role.ARN, account: a.ID, partition: a.Partition, trust: role.Trust, control: snapshot.ResourceControl(a.Partition, a.ID)}
+	if t.trust == nil {
+		t.trust = s.nobody()
+	}
+	return t
 }

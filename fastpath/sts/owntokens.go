@@ -87,8 +87,8 @@ func (s *Service) federationToken(ctx context.Context, c *Call) ([]element, erro
 		actions = append(actions, authz.ActionSTSTagSession)
 	}
 	for _, action := range actions {
-		if r, d := q.may(action, &caller.Caller, caller.Partition, caller.Account, arn, nil, nil); d != nil {
-			return nil, denial(r, d)
+		if refused := q.may(action, &caller.Caller, target{arn: arn, account: caller.Account, partition: caller.Partition}); refused != nil {
+			return nil, refused
 		}
 	}
 	refused := checkTags(tags, nil, nil)

@@ -21,6 +21,8 @@ type Options struct {
 	Keys      Keys
 	Module    hsm.Module
 	Clock     func() time.Time // real time; nil: time.Now
+	// Pass is asked about what policies deny, and lets it pass by true; nil: denials are enforced.
+	Pass func(r *authz.Request, refused *Error) bool
 }
 
 // Service makes temporary credentials and knows them again.
@@ -30,11 +32,12 @@ type Service struct {
 	clock     func() time.Time
 	table     *table
 	interner  authz.Interner
+	pass      func(*authz.Request, *Error) bool
 }
 
 // New makes a service.
 func New(o Options) *Service {
-	s := &Service{directory: o.Directory, sealer: sealer{keys: o.Keys, module: o.Module}, clock: o.Clock, table: newTable()}
+	s := &Service{directory: o.Directory, sealer: sealer{keys: o.Keys, module: o.Module}, clock: o.Clock, table: newTable(), pass: o.Pass}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -119,6 +122,9 @@ func (s *Service) dispatch(ctx context.Context, c *Call) ([]element, error) {
 	}
 	return run(ctx, c)
 }
+
+// Trouble is what is answered to an error that is not the caller's doing.
+func Trouble(err error) *Error { return refusalOf(err) }
 
 // refusalOf is what is answered to an error.
 func refusalOf(err error) *Error {

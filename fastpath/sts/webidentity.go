@@ -112,13 +112,9 @@ func (s *Service) mayAssumeByToken(c *Call, snapshot *identity.Snapshot, role *i
 	if r.sourceIdentity != "" {
 		actions = append(actions, authz.ActionSTSSetSourceIdentity)
 	}
-	trust := role.Trust
-	if trust == nil {
-		trust = s.nobody()
-	}
-	control := snapshot.ResourceControl(a.Partition, a.ID)
+	on := s.onRole(snapshot, role)
 	for _, action := range actions {
-		if _, d := q.may(action, caller, a.Partition, a.ID, role.ARN, trust, control); d != nil {
+		if q.may(action, caller, on) != nil {
 			return denied("Not authorized to perform %s", action)
 		}
 	}
