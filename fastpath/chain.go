@@ -41,7 +41,9 @@ func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
 	x.event.Duration = time.Since(r.Received)
 	x.event.BytesIn, x.event.BytesOut = len(r.Body), len(w.Body)
 	s.metrics.Record(&x.event)
-	s.record(x, r, err)
+	if err != forSTS {
+		s.record(x, r, err)
+	}
 	s.exchanges.release(x)
 }
 

@@ -161,6 +161,3 @@ const globalRegion = "us-east-1"
 func stsHostRegion(host []byte) (region []byte, ok bool) {
 	return hostRegionOf(host, "sts", globalRegion)
 }
-
-// recordSTS hands what a request did to the record.
-func (s *Server) recordSTS(*Exchange, *frontend.Request, *sts.Call, *sts.Record) {}
