@@ -3,7 +3,6 @@ package sts
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
 )
 
 // ContentType of every answer in XML; JSONType where a client accepts JSON only.
@@ -38,7 +37,7 @@ func given(name, text string) []element {
 func (e *element) appendXML(b *bytes.Buffer, indent string, attribute string) {
 	b.WriteString(indent + "<" + e.name + attribute + ">")
 	if e.children == nil {
-		_ = xml.EscapeText(b, []byte(e.text)) // a buffer takes everything
+		escape(b, e.text)
 	} else {
 		b.WriteByte('\n')
 		for i := range e.children {
@@ -47,6 +46,26 @@ func (e *element) appendXML(b *bytes.Buffer, indent string, attribute string) {
 		b.WriteString(indent)
 	}
 	b.WriteString("</" + e.name + ">\n")
+}
+
+// escape writes a text as the service does: quotes stay. What no XML document may hold (XML 1.0, section 2.2) is replaced.
+func escape(b *bytes.Buffer, text string) {
+	for _, c := range text {
+		switch {
+		case c == '&':
+			b.WriteString("&amp;")
+		case c == '<':
+			b.WriteString("&lt;")
+		case c == '>':
+			b.WriteString("&gt;")
+		case c == '\r':
+			b.WriteString("&#xD;")
+		case c < ' ' && c != '\t' && c != '\n', c == 0xfffe, c == 0xffff:
+			b.WriteRune('\uFFFD')
+		default:
+			b.WriteRune(c)
+		}
+	}
 }
 
 // MarshalJSON writes what is in e as the service's JSON answers have it.

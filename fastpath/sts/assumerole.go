@@ -91,7 +91,7 @@ func (s *Service) assumeRole(ctx context.Context, c *Call) ([]element, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	if role == nil || caller.Type == authz.CallerFederated {
+	if role == nil || role.Account.Partition != caller.Partition || caller.Type == authz.CallerFederated {
 		return nil, denied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", caller.ARN, r.arn)
 	}
 	c.record.about(r.arn, role.Account.ID)

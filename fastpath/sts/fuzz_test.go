@@ -5,7 +5,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"trent/fastpath/sts"
 )
@@ -47,5 +49,13 @@ func FuzzError(f *testing.F) {
 		if err := xml.Unmarshal(out, &read); err != nil || read.Error.Type != "Sender" || read.Error.Code != "ValidationError" {
 			t.Errorf("%q: %v", out, err)
 		}
+		if utf8.ValidString(text) && !strings.ContainsFunc(text, unfit) && read.Error.Message != text {
+			t.Errorf("%q came back as %q", text, read.Error.Message)
+		}
 	})
+}
+
+// unfit tells the characters that no XML document may hold.
+func unfit(c rune) bool {
+	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xfffe || c == 0xffff
 }

@@ -48,7 +48,7 @@ func TestAnswersOnTheWire(t *testing.T) {
     <Message>Request is missing Authentication Token</Message>
   </Error>
   <RequestId>`},
-		"for KMS":     {edit(form(whoAmI), func(r *servertest.Request) { r.Service = "kms" }), 403, "Credential should be scoped to correct service: &#39;sts&#39;."},
+		"for KMS":     {edit(form(whoAmI), func(r *servertest.Request) { r.Service = "kms" }), 403, "Credential should be scoped to correct service: 'sts'."},
 		"unknown key": {edit(form(whoAmI), func(r *servertest.Request) { r.AccessKeyID = "AKIANOBODY" }), 403, "<Code>InvalidClientTokenId</Code>"},
 		"no action":   {form("Version=2011-06-15"), 400, "<Code>MissingAction</Code>"},
 		"other action": {form("Action=Foo&Version=2011-06-15"), 400,
@@ -58,9 +58,9 @@ func TestAnswersOnTheWire(t *testing.T) {
 		"given twice":   {form(whoAmI + "&Action=x"), 404, "<Code>MalformedQueryString</Code>"},
 		"misencoded":    {form(whoAmI + "&a=%zz"), 404, "<Code>MalformedQueryString</Code>"},
 		"nothing given": {form("Action=AssumeRole&Version=2011-06-15"), 400,
-			"2 validation errors detected: Value null at &#39;roleArn&#39; failed to satisfy constraint: Member must not be null; Value null at &#39;roleSessionName&#39; failed to satisfy constraint: Member must not be null"},
+			"2 validation errors detected: Value null at 'roleArn' failed to satisfy constraint: Member must not be null; Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null"},
 		"bad session name": {form("Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::111122223333:role/x&RoleSessionName=a+b"), 400,
-			`1 validation error detected: Value &#39;a b&#39; at &#39;roleSessionName&#39; failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*`},
+			`1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*`},
 		"no role's ARN": {form("Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::111122223333:user/x&RoleSessionName=ab"), 400,
 			"<Message>arn:aws:iam::111122223333:user/x is invalid</Message>"},
 	} {
