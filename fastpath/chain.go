@@ -29,7 +29,7 @@ func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
 	newUUIDs(&w.RequestID, &x.call.EventID)
 	x.call.RequestID = w.RequestID
 	err := s.guarded(x, r, w)
-	if err != forSTS {
+	if err != errForSTS {
 		w.Status = http.StatusOK
 		if err != nil {
 			s.refuse(x, w, err)
@@ -41,7 +41,7 @@ func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
 	x.event.Duration = time.Since(r.Received)
 	x.event.BytesIn, x.event.BytesOut = len(r.Body), len(w.Body)
 	s.metrics.Record(&x.event)
-	if err != forSTS {
+	if err != errForSTS {
 		s.record(x, r, err)
 	}
 	s.exchanges.release(x)
@@ -56,7 +56,7 @@ func (s *Server) guarded(x *Exchange, r *frontend.Request, w *frontend.Response)
 			err = errPanic
 		}
 	}()
-	if err = s.handle(x, r); err == forSTS {
+	if err = s.handle(x, r); err == errForSTS {
 		s.serveSTS(x, r, w)
 	}
 	return err
@@ -67,7 +67,7 @@ var errPanic = errors.New("fastpath: a request panicked")
 func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 	if string(r.Method) != http.MethodPost || string(r.Path) != "/" {
 		if s.isForSTS(x, r) {
-			return forSTS
+			return errForSTS
 		}
 		return notAnOperation
 	}
@@ -81,7 +81,7 @@ func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 	op, ok := wire.LookupTarget(target)
 	if !ok {
 		if target == nil && s.isForSTS(x, r) {
-			return forSTS
+			return errForSTS
 		}
 		return wire.Bare(wire.CodeUnknownOperationException)
 	}

@@ -18,8 +18,8 @@ import (
 // stsSkew is how far a request to STS may be off in time.
 const stsSkew = 15 * time.Minute
 
-// forSTS says that a request is one for STS, which answers it.
-var forSTS = errors.New("fastpath: a request for STS")
+// errForSTS says that a request is one for STS, which answers it.
+var errForSTS = errors.New("fastpath: a request for STS")
 
 // stsVerifier verifies signatures for STS. Regions that are not served are refused by a code of their own, later.
 func stsVerifier(known *credentials) *sigv4.Verifier {

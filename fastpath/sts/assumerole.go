@@ -71,6 +71,7 @@ func (s *Service) assumeRole(ctx context.Context, c *Call) ([]element, error) {
 	checks := checks{form: &c.Form}
 	r := checks.readRole()
 	r.tags, r.transitive = checks.tags(), checks.transitive()
+	c.leastToken = checks.tokenSize()
 	externalID := checks.text("ExternalId", false, 2, 1224, extPattern)
 	serial := checks.text("SerialNumber", false, 9, 256, mfaPattern)
 	code := checks.text("TokenCode", false, 6, 6, codePattern)
@@ -172,14 +173,11 @@ func (r *roleRequest) claims(role *identity.Role) *claims {
 
 // assumed makes the session and the answer that both operations have in common.
 func (s *Service) assumed(ctx context.Context, c *Call, role *identity.Role, of *claims, lifetime time.Duration) ([]element, error) {
-	size, refused := packed(of)
-	if refused != nil {
-		return nil, refused
-	}
-	credentials, err := s.issue(ctx, c, of, lifetime)
+	credentials, tokenSize, err := s.issue(ctx, c, of, lifetime)
 	if err != nil {
 		return nil, err
 	}
+	size := packed(of)
 	principal := role.Session(&identity.Session{Name: of.Name})
 	c.record.assumed(principal.ID, principal.ARN, size, of.SourceIdentity)
 	answer := []element{
@@ -187,5 +185,6 @@ func (s *Service) assumed(ctx context.Context, c *Call, role *identity.Role, of 
 		credentials,
 	}
 	answer = append(answer, packedElement(size)...)
-	return append(answer, given("SourceIdentity", of.SourceIdentity)...), nil
+	answer = append(answer, given("SourceIdentity", of.SourceIdentity)...)
+	return append(answer, tokenSize...), nil
 }

@@ -15,8 +15,8 @@
 // # Choices where the service is silent
 //
 //   - A session whose role or user is gone, or was made again under the same name, is refused like an unknown key.
-//   - Session tags may take 459 bytes, names, values and two bytes each together; session policies 2,048 when deflated.
-//     PackedPolicySize is the sum of both shares. (Tags by what users report of the service; the rest is a guess.)
+//   - PackedPolicySize, which says nothing any more since tokens have a size of their own (4,096 bytes), is the share of
+//     459 bytes that session tags take (by what users reported), and that of 2,048 which session policies take deflated.
 //   - Names of session policies are looked up again when the directory changes: one that is gone allows nothing.
 //   - A parameter that is given twice is refused.
 //   - AssumeRoleWithWebIdentity takes no notice of a signature.

@@ -44,6 +44,7 @@ func (s *Service) sessionToken(ctx context.Context, c *Call) ([]element, error) 
 	seconds := checks.seconds(leastSeconds, mostOfOwn)
 	serial := checks.text("SerialNumber", false, 9, 256, mfaPattern)
 	code := checks.text("TokenCode", false, 6, 6, codePattern)
+	c.leastToken = checks.tokenSize()
 	c.record.own("", seconds, "", nil, serial)
 	if err := checks.done(); err != nil {
 		return nil, err
@@ -55,11 +56,11 @@ func (s *Service) sessionToken(ctx context.Context, c *Call) ([]element, error) 
 	if serial != "" || code != "" {
 		return nil, denied("MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.")
 	}
-	credentials, err := s.issue(ctx, c, of, lifetimeOfOwn(seconds, of.UniqueID == ""))
+	credentials, tokenSize, err := s.issue(ctx, c, of, lifetimeOfOwn(seconds, of.UniqueID == ""))
 	if err != nil {
 		return nil, err
 	}
-	return []element{credentials}, nil
+	return append([]element{credentials}, tokenSize...), nil
 }
 
 // federationToken is GetFederationToken.
@@ -70,6 +71,7 @@ func (s *Service) federationToken(ctx context.Context, c *Call) ([]element, erro
 	arns := checks.policyARNs()
 	seconds := checks.seconds(leastSeconds, mostOfOwn)
 	tags := checks.tags()
+	c.leastToken = checks.tokenSize()
 	c.record.own(name, seconds, policy, tags, "")
 	if err := checks.done(); err != nil {
 		return nil, err
@@ -95,21 +97,15 @@ func (s *Service) federationToken(ctx context.Context, c *Call) ([]element, erro
 	if refused == nil {
 		refused = s.passed(s.directory.Current(), caller.Account, caller.Partition, policy, arns)
 	}
-	size := 0
-	if refused == nil {
-		size, refused = packed(of)
-	}
 	if refused != nil {
 		return nil, refused
 	}
-	credentials, err := s.issue(ctx, c, of, lifetimeOfOwn(seconds, of.UniqueID == ""))
+	credentials, tokenSize, err := s.issue(ctx, c, of, lifetimeOfOwn(seconds, of.UniqueID == ""))
 	if err != nil {
 		return nil, err
 	}
-	id := caller.Account + ":" + name
+	id, size := caller.Account+":"+name, packed(of)
 	c.record.federated(id, arn, size)
-	return append([]element{
-		credentials,
-		parent("FederatedUser", leaf("FederatedUserId", id), leaf("Arn", arn)),
-	}, packedElement(size)...), nil
+	answer := []element{credentials, parent("FederatedUser", leaf("FederatedUserId", id), leaf("Arn", arn))}
+	return append(append(answer, packedElement(size)...), tokenSize...), nil
 }

@@ -74,29 +74,22 @@ func (s *Service) passed(snapshot *identity.Snapshot, account, partition, policy
 	return nil
 }
 
-// packed is PackedPolicySize of a session; an error where it is too large. 0: nothing was passed.
-func packed(c *claims) (percent int, err *Error) {
+// packed is PackedPolicySize of a session, which no longer limits anything and is shown as at most 100. 0: nothing was passed.
+func packed(c *claims) (percent int) {
 	tags := 0
 	for _, t := range c.Tags {
 		tags += len(t.Key) + len(t.Value) + bytesPerTag
 	}
-	tagShare := 100 * float64(tags) / tagAllotment
-	if tagShare > 100 {
-		return 0, tooLarge("Packed size of session tags consumes %d%% of allotted space.", share(tagShare))
-	}
-	policyShare := 0.0
+	size := 100 * float64(tags) / tagAllotment
 	if c.Policy != "" || c.PolicyARNs != nil {
 		var b bytes.Buffer
 		if json.Compact(&b, []byte(c.Policy)) != nil {
 			b.Reset()
 		}
 		b.WriteString(strings.Join(c.PolicyARNs, "\n"))
-		policyShare = 100 * float64(len(deflated(b.Bytes()))) / packAllotment
+		size += 100 * float64(len(deflated(b.Bytes()))) / packAllotment
 	}
-	if policyShare+tagShare > 100 {
-		return 0, tooLarge("Packed policy consumes %d%% of allotted space, please use smaller policy.", share(policyShare+tagShare))
-	}
-	return share(policyShare + tagShare), nil
+	return min(share(size), 100)
 }
 
 func share(percent float64) int {
@@ -106,8 +99,13 @@ func share(percent float64) int {
 	return max(1, int(math.Round(percent)))
 }
 
-func tooLarge(format string, args ...any) *Error {
-	return refusal(http.StatusBadRequest, "PackedPolicyTooLarge", format, args...)
+// tooLarge refuses a session whose token would be larger than tokens may be; percent is of that.
+func tooLarge(of *claims, percent int) *Error {
+	text := "Packed policy consumes %d%% of allotted space, please use smaller policy."
+	if of.Policy == "" && of.PolicyARNs == nil {
+		text = "Packed size of session tags consumes %d%% of allotted space."
+	}
+	return refusal(http.StatusBadRequest, "PackedPolicyTooLarge", text, percent)
 }
 
 // checkTags holds new tags and the transitive ones against each other and against what is inherited.

@@ -23,14 +23,18 @@ const sealingKey = "session tokens"
 
 // Bounds, in bytes and times.
 const (
-	maxSealed   = 4096 // content of a token: what the module takes
+	maxToken    = 4096 // text of a token (the service's limit since September 2026): longer ones are not looked at
 	sealRoom    = 1 << 10
-	maxToken    = 12 << 10 // text of a token: longer ones are not looked at
 	sealTimeout = 5 * time.Second
 )
 
-// errTooLarge is a session whose policies and tags do not fit a token.
-var errTooLarge = errors.New("the session does not fit its token")
+// sizeError is a session whose policies and tags do not fit a token.
+type sizeError struct{ percent int } // of what a token holds
+
+func (e *sizeError) Error() string { return "the session does not fit its token" }
+
+// utilization is a token's length in percent of the longest.
+func utilization(length int) int { return (100*length + maxToken/2) / maxToken }
 
 // sealer seals and opens tokens by a key of the module's.
 type sealer struct {
@@ -84,20 +88,26 @@ func (s *sealer) generate(ctx context.Context, key *hsm.Key) error {
 	return err
 }
 
+// tokenSize is the length of the token of a content of n bytes.
+func tokenSize(n int) int { return base64.StdEncoding.EncodedLen(hsm.BlobSize(n)) }
+
 // boundTo is the encryption context of the token of an access key id.
 func boundTo(accessKeyID string) ([]byte, error) {
 	return hsm.AppendContext(nil, []hsm.ContextPair{{Key: []byte("session"), Value: []byte(accessKeyID)}})
 }
 
-// seal makes a token. Errors: errTooLarge, the module's and the store's.
-func (s *sealer) seal(ctx context.Context, accessKeyID string, c *claims) (string, error) {
+// seal makes a token of at least as many bytes. Errors: *sizeError, the module's and the store's.
+func (s *sealer) seal(ctx context.Context, accessKeyID string, c *claims, least int) (string, error) {
 	content, err := c.encode()
 	if err != nil {
 		return "", err
 	}
-	defer clear(content)
-	if len(content) > maxSealed {
-		return "", errTooLarge
+	defer func() { clear(content) }()
+	for tokenSize(len(content)) < least { // trailing space means nothing in either form
+		content = append(content, ' ')
+	}
+	if n := tokenSize(len(content)); n > maxToken {
+		return "", &sizeError{max(utilization(n), 101)}
 	}
 	key, err := s.sealing(ctx, true)
 	if err != nil {
@@ -139,7 +149,7 @@ func (s *sealer) open(ctx context.Context, accessKeyID string, token []byte) (*c
 	}
 	call := hsm.Call{
 		Op: hsm.OpDecrypt, Algorithm: hsm.AESGCM, Key: key, AAD: aad, In: blob,
-		Secret: make([]byte, 0, maxSealed), Deadline: time.Now().Add(sealTimeout),
+		Secret: make([]byte, 0, maxToken), Deadline: time.Now().Add(sealTimeout),
 	}
 	defer func() { clear(call.Secret[:cap(call.Secret)]) }()
 	err = s.module.Do(&call)

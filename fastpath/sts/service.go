@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"trent/fastpath/authz"
@@ -58,8 +59,9 @@ type Call struct {
 	Service            *identity.ServiceUse
 	UserAgent, Referer []byte
 
-	at     time.Time
-	record Record
+	at         time.Time
+	leastToken int // MinimumSessionTokenSize
+	record     Record
 }
 
 // Actions are the operations that there are, in order.
@@ -147,25 +149,31 @@ func troubleOf(err error) error {
 	return err
 }
 
-// issue makes the credentials of a session and their element. The session's claims are complete but for key and times.
-func (s *Service) issue(ctx context.Context, c *Call, of *claims, lifetime time.Duration) (element, error) {
+// issue makes the credentials of a session, and the elements of them and of the token's size. The session's claims are
+// complete but for key and times.
+func (s *Service) issue(ctx context.Context, c *Call, of *claims, lifetime time.Duration) (credentials element, size []element, err error) {
 	var id string
 	id, of.Secret = newKey(of.Account)
 	of.Issued, of.Expires = c.at.Unix(), c.at.Add(lifetime).Unix()
-	token, err := s.sealer.seal(ctx, id, of)
-	if errors.Is(err, errTooLarge) {
-		return element{}, tooLarge("Packed policy consumes more than the allotted space, please use smaller policy.")
+	token, err := s.sealer.seal(ctx, id, of, c.leastToken)
+	var large *sizeError
+	if errors.As(err, &large) {
+		return element{}, nil, tooLarge(of, large.percent)
 	}
 	if err != nil {
-		return element{}, err
+		return element{}, nil, err
 	}
 	c.record.issued(id, token, of.expires())
-	return parent("Credentials",
+	credentials = parent("Credentials",
 		leaf("AccessKeyId", id),
 		leaf("SecretAccessKey", of.Secret),
 		leaf("SessionToken", token),
 		leaf("Expiration", of.expires().UTC().Format(time.RFC3339)),
-	), nil
+	)
+	return credentials, []element{
+		leaf("SessionTokenSize", strconv.Itoa(len(token))),
+		leaf("SessionTokenUtilization", strconv.Itoa(utilization(len(token)))),
+	}, nil
 }
 
 // session is what a caller's temporary credentials were made with; nil: they are none that were made here.

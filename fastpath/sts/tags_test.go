@@ -1,6 +1,8 @@
 package sts_test
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -67,8 +69,11 @@ func TestSessionTags(t *testing.T) {
 			t.Errorf("%s=%s is on the session: %v, want %v", c.tag, c.v, denied, c.has)
 		}
 	}
-	if *first.PackedPolicySize < 1 || *second.PackedPolicySize < 1 {
-		t.Errorf("packed sizes %d and %d", *first.PackedPolicySize, *second.PackedPolicySize)
+	for _, out := range []*sts.AssumeRoleOutput{first, second} {
+		size := int32(len(*out.Credentials.SessionToken))
+		if *out.SessionTokenSize != size || *out.SessionTokenUtilization != (100*size+2048)/4096 {
+			t.Errorf("a token of %d bytes is said to have %d, %d %%", size, *out.SessionTokenSize, *out.SessionTokenUtilization)
+		}
 	}
 	for _, c := range []struct {
 		edit       func(*sts.AssumeRoleInput)
@@ -82,14 +87,50 @@ func TestSessionTags(t *testing.T) {
 		{func(in *sts.AssumeRoleInput) { in.Tags = tags("Project", "red") }, sts.NewFromConfig(session(s, first.Credentials)), "next", "InvalidParameterValue", "conflicts with a transitive tag key"},
 		{func(in *sts.AssumeRoleInput) { in.Tags = tags("a", strings.Repeat("x", 257)) }, alice(s), "team/app", "ValidationError", "'tags.1.member.value' failed to satisfy constraint: Member must have length less than or equal to 256"},
 		{func(in *sts.AssumeRoleInput) {
-			in.Tags = tags("a", strings.Repeat("x", 250), "b", strings.Repeat("x", 250))
-		}, alice(s), "team/app", "PackedPolicyTooLarge", "Packed size of session tags consumes 110% of allotted space."},
+			in.Tags = randomTags(50)
+		}, alice(s), "team/app", "PackedPolicyTooLarge", "Packed size of session tags consumes "},
 	} {
 		in := &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/" + c.role), RoleSessionName: aws.String("work")}
 		c.edit(in)
 		_, err := c.from.AssumeRole(t.Context(), in)
 		wantCode(t, err, c.code, c.want)
 	}
+}
+
+// randomTags do not pack well.
+func randomTags(n int) (out []ststypes.Tag) {
+	for i := range n {
+		var b [96]byte
+		_, _ = rand.Read(b[:])
+		out = append(out, tags(fmt.Sprintf("tag-%d", i), hex.EncodeToString(b[:]))...)
+	}
+	return out
+}
+
+// A token is as large as it was asked to be at least, and not larger than any may be.
+func TestTokenSizes(t *testing.T) {
+	t.Parallel()
+	s := startSTS(t, servertest.Options{})
+	for _, c := range []struct {
+		least int32
+		tags  int
+	}{{0, 0}, {1, 0}, {1500, 0}, {1501, 3}, {3999, 5}, {4095, 8}, {4096, 0}} {
+		out := assume(t, alice(s), "team/app", func(in *sts.AssumeRoleInput) {
+			in.MinimumSessionTokenSize, in.Tags = &c.least, randomTags(c.tags)
+		})
+		if size := *out.SessionTokenSize; size < c.least || size > 4096 || size > max(c.least+4, 2500) {
+			t.Errorf("at least %d bytes were asked for, and %d came", c.least, size)
+		}
+		if err := describe(t, session(s, out.Credentials)); err != nil {
+			t.Errorf("%d bytes: %v", c.least, err)
+		}
+	}
+	own, err := alice(s).GetSessionToken(t.Context(), &sts.GetSessionTokenInput{MinimumSessionTokenSize: aws.Int32(2048)})
+	if err != nil || *own.SessionTokenUtilization != 50 {
+		t.Errorf("%v, %v", own, err)
+	}
+	_, err = alice(s).GetSessionToken(t.Context(), &sts.GetSessionTokenInput{MinimumSessionTokenSize: aws.Int32(4097)})
+	wantCode(t, err, "ValidationError", "Value '4097' at 'minimumSessionTokenSize' failed to satisfy constraint: Member must have value less than or equal to 4096")
 }
 
 // To tag a session takes a permission of its own, on both sides.

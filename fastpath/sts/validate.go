@@ -70,20 +70,27 @@ func (c *checks) check(v, at string, least, most int, pattern string) {
 }
 
 // seconds reads DurationSeconds; 0: it is not given.
-func (c *checks) seconds(least, most int) int {
-	v := c.form.get("DurationSeconds")
+func (c *checks) seconds(least, most int) int { return c.number("DurationSeconds", least, most) }
+
+// tokenSize reads MinimumSessionTokenSize.
+func (c *checks) tokenSize() int { return c.number("MinimumSessionTokenSize", 0, maxToken) }
+
+// number reads an integer; 0: it is not given.
+func (c *checks) number(name string, least, most int) int {
+	v := c.form.get(name)
+	at := strings.ToLower(name[:1]) + name[1:]
 	if v == nil {
 		return 0
 	}
 	n, err := strconv.ParseInt(*v, 10, 32)
 	if err != nil {
-		c.wrong("'"+*v+"'", "durationSeconds", "be an integer")
+		c.wrong("'"+*v+"'", at, "be an integer")
 		return 0
 	}
 	if int(n) < least {
-		c.wrong("'"+*v+"'", "durationSeconds", fmt.Sprintf("have value greater than or equal to %d", least))
+		c.wrong("'"+*v+"'", at, fmt.Sprintf("have value greater than or equal to %d", least))
 	} else if int(n) > most {
-		c.wrong("'"+*v+"'", "durationSeconds", fmt.Sprintf("have value less than or equal to %d", most))
+		c.wrong("'"+*v+"'", at, fmt.Sprintf("have value less than or equal to %d", most))
 	}
 	return int(n)
 }

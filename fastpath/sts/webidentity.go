@@ -42,6 +42,7 @@ func (s *Service) assumeRoleWithWebIdentity(ctx context.Context, c *Call) ([]ele
 	checks := checks{form: &c.Form}
 	r := checks.readRole()
 	text := checks.text("WebIdentityToken", true, 4, 20_000, "")
+	c.leastToken = checks.tokenSize()
 	providerID := checks.text("ProviderId", false, 4, 2048, "")
 	c.record.webIdentity(&r, providerID)
 	if err := checks.done(); err != nil {
@@ -86,7 +87,7 @@ func (s *Service) assumeRoleWithWebIdentity(ctx context.Context, c *Call) ([]ele
 	if err != nil {
 		return nil, err
 	}
-	size, _ := packed(of)
+	size := packed(of)
 	p := role.Session(&identity.Session{Name: of.Name})
 	c.record.assumedByToken(p.ID, p.ARN, size, of.SourceIdentity, id.subject, id.provider.ARN, id.audience)
 	return append(answer,
