@@ -29,17 +29,21 @@ func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
 	newUUIDs(&w.RequestID, &x.call.EventID)
 	x.call.RequestID = w.RequestID
 	err := s.guarded(x, r, w)
-	w.Status = http.StatusOK
-	if err != nil {
-		s.refuse(x, w, err)
-	} else {
-		s.answer(x, w)
+	if err != errForSTS {
+		w.Status = http.StatusOK
+		if err != nil {
+			s.refuse(x, w, err)
+		} else {
+			s.answer(x, w)
+		}
+		x.event.Operation = uint8(x.call.Operation)
 	}
-	x.event.Operation = uint8(x.call.Operation)
 	x.event.Duration = time.Since(r.Received)
 	x.event.BytesIn, x.event.BytesOut = len(r.Body), len(w.Body)
 	s.metrics.Record(&x.event)
-	s.record(x, r, err)
+	if err != errForSTS {
+		s.record(x, r, err)
+	}
 	s.exchanges.release(x)
 }
 
@@ -52,13 +56,19 @@ func (s *Server) guarded(x *Exchange, r *frontend.Request, w *frontend.Response)
 			err = errPanic
 		}
 	}()
-	return s.handle(x, r)
+	if err = s.handle(x, r); err == errForSTS {
+		s.serveSTS(x, r, w)
+	}
+	return err
 }
 
 var errPanic = errors.New("fastpath: a request panicked")
 
 func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 	if string(r.Method) != http.MethodPost || string(r.Path) != "/" {
+		if s.isForSTS(x, r) {
+			return errForSTS
+		}
 		return notAnOperation
 	}
 	if err := x.verified.Scan(r.RawHeaders); err != nil {
@@ -70,6 +80,9 @@ func (s *Server) handle(x *Exchange, r *frontend.Request) error {
 	}
 	op, ok := wire.LookupTarget(target)
 	if !ok {
+		if target == nil && s.isForSTS(x, r) {
+			return errForSTS
+		}
 		return wire.Bare(wire.CodeUnknownOperationException)
 	}
 	c := &x.call

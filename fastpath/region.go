@@ -69,7 +69,10 @@ func (rs *Regions) Names() []string {
 // hostRegion finds the Region that a host name of the service fixes: kms.R or kms-fips.R under
 // amazonaws.com, amazonaws.com.cn or api.aws, and VPC endpoint names, whose third label from the left is R
 // after "kms" or "kms-fips". Any other host (localhost, an address, an alias) leaves it to the signature.
-func hostRegion(host []byte) (region []byte, ok bool) {
+func hostRegion(host []byte) (region []byte, ok bool) { return hostRegionOf(host, "kms", "") }
+
+// hostRegionOf is hostRegion for a service; global is the Region of its name without one, empty: it has no such name.
+func hostRegionOf(host []byte, service, global string) (region []byte, ok bool) {
 	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host, ']') < i {
 		host = host[:i]
 	}
@@ -83,9 +86,15 @@ func hostRegion(host []byte) (region []byte, ok bool) {
 				rest = vpce[i+1:]
 			}
 		}
-		for _, prefix := range [...]string{"kms.", "kms-fips."} {
-			if hasPrefixFold(rest, prefix) && bytes.IndexByte(rest[len(prefix):], '.') < 0 {
-				return rest[len(prefix):], true
+		if global != "" && suffix == ".amazonaws.com" && bytes.EqualFold(rest, []byte(service)) {
+			return []byte(global), true
+		}
+		for _, kind := range [...]string{".", "-fips."} {
+			if !hasPrefixFold(rest, service) || !hasPrefixFold(rest[len(service):], kind) {
+				continue
+			}
+			if name := rest[len(service)+len(kind):]; bytes.IndexByte(name, '.') < 0 {
+				return name, true
 			}
 		}
 	}

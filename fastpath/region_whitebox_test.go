@@ -32,6 +32,19 @@ func TestHostRegion(t *testing.T) {
 	}
 }
 
+func TestHostRegionOfSTS(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"sts.eu-west-1.amazonaws.com": "eu-west-1", "sts.amazonaws.com": "us-east-1", "sts.amazonaws.com:443": "us-east-1",
+		"sts-fips.us-east-2.amazonaws.com": "us-east-2", "sts.cn-north-1.amazonaws.com.cn": "cn-north-1",
+		"sts.amazonaws.com.cn": "", "kms.eu-west-1.amazonaws.com": "", "localhost": "",
+	} {
+		if got, ok := stsHostRegion([]byte(host)); string(got) != want || ok != (want != "") {
+			t.Errorf("%q: %q, %v", host, got, ok)
+		}
+	}
+}
+
 func TestRegions(t *testing.T) {
 	t.Parallel()
 	all, err := NewRegions(nil)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"trent/fastpath/operation"
 	"trent/fastpath/quota"
 	"trent/fastpath/sigv4"
+	"trent/fastpath/sts"
 	"trent/fastpath/testclock"
 	"trent/fastpath/wire"
 	"trent/hsm"
@@ -55,6 +57,7 @@ type Options struct {
 
 	Authorization operation.Authorization // zero: policies are enforced
 	Principals    operation.Principals    // what is known beside the callers; zero: nothing
+	SessionClock  func() time.Time        // of temporary credentials, real time; nil: time.Now
 }
 
 // Server is a KMS endpoint: the chain, and the background work of its parts.
@@ -71,6 +74,8 @@ type Server struct {
 	worker       *lifecycle.Worker
 	pool         *lifecycle.Pool
 	verifier     *sigv4.Verifier
+	sts          *sts.Service
+	stsVerifier  *sigv4.Verifier
 	frontend     *frontend.Server
 	plaintext    *frontend.Server
 	metrics      *audit.Metrics
@@ -151,13 +156,18 @@ func New(o Options) (*Server, error) {
 		},
 	})
 	s.worker = lifecycle.New(s.operations, lifecycle.Options{Clock: o.Clock, Logger: s.logf})
+	s.sts = sts.New(sts.Options{
+		Directory: o.Directory, Keys: keys, Module: o.Module, Clock: o.SessionClock, Pass: s.passSTS(o.Authorization),
+	})
+	known := &credentials{directory: o.Directory, sessions: s.sts}
+	s.stsVerifier = stsVerifier(known)
 	s.verifier = sigv4.New(sigv4.Options{
-		Credentials: signingCredentials(o.Directory), Service: "kms",
+		Credentials: known, Service: "kms",
 		RegionOK: func(name []byte) bool { return s.regions.Lookup(name) != nil }, HostRegion: hostRegion,
 	})
 	s.limiter = quota.NewLimiter(o.Requests, s.started)
 	shards := 2 * runtime.GOMAXPROCS(0)
-	s.metrics = audit.NewMetrics(operationNames(), codeNames, shards)
+	s.metrics = audit.NewMetrics(append(operationNames(), sts.Actions()...), slices.Concat(codeNames, sts.Codes()), shards)
 	s.exchanges = newExchanges(shards)
 	if err := s.openAudit(o.Audit, shards); err != nil {
 		_ = keys.Close()
@@ -210,22 +220,6 @@ func operationNames() []string {
 		names[op] = wire.Operation(op).String()
 	}
 	return names
-}
-
-// credentials adapts the directory to the verifier.
-type credentials map[string]*sigv4.Credential
-
-// Lookup implements sigv4.Credentials.
-func (c credentials) Lookup(accessKeyID []byte) *sigv4.Credential { return c[string(accessKeyID)] }
-
-func signingCredentials(d *identity.Directory) credentials {
-	all := credentials{}
-	for _, c := range d.All() {
-		all[c.AccessKeyID] = &sigv4.Credential{
-			AccessKeyID: c.AccessKeyID, Secret: c.Secret, SessionToken: c.SessionToken, Expires: c.Expires, Principal: c,
-		}
-	}
-	return all
 }
 
 // Serve accepts connections on l until Shutdown. It may be called for several listeners.

@@ -90,6 +90,7 @@ func liveServer(ctx context.Context, dir string) (readyInfo, error) {
 func exports(info readyInfo, dir string, java bool) (map[string]string, error) {
 	vars := map[string]string{
 		"AWS_ENDPOINT_URL_KMS": info.Endpoint,
+		"AWS_ENDPOINT_URL_STS": info.Endpoint,
 		"AWS_CA_BUNDLE":        info.Bundle,
 		"REQUESTS_CA_BUNDLE":   info.Bundle,
 		"SSL_CERT_FILE":        info.Bundle,

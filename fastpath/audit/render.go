@@ -2,6 +2,7 @@ package audit
 
 import (
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -131,7 +132,8 @@ func appendResources(dst []byte, e *Entry) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(append(dst, `{"accountId":"`...), e.Resources[i].Account...)
-		dst = appendString(append(dst, `","type":"AWS::KMS::Key","ARN":`...), e.Resources[i].ARN)
+		dst = append(append(dst, `","type":"`...), resourceType(e.Resources[i].ARN)...)
+		dst = appendString(append(dst, `","ARN":`...), e.Resources[i].ARN)
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')
@@ -160,4 +162,12 @@ func cut[S string | []byte](s S, n int) S {
 		n--
 	}
 	return s[:n]
+}
+
+// resourceType is what a resource's type is called in records.
+func resourceType(arn string) string {
+	if strings.Contains(arn, ":role/") {
+		return "AWS::IAM::Role"
+	}
+	return "AWS::KMS::Key"
 }

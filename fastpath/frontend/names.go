@@ -2,9 +2,10 @@ package frontend
 
 import "strings"
 
-// isServiceName says whether a server name is one of KMS's own: kms.REGION or kms-fips.REGION under
-// amazonaws.com, amazonaws.com.cn or api.aws, or a VPC endpoint's ENDPOINT.kms[-fips].REGION.vpce.amazonaws.com[.cn]
-// (AWS General Reference, "AWS Key Management Service endpoints and quotas"; KMS Developer Guide, "VPC endpoint").
+// isServiceName says whether a server name is one of KMS's or STS's own: kms.REGION or kms-fips.REGION under
+// amazonaws.com, amazonaws.com.cn or api.aws, a VPC endpoint's ENDPOINT.kms[-fips].REGION.vpce.amazonaws.com[.cn], the
+// same with sts, or sts.amazonaws.com (AWS General Reference, "AWS Key Management Service endpoints and quotas" and "AWS
+// Security Token Service endpoints and quotas"; KMS Developer Guide, "VPC endpoint").
 // crypto/tls gives server names in lower case.
 func isServiceName(name string) bool {
 	if len(name) > 253 {
@@ -24,8 +25,15 @@ func isServiceName(name string) bool {
 			rest = service
 		}
 	}
+	if name == "sts.amazonaws.com" {
+		return true
+	}
 	service, region, found := strings.Cut(rest, ".")
-	return found && (service == "kms" || service == "kms-fips") && isLabel(region)
+	switch service {
+	case "kms", "kms-fips", "sts", "sts-fips":
+		return found && isLabel(region)
+	}
+	return false
 }
 
 // isLabel says whether s is one DNS label of lower-case letters, digits and inner hyphens.

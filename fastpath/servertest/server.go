@@ -35,17 +35,20 @@ import (
 
 // Options of a Server. The zero value is a server with the built-in credential.
 type Options struct {
-	Account     string                           // of the built-in credential; empty: identity.DefaultAccount
-	Credentials []identity.Credential            // beside the built-in one
-	Regions     []string                         // none: all
-	Clock       func() time.Time                 // dates of keys and deletions; nil: time.Now
-	TestClock   bool                             // Advance moves the clock
-	MaxBody     int                              // bytes; 0: the frontend's default
-	Logf        func(format string, args ...any) // nil: dropped
-	Quotas      *quota.Resources                 // nil: quota.Default
-	Requests    quota.Requests                   // the zero value holds none
-	Wrap        func(store.Store) store.Store    // puts something between server and store; nil: nothing
-	KeyPool     map[hsm.KeySpec]int              // keys made ahead; nil: none
+	Account     string                // of the built-in credential; empty: identity.DefaultAccount
+	Credentials []identity.Credential // beside the built-in one
+	Identities  identity.Config       // principals beside these
+	// SessionClock is the time of temporary credentials; nil: time.Now.
+	SessionClock func() time.Time
+	Regions      []string                         // none: all
+	Clock        func() time.Time                 // dates of keys and deletions; nil: time.Now
+	TestClock    bool                             // Advance moves the clock
+	MaxBody      int                              // bytes; 0: the frontend's default
+	Logf         func(format string, args ...any) // nil: dropped
+	Quotas       *quota.Resources                 // nil: quota.Default
+	Requests     quota.Requests                   // the zero value holds none
+	Wrap         func(store.Store) store.Store    // puts something between server and store; nil: nothing
+	KeyPool      map[hsm.KeySpec]int              // keys made ahead; nil: none
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
 	AttestationRoot []byte
 
@@ -67,6 +70,8 @@ type Server struct {
 	Dir string
 	// Core is the server itself, for what no request can see.
 	Core *fastpath.Server
+	// Directory is who there is.
+	Directory *identity.Directory
 
 	options Options
 	module  *hsm.Local
@@ -122,10 +127,13 @@ func (s *Server) open() error {
 	if o.Account == "" {
 		o.Account = identity.DefaultAccount
 	}
-	directory, err := identity.NewDirectory(append([]identity.Credential{identity.BuiltIn(o.Account)}, o.Credentials...))
+	directory, err := identity.Open(context.Background(), identity.Options{
+		Config: o.Identities, Credentials: append([]identity.Credential{identity.BuiltIn(o.Account)}, o.Credentials...),
+	})
 	if err != nil {
 		return err
 	}
+	s.Directory = directory
 	regions, err := fastpath.NewRegions(o.Regions)
 	if err != nil {
 		return err
@@ -155,7 +163,8 @@ func (s *Server) open() error {
 	if s.Core, err = fastpath.New(fastpath.Options{
 		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults, Audit: s.auditOptions(),
 		Authorization: o.Authorization, Principals: o.Principals,
-		Store: kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Requests: o.Requests, Logf: o.Logf,
+		SessionClock: o.SessionClock,
+		Store:        kept, Module: s.module, Directory: directory, Regions: regions, Clock: o.Clock, Quotas: o.Quotas, Requests: o.Requests, Logf: o.Logf,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: o.MaxBody},
 		TestClock: clock, KeyPool: o.KeyPool, Attestation: verifier, StoreMetrics: s.writeStoreMetrics,
 	}); err != nil {

@@ -33,14 +33,16 @@ type Credential struct {
 	AccessKeyID  string
 	Secret       []byte    // never changed in place
 	SessionToken string    // empty: a long-term key, which must come without a token
+	TokenMatched bool      // it was found by its token, which is not compared again
 	Expires      time.Time // zero: never
 	Principal    any       // opaque, for the caller
 }
 
-// Credentials finds credentials. Lookup is called without locks, must not allocate on the hot path and
-// returns nil for an unknown access key id.
+// Credentials finds credentials. Lookup is called without locks and must not allocate on the hot path. It is given the
+// session token that came along, empty where none did, and returns nil for an unknown access key id; of one that it knows
+// by the token alone, nil for a token that is not of the key too. Its errors are trouble, and become Verify's.
 type Credentials interface {
-	Lookup(accessKeyID []byte) *Credential
+	Lookup(accessKeyID, token []byte) (*Credential, error)
 }
 
 // Request is the signed request as received. Nothing of it is changed or kept.
@@ -123,7 +125,8 @@ func New(o Options) *Verifier {
 }
 
 // Verify checks the signature of r at time now and fills out. It uses the scan that out.Scan made last, if
-// that was of the same block, and makes one otherwise. Every failure is an *Error; out.Credential is then nil.
+// that was of the same block, and makes one otherwise. Every failure is an *Error, but trouble of Credentials; out.Credential
+// is then nil.
 func (v *Verifier) Verify(now time.Time, r *Request, out *Verified) error {
 	out.Credential, out.Region, out.Service = nil, nil, nil
 	if !out.headers.isOf(r.RawHeaders) {
@@ -154,11 +157,11 @@ func (v *Verifier) Verify(now time.Time, r *Request, out *Verified) error {
 
 // identify finds the credential and checks its session token and end.
 func (v *Verifier) identify(now time.Time, c *claim) (*Credential, error) {
-	credential := v.o.Credentials.Lookup(c.accessKeyID)
-	if credential == nil {
-		return nil, errUnknownClient
+	credential, err := v.o.Credentials.Lookup(c.accessKeyID, c.token)
+	if err != nil {
+		return nil, err
 	}
-	if !equalSecret(c.token, credential.SessionToken) {
+	if credential == nil || !credential.TokenMatched && !equalSecret(c.token, credential.SessionToken) {
 		return nil, errUnknownClient
 	}
 	if !credential.Expires.IsZero() && !now.Before(credential.Expires) {

@@ -11,7 +11,9 @@ import (
 // credentials is a directory of a few credentials.
 type credentials map[string]*sigv4.Credential
 
-func (c credentials) Lookup(accessKeyID []byte) *sigv4.Credential { return c[string(accessKeyID)] }
+func (c credentials) Lookup(accessKeyID, _ []byte) (*sigv4.Credential, error) {
+	return c[string(accessKeyID)], nil
+}
 
 const (
 	suiteKeyID  = "AKIDEXAMPLE"

@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"fastpath/identity":    {"store", "fastpath/authz"},
 	"fastpath/keyring":     {"store", "fastpath/authz", "hsm"},
 	"fastpath/quota":       {"fastpath/model"},
+	"fastpath/sts":         {"fastpath/authz", "fastpath/identity", "fastpath/sigv4", "hsm"},
 	"fastpath/authz":       {},
 	"fastpath/operation":   {"fastpath/wire", "fastpath/keyring", "fastpath/identity", "fastpath/authz", "fastpath/attestation", "fastpath/keystore", "fastpath/quota", "store", "hsm"},
 	"fastpath/attestation": {},
