@@ -14,7 +14,7 @@ const stsSource = "sts.amazonaws.com"
 
 // recordSTS hands the record of a request of STS to the audit log, and one of a role of another account to that account's.
 func (s *Server) recordSTS(x *Exchange, r *frontend.Request, c *sts.Call, record *sts.Record) {
-	log := s.Audit()
+	log := s.audit.records
 	if log == nil || record.Account == "" || !slices.Contains(sts.Actions(), record.Action) {
 		return
 	}
