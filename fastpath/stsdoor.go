@@ -88,8 +88,13 @@ func (s *Server) serveSTS(x *Exchange, r *frontend.Request, w *frontend.Response
 		if record.Trouble != nil {
 			s.logf("request %s (sts:%s): %v", w.RequestID[:], record.Action, record.Trouble)
 		}
-		s.recordSTS(x, r, &c, record)
+		if record.Account != "" && slices.Contains(sts.Actions(), record.Action) {
+			s.recordSTS(x, r, &c, record)
+		} else if refused != nil {
+			s.noteSTS(x, r, &c, refused)
+		}
 	} else {
+		s.noteSTS(x, r, &c, refused)
 		w.Body = sts.AppendError(w.Body[:0], refused, c.RequestID, c.JSON)
 	}
 	w.Status = 200
