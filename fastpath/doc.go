@@ -7,6 +7,8 @@
 //	                    ▼                                  ▼
 //	store.Store                                        hsm.Module
 //
+// Requests of STS, which have no target, leave the chain before it is one (stsdoor.go): form in, XML out.
+//
 // The chain is a straight line over one pooled Exchange a request; each step is a function of narrow
 // arguments in a package of its own, and only this package knows them all. It holds no lock while a
 // request passes, and nothing of a request outlives its handler. It is not the place of any rule of the

@@ -34,7 +34,7 @@ func (s *Server) passSTS(mode operation.Authorization) func(*authz.Request, *sts
 	switch mode {
 	case operation.LogOnly:
 		return func(_ *authz.Request, refused *sts.Error) bool {
-			s.logf("would be denied: %s", refused.Message)
+			s.logf("authorization: a request of STS would be denied: %s", refused.Message)
 			return true
 		}
 	case operation.Off:
@@ -88,8 +88,13 @@ func (s *Server) serveSTS(x *Exchange, r *frontend.Request, w *frontend.Response
 		if record.Trouble != nil {
 			s.logf("request %s (sts:%s): %v", w.RequestID[:], record.Action, record.Trouble)
 		}
-		s.recordSTS(x, r, &c, record)
+		if record.Account != "" && slices.Contains(sts.Actions(), record.Action) {
+			s.recordSTS(x, r, &c, record)
+		} else if refused != nil {
+			s.noteSTS(x, r, &c, refused)
+		}
 	} else {
+		s.noteSTS(x, r, &c, refused)
 		w.Body = sts.AppendError(w.Body[:0], refused, c.RequestID, c.JSON)
 	}
 	w.Status = 200
@@ -127,7 +132,10 @@ func (s *Server) admitSTS(x *Exchange, r *frontend.Request, c *sts.Call) *sts.Er
 		if c.Region != "" && c.Region != endpoint.Region {
 			return sts.Unsigned("InvalidSignatureException", "Credential should be scoped to a valid region. ")
 		}
-		c.Region, c.Endpoint = endpoint.Region, &endpoint.Endpoint
+		// The endpoint is KMS's, and its policy says nothing of STS: it counts as one for STS beside it, without a policy (chosen).
+		beside := endpoint.Endpoint
+		beside.Policy = nil
+		c.Region, c.Endpoint = endpoint.Region, &beside
 		c.Address, _ = endpoint.Place(r.Remote.Addr())
 	}
 	return nil

@@ -1,7 +1,6 @@
 package fastpath
 
 import (
-	"encoding/json"
 	"slices"
 
 	"trent/fastpath/audit"
@@ -14,8 +13,8 @@ const stsSource = "sts.amazonaws.com"
 
 // recordSTS hands the record of a request of STS to the audit log, and one of a role of another account to that account's.
 func (s *Server) recordSTS(x *Exchange, r *frontend.Request, c *sts.Call, record *sts.Record) {
-	log := s.audit.records
-	if log == nil || record.Account == "" || !slices.Contains(sts.Actions(), record.Action) {
+	log := s.AuditLog()
+	if log == nil {
 		return
 	}
 	e := &audit.Entry{
@@ -46,23 +45,29 @@ func (s *Server) recordSTS(x *Exchange, r *frontend.Request, c *sts.Call, record
 	}
 	log.Record(x.event.Shard, e)
 	if elsewhere {
-		e.EventID, e.Recipient, e.UserIdentity = x.call.EventID, record.RoleAccount, foreignIdentity(c, record)
+		e.EventID, e.Recipient, e.UserIdentity = x.call.EventID, record.RoleAccount, nil
+		e.Foreign, e.Caller, e.CallerID = true, record.Account, c.Caller.Principal.ID
 		log.Record(x.event.Shard, e)
 	}
 }
 
-// foreignIdentity is what the account of a role is told of a caller of another one.
-func foreignIdentity(c *sts.Call, record *sts.Record) []byte {
-	if c.Caller == nil {
-		return record.UserIdentity
+// noteSTS puts a request that nobody was found to have made into the security log.
+func (s *Server) noteSTS(x *Exchange, r *frontend.Request, c *sts.Call, refused *sts.Error) {
+	if s.audit.security == nil {
+		return
 	}
-	b, err := json.Marshal(struct {
-		Type        string `json:"type"`
-		PrincipalID string `json:"principalId"`
-		AccountID   string `json:"accountId"`
-	}{"AWSAccount", c.Caller.Principal.ID, record.Account})
-	if err != nil {
-		panic("fastpath: an identity does not encode") // only texts are in it
+	i := audit.Incident{
+		At: r.Received, Kind: "signature", Address: c.Address, Error: refused.Code, Message: refused.Message,
+		RequestID: x.call.RequestID, UserAgent: string(c.UserAgent),
 	}
-	return b
+	if slices.Contains(sts.Actions(), c.Form.Action()) {
+		i.Operation = c.Form.Action()
+	} else {
+		i.Kind = "operation"
+	}
+	if endpoint, ok := r.Door.(*Endpoint); ok {
+		i.Endpoint = endpoint.ID
+		i.Address, _ = endpoint.Place(r.Remote.Addr())
+	}
+	s.audit.security.Note(&i)
 }

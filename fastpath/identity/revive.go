@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"trent/fastpath/authz"
 )
@@ -28,8 +29,10 @@ func (s *Snapshot) Revive(m Maker, federated bool, with *Session) *Principal {
 	switch kind {
 	case "root":
 		a := s.Account(m.Partition, m.Account)
-		if federated {
-			return a.Federated(with)
+		if federated { // of all that the root user may do, as its policies of others allow
+			p := a.Federated(with)
+			p.Policies.Identity = []*authz.Compiled{everything()}
+			return p
 		}
 		return a.Root(with.AccessKeyID, with)
 	case "role":
@@ -49,6 +52,15 @@ func (s *Snapshot) Revive(m Maker, federated bool, with *Session) *Principal {
 	}
 	return nil
 }
+
+// everything is a policy that allows everything.
+var everything = sync.OnceValue(func() *authz.Compiled {
+	p, err := authz.Parse(authz.KindIdentity, []byte(allowAll))
+	if err != nil {
+		panic("identity: " + err.Error())
+	}
+	return authz.Compile(authz.KindIdentity, []byte(allowAll), p)
+})
 
 // revive is a session of a user of the short form.
 func (l *looseCaller) revive(isFederated bool, with *Session) *Principal {
