@@ -55,7 +55,7 @@ func (w *writer) run() {
 			w.report(errors.Join(w.writeAll(false), w.rotate()))
 		case done := <-l.flushes:
 			w.sweep()
-			err := w.writeAll(true)
+			err := errors.Join(w.writeAll(true), w.rotate())
 			w.report(err)
 			done <- err
 		case <-l.stop:
