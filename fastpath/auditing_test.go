@@ -1,6 +1,7 @@
 package fastpath_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"trent/fastpath/audit"
+	"trent/fastpath/identity"
 	"trent/fastpath/servertest"
 )
 
@@ -20,6 +22,8 @@ type auditRecord struct {
 	EventVersion, EventName, EventSource, AwsRegion, SourceIPAddress, UserAgent string
 	ErrorCode, ErrorMessage, RequestID, EventID, EventType, RecipientAccountID  string
 	ReadOnly                                                                    bool
+	SharedEventID, VpcEndpointID                                                string
+	UserIdentity                                                                map[string]any
 	TLSDetails                                                                  map[string]string
 }
 
@@ -88,5 +92,131 @@ func TestEveryAnswerHasItsRecord(t *testing.T) {
 	}
 	if len(ids) != len(all) {
 		t.Errorf("%d request ids in %d records", len(ids), len(all))
+	}
+}
+
+// What was not signed as it should be, or was no operation, is in the security log and in no trail.
+func TestIncidents(t *testing.T) {
+	t.Parallel()
+	s, err := servertest.Open(t.TempDir(), servertest.Options{Audit: &audit.Options{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := servertest.For("ListKeys", "{}")
+	forged.Secret = "not the secret"
+	for _, r := range []servertest.Request{forged, servertest.For("Frobnicate", "{}"), {Method: "GET", Target: "TrentService.ListKeys"}} {
+		if a := s.Do(t, r); a.Status == 200 {
+			t.Errorf("%+v is answered %d", r, a.Status)
+		}
+	}
+	// Signed, but neither well-formed nor allowed: those have records.
+	for _, body := range []string{`{"KeyId":3}`, `{}`, `{"KeyId":"alias/absent"}`} {
+		s.Call(t, "DescribeKey", body)
+	}
+	dir := s.DataDir()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "security", "security.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"kind":"signature","address":"127.0.0.1","error":"InvalidSignatureException"`, `"operation":"ListKeys"`, `"kind":"operation"`,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in\n%s", want, text)
+		}
+	}
+	if n := strings.Count(string(text), "\n"); n != 3 {
+		t.Errorf("%d lines: %s", n, text)
+	}
+	all := auditRecords(t, filepath.Join(dir, "audit", "AWSLogs"))
+	codes := map[string]int{}
+	for _, r := range all {
+		codes[r.ErrorCode]++
+	}
+	if len(all) != 3 || codes["SerializationException"] != 1 || codes["ValidationException"] != 1 || codes["NotFoundException"] != 1 {
+		t.Errorf("%v", codes)
+	}
+}
+
+// A success with another account's key is recorded for both, under one shared id; a denial for the caller's only.
+func TestRecordsAcrossAccounts(t *testing.T) {
+	t.Parallel()
+	const other = "444455556666"
+	s, err := servertest.Open(t.TempDir(), servertest.Options{
+		Audit:       &audit.Options{},
+		Credentials: []identity.Credential{{AccessKeyID: "AKIAOTHER", Secret: identity.Secret("other"), Principal: identity.Root("aws", other)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + s.Account + `","` + other + `"]},"Action":"kms:*","Resource":"*"}]}`
+	shared, err := s.KMS().CreateKey(t.Context(), &kms.CreateKeyInput{Policy: &policy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := s.KMS().CreateKey(t.Context(), &kms.CreateKeyInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s.As("AKIAOTHER", "other")
+	if _, err := client.Encrypt(t.Context(), &kms.EncryptInput{KeyId: shared.KeyMetadata.Arn, Plaintext: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Encrypt(t.Context(), &kms.EncryptInput{KeyId: own.KeyMetadata.Arn, Plaintext: []byte("x")}); err == nil {
+		t.Fatal("allowed")
+	}
+	dir := filepath.Join(s.DataDir(), "audit", "AWSLogs")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var owners, callers, denials []auditRecord
+	for _, r := range auditRecords(t, dir) {
+		switch {
+		case r.EventName != "Encrypt":
+		case r.ErrorCode == "AccessDenied" && r.RecipientAccountID == other:
+			denials = append(denials, r)
+		case r.RecipientAccountID == other:
+			callers = append(callers, r)
+		default:
+			owners = append(owners, r)
+		}
+	}
+	if len(owners) != 1 || len(callers) != 1 || len(denials) != 1 {
+		t.Fatalf("owner %+v, caller %+v, denied %+v", owners, callers, denials)
+	}
+	o, c := owners[0], callers[0]
+	if o.SharedEventID == "" || o.SharedEventID != c.SharedEventID || o.EventID == c.EventID || o.RequestID != c.RequestID || o.RecipientAccountID != s.Account {
+		t.Errorf("owner %+v, caller %+v", o, c)
+	}
+	if o.UserIdentity["type"] != "AWSAccount" || o.UserIdentity["accountId"] != other || o.UserIdentity["arn"] != nil {
+		t.Errorf("%v", o.UserIdentity)
+	}
+	if denials[0].SharedEventID != "" {
+		t.Errorf("%+v", denials[0])
+	}
+}
+
+// Decisions are found by the id that the answer had, with the policy that decided.
+func TestDecisionsOfARequest(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, servertest.Options{Audit: &audit.Options{}})
+	made, err := s.KMS().CreateKey(t.Context(), &kms.CreateKeyInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.Call(t, "DescribeKey", `{"KeyId":"`+*made.KeyMetadata.KeyId+`"}`)
+	found, err := s.Core.Decisions().Find(a.Header.Get("X-Amzn-Requestid"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	d := found[0]
+	if !d.Allowed || d.Action != "kms:DescribeKey" || d.Resource != *made.KeyMetadata.Arn || !strings.HasSuffix(d.Caller, ":root") {
+		t.Errorf("%+v", d)
+	}
+	if text, err := s.Core.Decisions().Policy(hex.EncodeToString(d.Policy[:])); err != nil || !strings.Contains(text, "Enable IAM User Permissions") {
+		t.Errorf("%q, %v", text, err)
 	}
 }
