@@ -55,10 +55,30 @@ func newRing(dir string, maxBytes int64) (*ring, error) {
 		return nil, err
 	}
 	if len(names) > 0 {
-		// A torn end is left as it is: what comes after goes to another file.
-		_, _ = fmt.Sscanf(filepath.Base(names[len(names)-1]), ringName, &w.number)
+		return w, w.resume(names[len(names)-1])
 	}
 	return w, nil
+}
+
+// resume goes on with a file, after its last whole decision.
+func (w *ring) resume(name string) error {
+	if _, err := fmt.Sscanf(filepath.Base(name), ringName, &w.number); err != nil {
+		return fmt.Errorf("%s: its name has no number: %w", name, err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	for body := range decisionsIn(data) {
+		w.size += int64(decisionHead + len(body))
+	}
+	if w.f, err = os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+		return err
+	}
+	if err := w.f.Truncate(w.size); err != nil {
+		return errors.Join(err, w.f.Close())
+	}
+	return nil
 }
 
 const ringName = "decisions-%016d.bin"
