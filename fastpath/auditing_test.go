@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"trent/fastpath/audit"
-	"trent/fastpath/identity"
 	"trent/fastpath/servertest"
 )
 
@@ -138,64 +137,6 @@ func TestIncidents(t *testing.T) {
 	}
 	if len(all) != 3 || codes["SerializationException"] != 1 || codes["ValidationException"] != 1 || codes["NotFoundException"] != 1 {
 		t.Errorf("%v", codes)
-	}
-}
-
-// A success with another account's key is recorded for both, under one shared id; a denial for the caller's only.
-func TestRecordsAcrossAccounts(t *testing.T) {
-	t.Parallel()
-	const other = "444455556666"
-	s, err := servertest.Open(t.TempDir(), servertest.Options{
-		Audit:       &audit.Options{},
-		Credentials: []identity.Credential{{AccessKeyID: "AKIAOTHER", Secret: identity.Secret("other"), Principal: identity.Root("aws", other)}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + s.Account + `","` + other + `"]},"Action":"kms:*","Resource":"*"}]}`
-	shared, err := s.KMS().CreateKey(t.Context(), &kms.CreateKeyInput{Policy: &policy})
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := s.KMS().CreateKey(t.Context(), &kms.CreateKeyInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := s.As("AKIAOTHER", "other")
-	if _, err := client.Encrypt(t.Context(), &kms.EncryptInput{KeyId: shared.KeyMetadata.Arn, Plaintext: []byte("x")}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.Encrypt(t.Context(), &kms.EncryptInput{KeyId: own.KeyMetadata.Arn, Plaintext: []byte("x")}); err == nil {
-		t.Fatal("allowed")
-	}
-	dir := filepath.Join(s.DataDir(), "audit", "AWSLogs")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var owners, callers, denials []auditRecord
-	for _, r := range auditRecords(t, dir) {
-		switch {
-		case r.EventName != "Encrypt":
-		case r.ErrorCode == "AccessDenied" && r.RecipientAccountID == other:
-			denials = append(denials, r)
-		case r.RecipientAccountID == other:
-			callers = append(callers, r)
-		default:
-			owners = append(owners, r)
-		}
-	}
-	if len(owners) != 1 || len(callers) != 1 || len(denials) != 1 {
-		t.Fatalf("owner %+v, caller %+v, denied %+v", owners, callers, denials)
-	}
-	o, c := owners[0], callers[0]
-	if o.SharedEventID == "" || o.SharedEventID != c.SharedEventID || o.EventID == c.EventID || o.RequestID != c.RequestID || o.RecipientAccountID != s.Account {
-		t.Errorf("owner %+v, caller %+v", o, c)
-	}
-	if o.UserIdentity["type"] != "AWSAccount" || o.UserIdentity["accountId"] != other || o.UserIdentity["arn"] != nil {
-		t.Errorf("%v", o.UserIdentity)
-	}
-	if denials[0].SharedEventID != "" {
-		t.Errorf("%+v", denials[0])
 	}
 }
 
