@@ -231,6 +231,25 @@ func TestWritingGoesOnAfterTrouble(t *testing.T) {
 	}
 }
 
+// A disk that never takes the records does not keep the end waiting; the loss is told.
+func TestClosingWithoutADisk(t *testing.T) {
+	t.Parallel()
+	for _, block := range []bool{false, true} {
+		dir := t.TempDir()
+		l := openLog(t, audit.Options{Dir: dir, Block: block})
+		if err := os.WriteFile(filepath.Join(dir, "AWSLogs"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 {
+			e := usual()
+			l.Record(0, &e)
+		}
+		if err := l.Close(); err == nil || !strings.Contains(err.Error(), "1000 records are lost") || l.Dropped() != 1000 {
+			t.Errorf("%v, %d dropped", err, l.Dropped())
+		}
+	}
+}
+
 // What a crash leaves is completed by the next start: whole records stay, the torn one goes.
 func TestUnfinishedFilesAreCompleted(t *testing.T) {
 	t.Parallel()
