@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"trent/fastpath/audit"
 	"trent/fastpath/frontend"
 	"trent/fastpath/servertest"
 )
@@ -17,7 +18,7 @@ const cipherObjects = 2
 // TestAllocations: from the frontend's request to the answer nothing is allocated for the operations that
 // bulk traffic is made of, apart from the cipher objects.
 func TestAllocations(t *testing.T) {
-	s := servertest.Start(t, servertest.Options{})
+	s := servertest.Start(t, servertest.Options{Audit: &audit.Options{}})
 	id := newKey(t, s)
 	status, body := serve(t, s, servertest.For("Encrypt", `{"KeyId":"`+id+`","Plaintext":"c2VjcmV0","EncryptionContext":{"b":"2","a":"1"}}`))
 	var sealed struct{ CiphertextBlob []byte }

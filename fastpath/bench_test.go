@@ -4,14 +4,23 @@ import (
 	"encoding/json"
 	"testing"
 
+	"trent/fastpath/audit"
 	"trent/fastpath/frontend"
 	"trent/fastpath/servertest"
 )
 
 // BenchmarkChain is a request from the frontend's view of it to the answer's bytes, without HTTP and TLS: the
 // signature verified, the body decoded, the key found, the cryptography done, the answer encoded.
-func BenchmarkChain(b *testing.B) {
-	s := servertest.Start(b, servertest.Options{})
+func BenchmarkChain(b *testing.B) { benchmarkChain(b, servertest.Options{}) }
+
+// BenchmarkChainAudited is the same with all that is kept of requests, on the request's path: the difference is what it costs there,
+// and whatever part of the writer's work falls on the same core.
+func BenchmarkChainAudited(b *testing.B) {
+	benchmarkChain(b, servertest.Options{Audit: &audit.Options{}})
+}
+
+func benchmarkChain(b *testing.B, o servertest.Options) {
+	s := servertest.Start(b, o)
 	id := newKey(b, s)
 	_, body := serve(b, s, servertest.For("Encrypt", `{"KeyId":"`+id+`","Plaintext":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}`))
 	var sealed struct{ CiphertextBlob string }

@@ -129,9 +129,10 @@ func (f *auditFlags) read(name string, r io.Reader, each func(*auditRecord) erro
 	})
 	var wrong *audit.SyntaxError
 	switch {
-	case errors.Is(err, audit.ErrTorn) && strings.HasSuffix(name, audit.Part):
-		return nil // it is being written
 	case errors.Is(err, audit.ErrTorn), errors.As(err, &wrong):
+		if strings.HasSuffix(name, audit.Part) {
+			return nil // it is being written
+		}
 		return usageError(fmt.Errorf("%s: %w", name, err), "files must be CloudTrail's: an object with a list Records, or a record a line; gzip or not")
 	}
 	return err

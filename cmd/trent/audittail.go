@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,18 +94,19 @@ func (f *auditFlags) tail(ctx context.Context, w io.Writer, n int, follow bool) 
 	if err != nil {
 		return err
 	}
-	followed := map[string]int{} // records seen, by path without .part
-	for _, file := range files {
-		followed[strings.TrimSuffix(file.path, audit.Part)] = -1
+	read := map[string]*followed{}
+	for _, file := range files { // those that are too old to be read are not read later either, unless they grow
+		read[strings.TrimSuffix(file.path, audit.Part)] = &followed{size: file.size}
 	}
 	var last []*auditRecord
 	for _, file := range slices.Backward(files) {
-		if len(last) >= n && f.ours(file) && len(newest(last, n)) > 0 && file.modified.Before(newest(last, n)[0].EventTime) {
-			break
+		if len(last) >= n && f.ours(file) {
+			if last = newest(last, n); len(last) > 0 && file.modified.Before(last[0].EventTime) {
+				break
+			}
 		}
-		seen := 0
-		if err := f.readAll(file.path, func(r *auditRecord) error {
-			seen++
+		at := read[strings.TrimSuffix(file.path, audit.Part)]
+		if err := f.readWhole(file, at, func(r *auditRecord, _ int) error {
 			if f.matches(r) {
 				last = keepNewest(last, r, n)
 			}
@@ -111,28 +114,23 @@ func (f *auditFlags) tail(ctx context.Context, w io.Writer, n int, follow bool) 
 		}); err != nil {
 			return err
 		}
-		followed[strings.TrimSuffix(file.path, audit.Part)] = seen
 	}
 	if err := f.printAll(w, last, n); err != nil || !follow {
 		return err
 	}
-	return f.follow(ctx, w, followed, files)
-}
-
-// readAll is readFile for all records, whether or not they fit.
-func (f *auditFlags) readAll(path string, each func(*auditRecord) error) error {
-	all := auditFlags{}
-	return all.readFile(path, each)
+	return f.follow(ctx, w, read)
 }
 
 const followEvery = 250 * time.Millisecond
 
-// follow prints the records that files get, and those of new files. seen is how many of each are known; below 0: all that it has.
-func (f *auditFlags) follow(ctx context.Context, w io.Writer, seen map[string]int, before []auditFile) error {
-	sizes := map[string]int64{}
-	for _, file := range before {
-		sizes[strings.TrimSuffix(file.path, audit.Part)] = file.size
-	}
+// followed is how far a file is read.
+type followed struct {
+	size    int64 // when it was read last
+	records int   // that were in it then
+}
+
+// follow prints the records that files get, and those of new files.
+func (f *auditFlags) follow(ctx context.Context, w io.Writer, read map[string]*followed) error {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
 	for {
@@ -142,31 +140,91 @@ func (f *auditFlags) follow(ctx context.Context, w io.Writer, seen map[string]in
 		case <-ticker.C:
 		}
 		files, err := f.files()
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err != nil {
 			return err
 		}
 		for _, file := range files {
 			name := strings.TrimSuffix(file.path, audit.Part)
-			if size, known := sizes[name]; known && size == file.size {
+			at := read[name]
+			if at == nil {
+				at = &followed{}
+				read[name] = at
+			}
+			if at.size == file.size {
 				continue
 			}
-			sizes[name] = file.size
-			if err := f.printNew(w, file.path, name, seen); err != nil {
+			if err := f.printNew(w, file, at); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (f *auditFlags) printNew(w io.Writer, path, name string, seen map[string]int) error {
-	known, at := seen[name], 0
-	err := f.readAll(path, func(r *auditRecord) error {
-		at++
-		if known < 0 || at <= known || !f.matches(r) {
+// printNew prints what a file got: of one that Trent writes as it is, what stands behind the last record; else all is read again.
+func (f *auditFlags) printNew(w io.Writer, file auditFile, at *followed) error {
+	if text, size, ok := added(file.path, at.size); ok {
+		at.size = size
+		for line := range strings.Lines(text) {
+			r, ok := parseAuditRecord(json.RawMessage(strings.Trim(line, ",\n")))
+			if !ok {
+				continue
+			}
+			at.records++
+			if f.matches(r) {
+				if err := f.print(w, r); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	known := at.records
+	return f.readWhole(file, at, func(r *auditRecord, n int) error {
+		if n <= known || !f.matches(r) {
 			return nil
 		}
 		return f.print(w, r)
 	})
-	seen[name] = max(at, known)
+}
+
+// readWhole gives all records of a file, whether or not they fit, with their numbers from 1 on, and notes how far it came. A file in
+// progress is read as it is at one moment.
+func (f *auditFlags) readWhole(file auditFile, at *followed, each func(r *auditRecord, n int) error) error {
+	n := 0
+	take := func(r *auditRecord) error { n++; return each(r, n) }
+	all, size := auditFlags{}, file.size
+	var err error
+	if strings.HasSuffix(file.path, audit.Part) {
+		var text []byte
+		if text, err = os.ReadFile(file.path); err == nil {
+			size = int64(len(text))
+			err = all.read(file.path, bytes.NewReader(text), take)
+		} else if errors.Is(err, os.ErrNotExist) {
+			err = all.readFile(file.path, take) // it has its name now
+		}
+	} else {
+		err = all.readFile(file.path, take)
+	}
+	at.size, at.records = size, max(n, at.records)
 	return err
+}
+
+// added is what an unfinished file has behind its first size bytes, and its size now. The tail that these ended with was
+// overwritten by the next record.
+func added(path string, size int64) (text string, now int64, ok bool) {
+	from := size - int64(len(audit.Tail))
+	if from <= 0 || !strings.HasSuffix(path, ".json"+audit.Part) {
+		return "", 0, false
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", 0, false
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.NewSectionReader(file, from, 1<<40))
+	text, whole := strings.CutSuffix(string(b), audit.Tail)
+	if err != nil || !whole || !strings.HasPrefix(text, ",\n") {
+		return "", 0, false
+	}
+	return text, from + int64(len(b)), true
 }

@@ -36,8 +36,8 @@ requests in progress are answered, and nothing that was answered is lost. The fi
 directory, a local CA with a server certificate, and the key file that opens the sealed HSM domain.
 
 Every flag has a key of the same name in the config file, with underscores for dashes. Flags win. Of the file
-only are access keys, what lies behind custom key stores, faults that operations answer, and how long transitional
-states last:
+only are access keys, what lies behind custom key stores, faults that operations answer, how long transitional
+states last, and how the records of requests are kept:
 
 ` + configExample,
 		Example: `  trent serve

@@ -20,6 +20,7 @@ type summary struct {
 	heapLocked bool
 	heapWhy    string
 	authz      string // what is to be said of decisions; empty: they are enforced
+	records    string // where records of requests are kept
 	clock      string // how far the test clock is ahead; empty: there is none
 }
 
@@ -30,6 +31,10 @@ func (r *running) summarise(s *settings) error {
 	}
 	r.summary = summary{ready: r.ready, dataDir: s.DataDir, status: status}
 	r.summary.authz = authzNotes[s.Authz.Authorization]
+	r.summary.records = "none are kept"
+	if records := s.Audit.options(s.DataDir).Records; records != nil {
+		r.summary.records = records.Dir + "  ('trent audit' reads them)"
+	}
 	if s.TestClock {
 		r.summary.clock = testclock.FormatDuration(r.server.ReadClock().Ahead)
 	}
@@ -52,6 +57,7 @@ func (s *summary) print(w io.Writer) {
 	if s.authz != "" {
 		row("authorization", "%s", s.authz)
 	}
+	row("records", "%s", s.records)
 	row("data", "%s  (store: pebble)", s.dataDir)
 	row("key memory", "%s, %d KiB%s", s.status.ArenaKind, s.status.ArenaBytes>>10, because(s.status.ArenaWhy))
 	if s.heapLocked {

@@ -13,6 +13,8 @@ import (
 const (
 	fileHead = "{\"Records\":[\n"
 	fileTail = "\n]}\n"
+	// Tail ends a file, and is where its next record begins, as long as it takes records and is not gzipped.
+	Tail = fileTail
 	// Part ends the name of a file that still takes records.
 	Part = ".part"
 )

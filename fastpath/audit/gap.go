@@ -51,10 +51,3 @@ func (l *losses) merge(from *losses) {
 		l.addAll(&from.another)
 	}
 }
-
-func (l *losses) total() (n uint64) {
-	for i := range l.by[:l.n] {
-		n += l.by[i].count
-	}
-	return n + l.another.count
-}

@@ -3,7 +3,6 @@ package audit
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -56,10 +55,30 @@ func newRing(dir string, maxBytes int64) (*ring, error) {
 		return nil, err
 	}
 	if len(names) > 0 {
-		// A torn end is left as it is: what comes after goes to another file.
-		_, _ = fmt.Sscanf(filepath.Base(names[len(names)-1]), ringName, &w.number)
+		return w, w.resume(names[len(names)-1])
 	}
 	return w, nil
+}
+
+// resume goes on with a file, after its last whole decision.
+func (w *ring) resume(name string) error {
+	if _, err := fmt.Sscanf(filepath.Base(name), ringName, &w.number); err != nil {
+		return fmt.Errorf("%s: its name has no number: %w", name, err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	for body := range decisionsIn(data) {
+		w.size += int64(decisionHead + len(body))
+	}
+	if w.f, err = os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+		return err
+	}
+	if err := w.f.Truncate(w.size); err != nil {
+		return errors.Join(err, w.f.Close())
+	}
+	return nil
 }
 
 const ringName = "decisions-%016d.bin"
@@ -87,7 +106,7 @@ func (w *ring) add(e *DecisionEntry) {
 }
 
 func appendDecision(dst []byte, e *DecisionEntry) []byte {
-	id, _ := binaryID(string(e.RequestID[:])) // the chain's own
+	id, _ := binaryID(e.RequestID[:]) // the chain's own
 	dst = append(dst, id[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(e.At.UnixNano()))
 	allowed := byte(0)
@@ -163,13 +182,26 @@ func (w *ring) close() error {
 // ErrRequestID is a request id that is none.
 var ErrRequestID = errors.New("a request id is a UUID, such as 7c9eb7c1-3df7-4c3a-9d7f-2c1b1e0a5a01")
 
-func binaryID(text string) (id [16]byte, err error) {
-	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+func binaryID[S string | []byte](text S) (id [16]byte, err error) {
+	if len(text) != 36 {
 		return id, ErrRequestID
 	}
-	digits := text[:8] + text[9:13] + text[14:18] + text[19:23] + text[24:]
-	if _, err := hex.Decode(id[:], []byte(digits)); err != nil {
-		return id, ErrRequestID
+	n := 0
+	for i := 0; i < len(text); i++ {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if text[i] != '-' {
+				return id, ErrRequestID
+			}
+			continue
+		}
+		digit := text[i] - '0'
+		if digit > 9 {
+			if digit = text[i] - 'a' + 10; digit < 10 || digit > 15 {
+				return id, ErrRequestID
+			}
+		}
+		id[n/2] = id[n/2]<<4 | digit
+		n++
 	}
 	return id, nil
 }

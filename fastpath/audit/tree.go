@@ -140,7 +140,7 @@ func (t *tree) shrink() error {
 		return err
 	}
 	slices.SortFunc(files, func(a, b kept) int { return cmp.Or(strings.Compare(a.time, b.time), strings.Compare(a.path, b.path)) })
-	for _, f := range files {
+	for _, f := range files[:max(0, len(files)-1)] { // the newest stays, however large
 		if t.counts.total.Load() <= t.o.MaxTotal {
 			break
 		}

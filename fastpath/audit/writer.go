@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -55,7 +56,7 @@ func (w *writer) run() {
 			w.report(errors.Join(w.writeAll(false), w.rotate()))
 		case done := <-l.flushes:
 			w.sweep()
-			err := w.writeAll(true)
+			err := errors.Join(w.writeAll(true), w.rotate())
 			w.report(err)
 			done <- err
 		case <-l.stop:
@@ -212,15 +213,27 @@ func (w *writer) rotate() error {
 	return errors.Join(errs...)
 }
 
-// finish writes all that is left and completes all files.
+// finish writes all that is left and completes all files. What the disk does not take now is lost.
 func (w *writer) finish() {
-	var errs []error
-	for range 2 { // what a full buffer kept back comes with the second
+	var err error
+	for i := 0; err == nil && (i < 2 || len(w.log.buffer.full) > 0); i++ { // what a full buffer kept back comes with the second
 		w.sweep()
-		errs = append(errs, w.writeAll(true))
+		err = w.writeAll(true)
 	}
+	errs := []error{err}
 	for _, f := range w.files {
 		errs = append(errs, w.complete(f))
+	}
+	var lost uint64
+	for _, f := range w.files {
+		lost += f.waiting
+	}
+	for len(w.log.buffer.full) > 0 {
+		lost += uint64(len((<-w.log.buffer.full).entries))
+	}
+	if lost > 0 {
+		w.log.counts.dropped.Add(lost)
+		errs = append(errs, fmt.Errorf("%d records are lost", lost))
 	}
 	w.log.err = errors.Join(errs...)
 }
