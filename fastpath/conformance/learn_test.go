@@ -66,7 +66,8 @@ func TestWhatCallersMayLearn(t *testing.T) {
 		{"no ciphertext, with a key that is not allowed", home, "none", "Decrypt", object{"CiphertextBlob": "eA==", "KeyId": g.symmetric}, "", noIdentityPolicy(userARN(home, "none"), "Decrypt", g.symmetric)},
 		{"another key's ciphertext, not allowed", home, "none", "Decrypt", object{"CiphertextBlob": g.ciphertext, "KeyId": g.other}, "", noIdentityPolicy(userARN(home, "none"), "Decrypt", g.other)},
 		{"a grant that is not there, allowed", home, "all", "RetireGrant", object{"KeyId": g.symmetric, "GrantId": long64}, "NotFoundException", "Grant '" + long64 + "' does not exist"},
-		{"a grant that is not there, not allowed", home, "none", "RetireGrant", object{"KeyId": g.symmetric, "GrantId": long64}, "", notOnThis(userARN(home, "none"), "RetireGrant")},
+		{"a grant that is not there, not allowed", home, "none", "RetireGrant", object{"KeyId": g.symmetric, "GrantId": long64}, "", noIdentityPolicy(userARN(home, "none"), "RetireGrant", g.symmetric)},
+		{"a grant that is there, not allowed", home, "none", "RetireGrant", object{"KeyId": g.other, "GrantId": g.grant}, "", noIdentityPolicy(userARN(home, "none"), "RetireGrant", g.other)},
 		{"a grant elsewhere", otherAccount, "all", "RetireGrant", object{"KeyId": g.other, "GrantId": g.grant}, "", notOnThis(userARN(otherAccount, "all"), "RetireGrant")},
 		{"a grant elsewhere that is not there", otherAccount, "all", "RetireGrant", object{"KeyId": g.other, "GrantId": long64}, "", notOnThis(userARN(otherAccount, "all"), "RetireGrant")},
 	} {
