@@ -169,8 +169,6 @@ func TestDeniedPaths(t *testing.T) {
 			action := strings.TrimPrefix(p.Action, "kms:")
 			text := noIdentityPolicy(who, action, key)
 			switch {
-			case row.Name == "RetireGrant":
-				text = notOnThis(who, action)
 			case strings.HasPrefix(p.On, "*"):
 				text = noIdentityPolicy(who, action, "*")
 			case strings.HasSuffix(row.Name, "Alias"):

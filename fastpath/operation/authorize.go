@@ -161,24 +161,16 @@ func (s *Service) needElse(c *Call, n *need) error {
 	return s.decide(c, n)
 }
 
-// needOnLost decides about a name of no alias in the caller's account: that there is none learns who may do the action on
-// any key of the account (chosen). A predefined alias has its key from its first use on, if that would be allowed.
+// needOnLost is about a name of no alias in the caller's account. That there is none may be known to all of the account. But
+// a predefined alias has its key from its first use on, if that would be allowed.
 func (s *Service) needOnLost(ctx context.Context, c *Call, n *need, l *lost) error {
-	if l.managed != nil {
-		made, err := s.firstUse(ctx, c, n, l)
-		if err != nil {
-			return err
-		}
-		if made {
-			return s.needOnKey(ctx, c, n)
-		}
-	}
-	if s.mode == Off {
+	if l.managed == nil {
 		return nil
 	}
-	c.ask(n.action, nil)
-	c.asked.Resource, c.asked.ResourceAccount = c.place("key/*"), c.Scope.Account
-	return s.decide(c, n)
+	if made, err := s.firstUse(ctx, c, n, l); err != nil || !made {
+		return err
+	}
+	return s.needOnKey(ctx, c, n)
 }
 
 // ask begins a question, about a key or, with nil, not about one.

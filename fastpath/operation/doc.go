@@ -14,8 +14,8 @@
 // # Choices where the service is silent
 //
 //   - What callers may learn: of a key that is not there in their own account, that it is not, if their identity policies
-//     allow the action on its ARN; of an alias that is not there, likewise, if they allow it on any key of the account. Of
-//     keys elsewhere, nothing: the text is the same whoever does not allow. Without KeyId, a ciphertext whose key is gone,
+//     allow the action on its ARN; of an alias that is not there, always that, as CloudFormation relies on when it looks
+//     whether an alias exists. Of keys elsewhere, nothing: the text is the same whoever does not allow. Without KeyId, a ciphertext whose key is gone,
 //     elsewhere or not allowed is the text about ciphertexts; what was never issued is InvalidCiphertextException to all.
 //   - A name that is none, and what is no ciphertext, are refused before authorization: there is no resource to decide on.
 //   - Actions without a resource are on arn:PARTITION:kms:REGION:ACCOUNT:*, those on a key that is about to be made on

@@ -155,11 +155,11 @@ func TestWhoMayRetire(t *testing.T) {
 		{"retiring principal", retirer, without, ""},
 		{"retiring principal, denied", person(t, elsewhere, "retirer", deny), without, "on this resource"},
 		{"grantee with RetireGrant", grantee, with, ""},
-		{"grantee without", grantee, without, "on this resource"},
+		{"grantee without", grantee, without, "because no identity-based policy allows the kms:RetireGrant action"},
 		{"grantee, denied", person(t, home, "grantee", deny), with, "with an explicit deny in an identity-based policy"},
 		{"the account", &caller, without, ""},
 		{"of the account, allowed", person(t, home, "admin", allow("kms:RetireGrant", key)), without, ""},
-		{"of the account, not allowed", person(t, home, "admin"), without, "on this resource"},
+		{"of the account, not allowed", person(t, home, "admin"), without, "because no identity-based policy allows the kms:RetireGrant action"},
 		{"of another account, allowed", person(t, elsewhere, "admin", allow("*", "*")), without, "on this resource"},
 	} {
 		got := refusal(r.as(t, &c, k.who, "RetireGrant", `{"KeyId":"`+key+`","GrantId":"`+k.grant+`","DryRun":true}`))

@@ -86,7 +86,7 @@ func (s *Service) grantByToken(ctx context.Context, c *Call, token []byte) error
 // authorizeRetirement lets those retire a grant who may: its retiring principal, its grantee if it allows that, and, by
 // identity policies, the account that made it or that one of both is (AWS KMS Developer Guide, "Retiring and revoking
 // grants"). An explicit deny counts, and what an organization or an endpoint does not allow; a key policy does not.
-// Nobody else learns whether the grant exists.
+// Nobody else learns whether the grant exists: whom their own policies do not let, in the key's account, are told so.
 func (s *Service) authorizeRetirement(c *Call, n *need) error {
 	key := c.Key.Snapshot
 	if key == nil { // of a name that is none
@@ -94,7 +94,7 @@ func (s *Service) authorizeRetirement(c *Call, n *need) error {
 	}
 	own := c.owns(key)
 	if s.mode == Off {
-		if c.grant == nil && own || c.grant != nil && (c.Caller.Account == c.grant.Issuer || c.retiresBy(true)) {
+		if c.grant == nil && own || c.grant != nil && (c.Caller.Account == c.grant.Issuer || c.retiresBy(false) || c.retiresBy(true)) {
 			return nil
 		}
 		return foreign(c, n.action)
@@ -105,8 +105,6 @@ func (s *Service) authorizeRetirement(c *Call, n *need) error {
 	if c.asking.trouble != nil {
 		return c.asking.trouble
 	}
-	delegated := d.Allowed // the account may, and lets the caller
-	own = own || c.grant != nil && c.Caller.Account == c.grant.Issuer
 	switch {
 	case c.grant == nil:
 		if !own {
@@ -115,14 +113,14 @@ func (s *Service) authorizeRetirement(c *Call, n *need) error {
 	case d.Reason == authz.DeniedExplicitly, !d.Allowed && (d.Kind == authz.KindServiceControl || d.Kind == authz.KindEndpoint):
 	case c.retiresBy(false):
 		d = authz.Decision{Allowed: true, Reason: authz.AllowedByGrant, Kind: authz.KindGrant, Statement: -1, AlsoStatement: -1, Grant: c.grantText(c.grant.ID)}
-	case !delegated, c.Caller.Account != c.grant.Issuer && !c.retiresBy(true):
+	case d.Allowed && c.Caller.Account != c.grant.Issuer && !c.retiresBy(true):
 		d = authz.Decision{Reason: authz.DeniedElsewhere, Kind: authz.KindGrant, Statement: -1, AlsoStatement: -1}
 	}
 	s.decided(c, &d)
 	switch {
 	case d.Allowed:
 		return nil
-	case d.Reason == authz.DeniedExplicitly && own:
+	case d.Reason != authz.DeniedElsewhere && own && !key.Missing:
 		return s.denied(c, &wire.Error{Code: wire.CodeAccessDeniedException, Message: d.Text(c.Caller.ARN, n.action.String(), key.ARN)})
 	}
 	return s.denied(c, foreign(c, n.action))
