@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 
@@ -90,6 +91,9 @@ func (s *settings) check() error {
 	if _, err := s.vpcEndpoints(); err != nil {
 		return err
 	}
+	if err := s.checkPrincipals(); err != nil {
+		return err
+	}
 	if err := s.Audit.check(); err != nil {
 		return err
 	}
@@ -102,6 +106,20 @@ func (s *settings) check() error {
 		return &placedError{"transitions.unavailable", "must not be negative"}
 	}
 	return nil
+}
+
+// empty tells whether a config file has nothing but comments.
+func empty(text []byte) bool {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return false
+	}
+	for _, d := range file.Docs {
+		if d.Body != nil && d.Body.Type() != ast.CommentGroupType && d.Body.Type() != ast.NullType {
+			return false
+		}
+	}
+	return true
 }
 
 // withPlace puts line and column before an error about a path of the text, as the YAML library does with its own.

@@ -128,7 +128,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 			r = nil
 		}
 	}()
-	directory, err := openDirectory(s)
+	directory, err := openDirectory(context.Background(), s)
 	if err != nil {
 		return r, err
 	}
@@ -195,33 +195,6 @@ func start(e *environment, s *settings) (r *running, err error) {
 		return r, err
 	}
 	return r, r.summarise(s)
-}
-
-// openDirectory makes the callers' directory: the config's credentials, else the built-in one.
-func openDirectory(s *settings) (*identity.Directory, error) {
-	var all []identity.Credential
-	for _, c := range s.Credentials {
-		partition, account := c.Partition, c.Account
-		if partition == "" {
-			partition = "aws"
-		}
-		if account == "" {
-			account = s.Account
-		}
-		principal := identity.Root(partition, account)
-		if c.ARN != "" {
-			principal.ARN = c.ARN
-		}
-		all = append(all, identity.Credential{AccessKeyID: c.AccessKeyID, Secret: identity.Secret(c.SecretAccessKey), SessionToken: c.SessionToken, Principal: principal})
-	}
-	if len(all) == 0 {
-		all = append(all, identity.BuiltIn(s.Account))
-	}
-	d, err := identity.NewDirectory(all)
-	if err != nil {
-		return nil, usageError(err, "correct the credentials of the config file, or --account")
-	}
-	return d, nil
 }
 
 // openAttestation makes the verifier of attestation documents: by the roots in a file, else by AWS's own.

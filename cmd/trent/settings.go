@@ -29,6 +29,7 @@ type settings struct {
 
 	ResourceQuotas resourceQuotas `yaml:"resource_quotas"`
 	RequestQuotas  requestQuotas  `yaml:"request_quotas"`
+	Principals     principalMode  `yaml:"principals"`
 	Authz          authzMode      `yaml:"authz"`
 
 	SealKey          string `yaml:"seal_key"`
@@ -55,25 +56,20 @@ type settings struct {
 	TestClock       bool          `yaml:"test_clock"`
 	ReadyFile       string        `yaml:"ready_file"`
 
-	Credentials []credentialSettings `yaml:"credentials"`
-	// Of the file only, as the credentials.
-	Backends    keystore.Config    `yaml:"custom_key_store_backends"`
-	Faults      []fault.Rule       `yaml:"faults"`
-	Transitions transitionSettings `yaml:"transitions"`
+	// Of the file only.
+	Credentials        []identity.CredentialConfig        `yaml:"credentials"`
+	Policies           map[string]identity.Document       `yaml:"policies"`
+	Accounts           []identity.AccountConfig           `yaml:"accounts"`
+	ServiceCredentials []identity.ServiceCredentialConfig `yaml:"service_credentials"`
+	Backends           keystore.Config                    `yaml:"custom_key_store_backends"`
+	Faults             []fault.Rule                       `yaml:"faults"`
+	Transitions        transitionSettings                 `yaml:"transitions"`
 
 	Audit auditSettings `yaml:"audit"`
 
 	VPCEndpoints []endpointSettings `yaml:"vpc_endpoints"`
-}
 
-// credentialSettings is one access key of the config file.
-type credentialSettings struct {
-	AccessKeyID     string `yaml:"access_key_id"`
-	SecretAccessKey string `yaml:"secret_access_key"`
-	SessionToken    string `yaml:"session_token"` // of temporary credentials; empty: a long-term key
-	Account         string `yaml:"account"`
-	Partition       string `yaml:"partition"`
-	ARN             string `yaml:"arn"`
+	configDir string // that files named in the config file are relative to
 }
 
 // defaultSettings are the settings of a server that is told nothing.
@@ -118,6 +114,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.BoolVar(&s.AllowBuiltIn, "allow-built-in-credential", s.AllowBuiltIn, "keep the well-known credential test/test even where --listen is not loopback")
 	fs.Var(&s.ResourceQuotas, "resource-quotas", "what an account and a key may have: off, default or aws (default and the number of keys), with overrides, such as aws,keys=500")
 	fs.Var(&s.Authz, "authz", "what becomes of decisions: enforce; log, where what policies deny is logged and done; or off, where everybody may do everything in the account of the credential")
+	fs.Var(&s.Principals, "principals", "whom policies and grants may name: open (whoever is well-formed) or strict (who exists, as the service)")
 	fs.Var(&s.RequestQuotas, "request-quotas", "how often an account may call in a Region: off, or aws, with overrides, such as aws,scale=0.01,CreateKey=50,rsa=off")
 
 	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")
@@ -155,6 +152,7 @@ func loadSettings(flags *pflag.FlagSet, configFile string, getenv func(string) s
 		if err != nil {
 			return s, usageError(fmt.Errorf("config file: %w", err), "give --config the path of a YAML file, or leave it out")
 		}
+		s.configDir = filepath.Dir(configFile)
 		if err := parseConfig(text, &s); err != nil {
 			return s, usageError(fmt.Errorf("config file %s: %w", configFile, err),
 				"'trent serve --help' says what may stand in the file")
@@ -180,6 +178,9 @@ func loadSettings(flags *pflag.FlagSet, configFile string, getenv func(string) s
 // parseConfig decodes YAML over s. Unknown keys, wrong types and duplicate keys are errors that name line
 // and column; the text never quotes the file, which may hold secrets.
 func parseConfig(text []byte, s *settings) error {
+	if empty(text) {
+		return nil // which the YAML library would decode as a settings of nothing
+	}
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
 		return withToken(text, errors.New(plainly(yaml.FormatError(err, false, false))))
 	}

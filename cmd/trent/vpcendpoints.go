@@ -5,52 +5,28 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 
 	"trent/fastpath"
 	"trent/fastpath/authz"
+	"trent/fastpath/identity"
 )
 
 // endpointSettings is one VPC endpoint of the config file.
 type endpointSettings struct {
-	ID              string     `yaml:"id"`
-	VPC             string     `yaml:"vpc"`
-	Region          string     `yaml:"region"`  // empty: us-east-1
-	Account         string     `yaml:"account"` // empty: --account
-	Listen          string     `yaml:"listen"`
-	Source          string     `yaml:"source"` // address range of its clients; empty: any
-	PrivateDNSNames []string   `yaml:"private_dns_names"`
-	Policy          policyText `yaml:"policy"` // empty: allows everything
-}
-
-// policyText is a policy document in the config file: a mapping, JSON text, or "file:" and a path.
-type policyText []byte
-
-// UnmarshalYAML implements yaml.BytesUnmarshaler.
-func (p *policyText) UnmarshalYAML(text []byte) error {
-	var plain string
-	if yaml.Unmarshal(text, &plain) == nil && plain != "" && !strings.HasPrefix(plain, "{") {
-		path, ok := strings.CutPrefix(plain, "file:")
-		if !ok {
-			return fmt.Errorf("a policy is a mapping, JSON text, or file:PATH")
-		}
-		document, err := os.ReadFile(path)
-		*p = document
-		return err
-	}
-	if strings.HasPrefix(plain, "{") {
-		*p = policyText(plain)
-		return nil
-	}
-	document, err := yaml.YAMLToJSON(text)
-	*p = document
-	return err
+	ID              string             `yaml:"id"`
+	VPC             string             `yaml:"vpc"`
+	Region          string             `yaml:"region"`  // empty: us-east-1
+	Account         string             `yaml:"account"` // empty: --account
+	Listen          string             `yaml:"listen"`
+	Source          string             `yaml:"source"` // address range of its clients; empty: any
+	PrivateDNSNames []string           `yaml:"private_dns_names"`
+	Policy          *identity.Document `yaml:"policy"` // none: everything is allowed
 }
 
 // endpoint checks one setting.
-func (e *endpointSettings) endpoint(account string) (*fastpath.Endpoint, error) {
+func (e *endpointSettings) endpoint(account, dir string) (*fastpath.Endpoint, error) {
 	if e.Account != "" {
 		account = e.Account
 	}
@@ -68,12 +44,23 @@ func (e *endpointSettings) endpoint(account string) (*fastpath.Endpoint, error) 
 	if e.Listen == "" {
 		return nil, fmt.Errorf("listen: an address is wanted, such as 127.0.0.1:9445")
 	}
-	if len(e.Policy) > 0 {
-		parsed, err := authz.Parse(authz.KindEndpoint, e.Policy)
+	if p := e.Policy; p != nil {
+		text := []byte(p.Text)
+		if p.File != "" {
+			path := p.File
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(dir, path)
+			}
+			var err error
+			if text, err = os.ReadFile(path); err != nil {
+				return nil, fmt.Errorf("policy: %w", err)
+			}
+		}
+		parsed, err := authz.Parse(authz.KindEndpoint, text)
 		if err != nil {
 			return nil, fmt.Errorf("policy: %w", err)
 		}
-		made.Policy = authz.Compile(authz.KindEndpoint, e.Policy, parsed)
+		made.Policy = authz.Compile(authz.KindEndpoint, text, parsed)
 	}
 	return fastpath.NewEndpoint(made)
 }
@@ -83,7 +70,7 @@ func (s *settings) vpcEndpoints() ([]*fastpath.Endpoint, error) {
 	all := make([]*fastpath.Endpoint, len(s.VPCEndpoints))
 	seen := map[string]bool{}
 	for i := range s.VPCEndpoints {
-		e, err := s.VPCEndpoints[i].endpoint(s.Account)
+		e, err := s.VPCEndpoints[i].endpoint(s.Account, s.configDir)
 		if err != nil {
 			member, text, ok := strings.Cut(err.Error(), ": ")
 			if !ok {
