@@ -186,3 +186,44 @@ func TestExplanation(t *testing.T) {
 		t.Errorf("%s %v", text, err)
 	}
 }
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	who := user()
+	who.Policies.Identity = []*authz.Compiled{compiled(t, authz.KindIdentity, `"Sid":"Use","Effect":"Allow","Action":"kms:Decrypt","Resource":"*"`)}
+	who.Policies.ServiceControl = [][]*authz.Compiled{{compiled(t, authz.KindServiceControl, allowAll)}}
+	e := authz.Explain(request(who, document(t, authz.KindKey, authz.DefaultPolicy("aws", account))))
+	got := e.Report()
+	for _, p := range e.Policies {
+		got = strings.Replace(got, p.Hash[:12], "HASH", 1)
+	}
+	want := `allowed by the resource-based policy, Statement[0] "Enable IAM User Permissions", with an identity-based policy, Statement[0] "Use"
+
+  caller    arn:aws:iam::111122223333:user/staff/alice
+  action    kms:Decrypt
+  resource  arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
+
+Steps
+  explicit deny            none
+  service control policy   every level allows
+  resource-based policy    allows the account, which leaves it to identity-based policies
+  identity-based policy    allows
+  caller's own policies    allowed: nothing limits
+
+Policies
+  service control policy of level 1, sha256 HASH: allows
+    Statement[0] Allow: applies
+  resource-based policy, sha256 HASH: allows
+    Statement[0] Allow "Enable IAM User Permissions": applies, and decides (names the account)
+  identity-based policy, sha256 HASH: allows
+    Statement[0] Allow "Use": applies, and decides
+`
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+	denied := authz.Explain(request(foreign(), compiled(t, authz.KindKey, byUser, denyUse+`,"Principal":{"AWS":"`+otherAccount+`"}`)))
+	if got := denied.Report(); !strings.HasPrefix(got, "denied explicitly by a resource-based policy, Statement[1]\n") ||
+		!strings.Contains(got, `    Statement[0] Allow: Principal: arn:aws:iam::444455556666:user/eve is not meant by Principal "`+userARN+`"`) {
+		t.Errorf("got\n%s", got)
+	}
+}

@@ -145,30 +145,6 @@ func (e *Explanation) limitSteps(r *Request, allowed string) bool {
 	return true
 }
 
-// words is the reason in words.
-func (d *Decision) words(action string) string {
-	switch d.Reason {
-	case AllowedByGrant:
-		return "allowed by grant " + d.Grant
-	case AllowedByPolicy:
-		text := "allowed by the " + d.Kind.String()
-		if d.Policy == nil {
-			return "allowed: the root user needs no policy"
-		}
-		if d.Statement >= 0 {
-			text += fmt.Sprintf(", statement %d", d.Statement+1)
-		}
-		if d.Also != nil {
-			text += fmt.Sprintf(", with an identity-based policy, statement %d", d.AlsoStatement+1)
-		}
-		return text
-	}
-	if d.Policy != nil {
-		return fmt.Sprintf("denied explicitly by %s %s, statement %d", article(d.Kind), d.Kind, d.Statement+1)
-	}
-	return "denied: no " + d.Kind.String() + " allows " + action
-}
-
 // The reasons why an element of a statement does not match. resources tells whether the statement has a resource.
 func (s *Statement) whyAction(action string, resources bool) string {
 	switch {
