@@ -163,6 +163,9 @@ func (s *Server) authenticate(x *Exchange, r *frontend.Request) error {
 	x.call.Origin.UserAgent, _ = x.verified.Header("user-agent")
 	x.call.Origin.Referer, _ = x.verified.Header("referer")
 	x.call.Scope = keyring.Scope{Partition: region.Partition, Account: credential.Principal.Account, Region: region.Name}
+	if credential.Service != "" {
+		return s.service(x, r, credential)
+	}
 	return nil
 }
 

@@ -149,7 +149,7 @@ func New(o Options) (*Server, error) {
 		Keyring: keys, Module: o.Module, Clock: o.Clock, OnSchedule: func() { s.worker.Wake() }, Served: s.regions.has,
 		Pool: s.pool.Take, Attestation: o.Attestation,
 		Backend: o.KeyStores, Transitions: o.Transitions, Fault: s.fault, OnEvent: s.recordEvent,
-		Authorization: o.Authorization, Principals: o.Principals, OnDenied: s.wouldDeny,
+		Authorization: o.Authorization, Principals: o.principals(), OnDenied: s.wouldDeny,
 		Limits: operation.Limits{
 			TagsPerKey: quotas[quota.TagsPerKey], PolicyBytes: quotas[quota.PolicyBytes],
 			OnDemandRotations: quotas[quota.OnDemandRotations],

@@ -157,3 +157,15 @@ func equalFold[T string | []byte](name []byte, lower T) bool {
 	}
 	return true
 }
+
+// Signs tells whether the verified signature covers the headers of a name, which is given in lower case.
+func (out *Verified) Signs(name string) bool {
+	for rest := out.claim.signedHeaders; len(rest) > 0; {
+		var one []byte
+		one, rest, _ = bytes.Cut(rest, []byte{';'})
+		if equalFold(one, name) {
+			return true
+		}
+	}
+	return false
+}
