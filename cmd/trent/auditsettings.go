@@ -57,17 +57,17 @@ func (s *auditSettings) Set(text string) error {
 // Type implements pflag.Value.
 func (s *auditSettings) Type() string { return "on|off|DIR" }
 
-// check finds what is wrong in the config file's audit.
+// check finds what is wrong in the config file's audit. What is 0 or empty is as usual.
 func (s *auditSettings) check() error {
 	switch {
-	case s.OnFull != "drop" && s.OnFull != "block":
+	case s.OnFull != "" && s.OnFull != "drop" && s.OnFull != "block":
 		return &placedError{"audit.on_full", fmt.Sprintf("must be drop or block, not %q", s.OnFull)}
-	case s.RotateEvery < time.Second:
+	case s.RotateEvery != 0 && s.RotateEvery < time.Second:
 		return &placedError{"audit.rotate_every", "must be 1s or more"}
-	case s.RotateBytes < 1<<16:
+	case s.RotateBytes != 0 && s.RotateBytes < 1<<16:
 		return &placedError{"audit.rotate_bytes", "must be 64KiB or more"}
-	case s.MaxTotal < s.RotateBytes:
-		return &placedError{"audit.max_total", "must not be less than rotate_bytes"}
+	case s.MaxTotal != 0 && s.MaxTotal < s.RotateBytes:
+		return &placedError{"audit.max_total", "must not be less than rotate_bytes, " + strconv.FormatInt(int64(s.RotateBytes), 10)}
 	}
 	return nil
 }

@@ -74,6 +74,9 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		"nested key":       {"custom_key_store_backends:\n  clusters:\n  - id: x\n    kmsuser_pass: hidden-value\n", "[4:5]"},
 		"no such duration": {"transitions:\n  updating: soon\n", "[2:13]"},
 		"nor such a delay": {"idle_timeout: 90 s\n", "[1:15]"},
+		"no such size":     {"audit:\n  gzip: true\n  max_total: 5Gigs\n", "[3:14] expected bytes"},
+		"no such rule":     {"audit:\n  on_full: wait\n", "[2:12] audit.on_full: must be drop or block"},
+		"too small":        {"audit: {rotate_bytes: 5}\n", "[1:23]"},
 		"negative":         {"transitions:\n  updating: -1s\n", "[2:13]"},
 	} {
 		_, err := load(t, c.text)
@@ -89,6 +92,24 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 	}
 	if _, err := load(t, "# nothing but a comment\n"); err != nil {
 		t.Errorf("a file without settings: %v", err)
+	}
+}
+
+// What audit leaves out is as usual; a flag sets one thing, and leaves the others.
+func TestAuditSettings(t *testing.T) {
+	t.Parallel()
+	s, err := load(t, "audit: {gzip: true, max_total: 5 GiB}\n", "--audit", "/elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := s.Audit; !a.Gzip || a.MaxTotal != 5<<30 || !a.Throttled || a.OnFull != "drop" || a.Dir != "/elsewhere" || a.Off || a.RotateEvery != 5*time.Minute {
+		t.Errorf("%+v", a)
+	}
+	if o := s.Audit.options("/data"); o.Records.Dir != "/elsewhere" || o.Unthrottled || o.SecurityLog != "/data/security/security.log" {
+		t.Errorf("%+v", o)
+	}
+	if s, err := load(t, "", "--audit", "off"); err != nil || s.Audit.options("/data").Records != nil {
+		t.Errorf("%+v, %v", s.Audit, err)
 	}
 }
 

@@ -171,3 +171,36 @@ func TestSecurityLogIsBounded(t *testing.T) {
 		t.Errorf("%s", last)
 	}
 }
+
+// Whatever a file of decisions holds, reading it ends well, and finds what is whole before the damage.
+func FuzzDecisionFile(f *testing.F) {
+	dir := f.TempDir()
+	d, err := audit.OpenDecisions(audit.DecisionOptions{Dir: dir})
+	if err != nil {
+		f.Fatal(err)
+	}
+	e := decision(1)
+	d.Record(0, &e)
+	if err := d.Close(); err != nil {
+		f.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "decisions-*.bin"))
+	if err != nil || len(names) != 1 {
+		f.Fatal(names, err)
+	}
+	whole, err := os.ReadFile(names[0])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:20])
+	f.Fuzz(func(t *testing.T, after []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(names[0])), append(whole[:len(whole):len(whole)], after...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := audit.FindDecisions(dir, string(e.RequestID[:])); err != nil || len(found) == 0 || found[0] != e {
+			t.Fatalf("%+v, %v", found, err)
+		}
+	})
+}

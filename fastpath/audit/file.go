@@ -57,9 +57,12 @@ func (f *file) write() error {
 			return err
 		}
 	}
-	text := len(f.pending)
-	data, body := f.tree.pack(f.pending)
-	f.pending = f.pending[:text:cap(f.pending)]
+	body := len(f.pending)
+	data := append(f.pending, fileTail...)
+	f.pending = data[:body]
+	if f.tree.zip != nil {
+		data, body = f.tree.pack(f.pending)
+	}
 	if _, err := f.f.WriteAt(data, f.size); err != nil {
 		return fmt.Errorf("writing records: %w", err)
 	}

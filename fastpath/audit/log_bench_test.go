@@ -59,29 +59,6 @@ func BenchmarkRequestPath(b *testing.B) {
 	}
 }
 
-// BenchmarkAll is all that the server does for a record: one core copies, renders, zips and writes.
-func BenchmarkAll(b *testing.B) {
-	for _, c := range []struct {
-		name string
-		zip  bool
-	}{{"plain", false}, {"gzip", true}} {
-		b.Run(c.name, func(b *testing.B) {
-			l := openLog(b, audit.Options{Gzip: c.zip, Block: true, MaxTotal: 1 << 30})
-			e := usual()
-			n := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				vary(&e, n)
-				n++
-				l.Record(0, &e)
-			}
-			if err := l.Close(); err != nil {
-				b.Fatal(err)
-			}
-		})
-	}
-}
-
 // vary makes ids of n that compress no better than random ones.
 func vary(e *audit.Entry, n int) {
 	x := uint64(n)*0x9e3779b97f4a7c15 + 1

@@ -21,9 +21,8 @@ type tree struct {
 	o      *Options
 	counts *logCounts
 	out    bytes.Buffer
-	plain  []byte
-	zip    *gzip.Writer
-	tail   []byte // a gzip member with the file's tail
+	zip    *gzip.Writer // nil: nothing is gzipped
+	tail   []byte       // a gzip member with the file's tail
 }
 
 // root is the directory that all records lie below.
@@ -56,12 +55,8 @@ func openTree(o *Options, counts *logCounts) (*tree, error) {
 	return t, t.shrink()
 }
 
-// pack is what is written for the text of records: the first body bytes, then the tail.
+// pack is what is written of the text of records where it is gzipped: the first body bytes, then the tail.
 func (t *tree) pack(text []byte) (data []byte, body int) {
-	if t.zip == nil {
-		t.plain = append(append(t.plain[:0], text...), fileTail...)
-		return t.plain, len(text)
-	}
 	t.out.Reset()
 	t.zip.Reset(&t.out)
 	_, _ = t.zip.Write(text) // to memory
