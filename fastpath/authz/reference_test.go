@@ -53,6 +53,8 @@ var (
 		`"StringEquals":{"aws:SourceVpce":"vpce-1"}`, `"StringNotEquals":{"aws:SourceVpce":"vpce-1"}`, `"StringEqualsIgnoreCase":{"kms:RequestAlias":"ALIAS/%s"}`,
 		`"StringEquals":{"kms:EncryptionContext:dept":"${aws:username}"}`, `"StringLike":{"kms:EncryptionContext:dept":"${aws:PrincipalTag/star}"}`,
 		`"StringEquals":{"kms:EncryptionContext:dept":"${aws:username, 'it'}"}`, `"StringLike":{"kms:RequestAlias":"alias/${*}*"}`, `"BinaryEquals":{"kms:RequestAlias":"YWJj"}`,
+		`"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}`, `"Bool":{"aws:PrincipalIsAWSService":"true"}`, `"StringEquals":{"kms:CallerAccount":"` + mine + `"}`,
+		`"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"}`, `"ForAnyValue:StringLike":{"aws:PrincipalServiceNamesList":"s3.*"}`,
 	}
 	worldFacts = map[authz.Key][]string{
 		authz.KeyKMSRequestAlias: {"alias/it", "alias/*x", "YWJj"}, authz.KeySecureTransport: {"true", "false"}, authz.KeyViaAWSService: {"true", "false"},
@@ -163,6 +165,15 @@ func drawWorld(t *rapid.T) *authz.Request {
 	c.Partition = "aws"
 	if c.Type != authz.CallerService {
 		c.Account = mine
+	}
+	if rapid.Bool().Draw(t, "second factor") {
+		c.MFA = 1700000000
+	}
+	if rapid.Bool().Draw(t, "of an organization") {
+		c.OrgID = "o-1"
+	}
+	if c.Type == authz.CallerService {
+		c.ServiceNames = []string{c.Service, "s3.us-east-1.amazonaws.com"}
 	}
 	r := &authz.Request{Action: authz.ActionEncrypt, Caller: &c, Resource: theKey, ResourceAccount: mine, Partition: "aws"}
 	if rapid.IntRange(0, 3).Draw(t, "other account") == 0 {
