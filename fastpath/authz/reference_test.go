@@ -233,15 +233,8 @@ func TestDecideAgreesWithReference(t *testing.T) {
 	t.Parallel()
 	allowed := 0
 	rapid.Check(t, func(t *rapid.T) {
-		r := drawWorld(t)
-		want, got := authztest.Evaluate(r), authz.Decide(r)
-		if got.Allowed {
+		if agrees(t) {
 			allowed++
-		}
-		// Of other accounts' resources no caller learns whether a Deny or nothing kept it out.
-		tells := got.Reason != authz.DeniedElsewhere
-		if got.Allowed != want.Allowed || tells && (got.Reason == authz.DeniedExplicitly) != want.Explicit {
-			t.Fatalf("decided %+v, the reference says %+v\n%s", got, want, worldText(r))
 		}
 	})
 	t.Logf("%d allowed", allowed)
@@ -288,4 +281,21 @@ func worldText(r *authz.Request) string {
 		show("endpoint", r.Endpoint.Policy)
 	}
 	return b.String()
+}
+
+// FuzzDecideAgreesWithReference is the same, led by coverage.
+func FuzzDecideAgreesWithReference(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { agrees(t) }))
+}
+
+// agrees decides a drawn request by engine and reference, and tells whether it is allowed.
+func agrees(t *rapid.T) bool {
+	r := drawWorld(t)
+	want, got := authztest.Evaluate(r), authz.Decide(r)
+	// Of other accounts' resources no caller learns whether a Deny or nothing kept it out.
+	tells := got.Reason != authz.DeniedElsewhere
+	if got.Allowed != want.Allowed || tells && (got.Reason == authz.DeniedExplicitly) != want.Explicit {
+		t.Fatalf("decided %+v, the reference says %+v\n%s", got, want, worldText(r))
+	}
+	return got.Allowed
 }
