@@ -2,7 +2,7 @@
 // policy language (IAM User Guide, "Grammar of the IAM JSON policy language") as far as its kind may use it; Compile, or
 // an Interner, turns it into a decision structure; Decide weighs all policies and grants that bear on one Request, by the
 // IAM User Guide's "Policy evaluation logic" and the AWS KMS Developer Guide; Explain does the same slowly and says why.
-// DefaultPolicy is the text of the default key policy.
+// DefaultPolicy is the text of the default key policy; Lint says what is likely wrong with a document, for people.
 //
 // It is pure: no store, no clock, no goroutine. What it does not find in the Request it asks the Request's Facts and
 // Grants, and only when a condition or a decision needs it. Whether a principal exists is not known here. Compiled

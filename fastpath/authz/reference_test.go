@@ -53,6 +53,8 @@ var (
 		`"StringEquals":{"aws:SourceVpce":"vpce-1"}`, `"StringNotEquals":{"aws:SourceVpce":"vpce-1"}`, `"StringEqualsIgnoreCase":{"kms:RequestAlias":"ALIAS/%s"}`,
 		`"StringEquals":{"kms:EncryptionContext:dept":"${aws:username}"}`, `"StringLike":{"kms:EncryptionContext:dept":"${aws:PrincipalTag/star}"}`,
 		`"StringEquals":{"kms:EncryptionContext:dept":"${aws:username, 'it'}"}`, `"StringLike":{"kms:RequestAlias":"alias/${*}*"}`, `"BinaryEquals":{"kms:RequestAlias":"YWJj"}`,
+		`"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}`, `"Bool":{"aws:PrincipalIsAWSService":"true"}`, `"StringEquals":{"kms:CallerAccount":"` + mine + `"}`,
+		`"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"}`, `"ForAnyValue:StringLike":{"aws:PrincipalServiceNamesList":"s3.*"}`,
 	}
 	worldFacts = map[authz.Key][]string{
 		authz.KeyKMSRequestAlias: {"alias/it", "alias/*x", "YWJj"}, authz.KeySecureTransport: {"true", "false"}, authz.KeyViaAWSService: {"true", "false"},
@@ -164,6 +166,15 @@ func drawWorld(t *rapid.T) *authz.Request {
 	if c.Type != authz.CallerService {
 		c.Account = mine
 	}
+	if rapid.Bool().Draw(t, "second factor") {
+		c.MFA = 1700000000
+	}
+	if rapid.Bool().Draw(t, "of an organization") {
+		c.OrgID = "o-1"
+	}
+	if c.Type == authz.CallerService {
+		c.ServiceNames = []string{c.Service, "s3.us-east-1.amazonaws.com"}
+	}
 	r := &authz.Request{Action: authz.ActionEncrypt, Caller: &c, Resource: theKey, ResourceAccount: mine, Partition: "aws"}
 	if rapid.IntRange(0, 3).Draw(t, "other account") == 0 {
 		r.ResourceAccount = theirs
@@ -222,15 +233,8 @@ func TestDecideAgreesWithReference(t *testing.T) {
 	t.Parallel()
 	allowed := 0
 	rapid.Check(t, func(t *rapid.T) {
-		r := drawWorld(t)
-		want, got := authztest.Evaluate(r), authz.Decide(r)
-		if got.Allowed {
+		if agrees(t) {
 			allowed++
-		}
-		// Of other accounts' resources no caller learns whether a Deny or nothing kept it out.
-		tells := got.Reason != authz.DeniedElsewhere
-		if got.Allowed != want.Allowed || tells && (got.Reason == authz.DeniedExplicitly) != want.Explicit {
-			t.Fatalf("decided %+v, the reference says %+v\n%s", got, want, worldText(r))
 		}
 	})
 	t.Logf("%d allowed", allowed)
@@ -277,4 +281,21 @@ func worldText(r *authz.Request) string {
 		show("endpoint", r.Endpoint.Policy)
 	}
 	return b.String()
+}
+
+// FuzzDecideAgreesWithReference is the same, led by coverage.
+func FuzzDecideAgreesWithReference(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { agrees(t) }))
+}
+
+// agrees decides a drawn request by engine and reference, and tells whether it is allowed.
+func agrees(t *rapid.T) bool {
+	r := drawWorld(t)
+	want, got := authztest.Evaluate(r), authz.Decide(r)
+	// Of other accounts' resources no caller learns whether a Deny or nothing kept it out.
+	tells := got.Reason != authz.DeniedElsewhere
+	if got.Allowed != want.Allowed || tells && (got.Reason == authz.DeniedExplicitly) != want.Explicit {
+		t.Fatalf("decided %+v, the reference says %+v\n%s", got, want, worldText(r))
+	}
+	return got.Allowed
 }

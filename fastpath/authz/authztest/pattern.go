@@ -2,6 +2,7 @@ package authztest
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"trent/fastpath/authz"
@@ -119,7 +120,19 @@ func (e evaluation) values(key string) ([]string, bool) {
 			return one(c.Role)
 		}
 		return one(c.ARN)
-	case "aws:principalaccount":
+	case "aws:multifactorauthpresent":
+		return one(onlyIf(c.Temporary && c.Type != authz.CallerAnonymous, strconv.FormatBool(c.MFA > 0)))
+	case "aws:principalisawsservice":
+		return one(onlyIf(c.Type != authz.CallerAnonymous, strconv.FormatBool(c.Type == authz.CallerService)))
+	case "aws:principalservicename":
+		return one(c.Service)
+	case "aws:sourceidentity":
+		return one(c.SourceIdentity)
+	case "aws:principalorgpaths":
+		return c.OrgPaths, len(c.OrgPaths) > 0
+	case "aws:principalservicenameslist":
+		return c.ServiceNames, len(c.ServiceNames) > 0
+	case "aws:principalaccount", "kms:calleraccount":
 		return one(c.Account)
 	case "aws:principaltype":
 		return one(c.Type.String())
@@ -153,4 +166,12 @@ func (e evaluation) values(key string) ([]string, bool) {
 	}
 	id, rest := authz.KeyNamed(key)
 	return e.r.Facts.Values(nil, id, rest)
+}
+
+// onlyIf is s, or, where there is none, nothing.
+func onlyIf(there bool, s string) string {
+	if there {
+		return s
+	}
+	return ""
 }
