@@ -74,7 +74,7 @@ func (s *Server) isForSTS(x *Exchange, r *frontend.Request) bool {
 
 // serveSTS answers a request of STS.
 func (s *Server) serveSTS(x *Exchange, r *frontend.Request, w *frontend.Response) {
-	c := sts.Call{RequestID: string(w.RequestID[:])}
+	c := sts.Call{RequestID: string(w.RequestID[:]), Decided: s.explainSTS(x, r)}
 	accept, _ := x.verified.Header("accept")
 	c.JSON = bytes.EqualFold(accept, []byte(sts.JSONType))
 	w.ContentType = sts.ContentType

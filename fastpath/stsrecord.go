@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"trent/fastpath/audit"
+	"trent/fastpath/authz"
 	"trent/fastpath/frontend"
 	"trent/fastpath/sts"
 )
@@ -70,4 +71,27 @@ func (s *Server) noteSTS(x *Exchange, r *frontend.Request, c *sts.Call, refused 
 		i.Address, _ = endpoint.Place(r.Remote.Addr())
 	}
 	s.audit.security.Note(&i)
+}
+
+// explainSTS keeps how a request of STS is decided; nil: that is not kept.
+func (s *Server) explainSTS(x *Exchange, r *frontend.Request) func(*authz.Request, *authz.Decision) {
+	if s.audit.decisions == nil {
+		return nil
+	}
+	place := uint8(0)
+	return func(asked *authz.Request, d *authz.Decision) {
+		e := &audit.DecisionEntry{
+			RequestID: x.call.RequestID, At: r.Received, Caller: asked.Caller.ARN, Action: asked.Action.String(), Resource: asked.Resource,
+			Allowed: d.Allowed, Reason: uint8(d.Reason), Kind: uint8(d.Kind), Statement: int32(d.Statement), AlsoIndex: int32(d.AlsoStatement),
+			Place: place,
+		}
+		if d.Policy != nil {
+			e.Policy = d.Policy.Hash
+		}
+		if d.Also != nil {
+			e.Also = d.Also.Hash
+		}
+		place++
+		s.audit.decisions.Record(x.event.Shard, e)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/goccy/go-yaml"
@@ -57,6 +58,14 @@ accounts:
 	made, err := client.AssumeRole(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
+	}
+	id, _ := awsmiddleware.GetRequestIDMetadata(made.ResultMetadata)
+	if err := s.Core.Decisions().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	decided, err := s.Core.Decisions().Find(id)
+	if err != nil || len(decided) != 1 || decided[0].Action != "sts:AssumeRole" || !decided[0].Allowed || decided[0].Resource != *in.RoleArn {
+		t.Errorf("the decision: %+v, %v", decided, err)
 	}
 	in.RoleArn = aws.String("arn:aws:iam::111122223333:role/none")
 	if _, err := client.AssumeRole(t.Context(), in); err == nil {

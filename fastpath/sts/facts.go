@@ -142,6 +142,9 @@ func (q *question) may(action authz.Action, caller *authz.Caller, on target) *Er
 		Policy: on.trust, ResourceControl: on.control, Endpoint: q.call.Endpoint, Facts: q,
 	}
 	d := authz.Decide(r)
+	if q.call.Decided != nil {
+		q.call.Decided(r, &d)
+	}
 	if d.Allowed {
 		return nil
 	}

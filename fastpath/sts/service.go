@@ -59,6 +59,9 @@ type Call struct {
 	Service            *identity.ServiceUse
 	UserAgent, Referer []byte
 
+	// Decided is told of each decision, whatever becomes of it; nil: nobody is.
+	Decided func(r *authz.Request, d *authz.Decision)
+
 	at         time.Time
 	leastToken int // MinimumSessionTokenSize
 	record     Record
