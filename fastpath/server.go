@@ -56,7 +56,7 @@ type Options struct {
 	Faults      []fault.Rule          // in force from the start
 
 	Authorization operation.Authorization // zero: policies are enforced
-	Principals    operation.Principals    // what is known beside the callers; zero: nothing
+	Principals    operation.Principals    // what is known beside the callers, in place of what Directory says; nil functions: that
 	SessionClock  func() time.Time        // of temporary credentials, real time; nil: time.Now
 }
 
