@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"trent/fastpath/identity"
-	"trent/fastpath/operation"
 	"trent/fastpath/sigv4"
 	"trent/fastpath/sts"
 )
@@ -54,22 +53,4 @@ func (c *credentials) adapt(snapshot *identity.Snapshot) *adapted {
 	// A reader that is behind may put an older form in place; the next request makes the newer one again.
 	c.current.Store(all)
 	return all
-}
-
-// principals is what operations ask about principals: the directory, unless something else was given.
-func (o *Options) principals() operation.Principals {
-	p := o.Principals
-	if p.Accepts == nil && o.Directory.Strict() {
-		p.Accepts = o.Directory.Accepts
-	}
-	if p.ResourceControl == nil {
-		p.ResourceControl = o.Directory.ResourceControl
-	}
-	if p.Organization == nil {
-		p.Organization = func(partition, account string) (string, []string) {
-			organization := o.Directory.Organization(partition, account)
-			return organization.ID, organization.Paths
-		}
-	}
-	return p
 }

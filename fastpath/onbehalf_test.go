@@ -53,17 +53,17 @@ func TestServiceActsForCallers(t *testing.T) {
 		return s.KMS(withHeaders(headers), func(o *kms.Options) { o.Credentials = credentials.NewStaticCredentialsProvider(id, secret, "") })
 	}
 	const alice, carol = "arn:aws:iam::111122223333:user/alice", "arn:aws:iam::111122223333:user/carol"
-	for name, c := range map[string]struct {
-		id, secret string
-		headers    map[string]string
-		code       string // empty: success
-	}{
-		"through S3 for alice":     {"AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": alice}, ""},
-		"through S3 for carol":     {"AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": carol}, ""}, // the key's policy lets all of the account
-		"through S3 for nobody":    {"AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": "arn:aws:iam::111122223333:user/none"}, "AccessDeniedException"},
-		"through S3 of another":    {"AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": "arn:aws:iam::444455556666:root"}, ""}, // whose own key it is,
-		"directly":                 {s.AccessKeyID, s.Secret, nil, "AccessDeniedException"},
-		"directly, with a headers": {s.AccessKeyID, s.Secret, map[string]string{"X-Trent-On-Behalf-Of": alice}, "AccessDeniedException"},
+	for _, c := range []struct {
+		name, id, secret string
+		headers          map[string]string
+		code             string // empty: success
+	}{ // in this order: the first use makes the key
+		{"through S3 for alice", "AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": alice}, ""},
+		{"through S3 for carol", "AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": carol}, ""}, // the key's policy lets all of the account
+		{"through S3 for nobody", "AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": "arn:aws:iam::111122223333:user/none"}, "AccessDeniedException"},
+		{"through S3 of another", "AKIAS3", "s3-secret", map[string]string{"X-Trent-On-Behalf-Of": "arn:aws:iam::444455556666:root"}, ""}, // whose own key it is,
+		{"directly", s.AccessKeyID, s.Secret, nil, "AccessDeniedException"},
+		{"directly, with a headers", s.AccessKeyID, s.Secret, map[string]string{"X-Trent-On-Behalf-Of": alice}, "AccessDeniedException"},
 	} {
 		_, err := as(c.id, c.secret, c.headers).GenerateDataKey(t.Context(), &kms.GenerateDataKeyInput{KeyId: aws.String("alias/aws/s3"), NumberOfBytes: aws.Int32(16)})
 		var api smithy.APIError
@@ -72,7 +72,7 @@ func TestServiceActsForCallers(t *testing.T) {
 			got = api.ErrorCode()
 		}
 		if got != c.code || err != nil && got == "" {
-			t.Errorf("%s: %v, want %q", name, err, c.code)
+			t.Errorf("%s: %v, want %q", c.name, err, c.code)
 		}
 	}
 }
