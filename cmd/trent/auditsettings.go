@@ -24,10 +24,13 @@ type auditSettings struct {
 	Throttled   bool          `yaml:"throttled"`
 }
 
-func defaultAudit() auditSettings {
-	return auditSettings{
+// defaultAudit is on, unless TRENT_AUDIT says otherwise as the flag would.
+func defaultAudit(getenv func(string) string) auditSettings {
+	s := auditSettings{
 		RotateEvery: audit.DefaultRotateEvery, RotateBytes: audit.DefaultRotateBytes, MaxTotal: audit.DefaultMaxTotal, OnFull: "drop", Throttled: true,
 	}
+	_ = s.Set(getenv("TRENT_AUDIT")) // which refuses nothing but an empty text
+	return s
 }
 
 // String, Set and Type make a flag of it: on, off, or a directory.

@@ -88,7 +88,7 @@ func defaultSettings(getenv func(string) string) settings {
 		MaxBodyBytes:     1 << 20,
 		IdleTimeout:      5 * time.Minute,
 		DrainTimeout:     10 * time.Second,
-		Audit:            defaultAudit(),
+		Audit:            defaultAudit(getenv),
 	}
 }
 
@@ -139,7 +139,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.DurationVar(&s.DrainTimeout, "drain-timeout", s.DrainTimeout, "how long requests in progress may take after SIGTERM")
 	fs.StringVar(&s.PlaintextListen, "plaintext-listen", s.PlaintextListen, "also serve without TLS on this loopback address, for comparisons")
 	fs.BoolVar(&s.TestClock, "test-clock", s.TestClock, "let 'trent clock' move the time of rotations, deletions, expiries and dates forward")
-	fs.Var(&s.Audit, "audit", "keep CloudTrail records of requests: on (below the data directory), off, or a directory; more in the config file")
+	fs.Var(&s.Audit, "audit", "keep CloudTrail records of requests: on (below the data directory), off, or a directory; more in the config file (default: $TRENT_AUDIT, else on)")
 	fs.StringVar(&s.ReadyFile, "ready-file", s.ReadyFile, "write the server's addresses to this file (JSON) once it accepts requests")
 }
 
