@@ -56,7 +56,7 @@ func Costs(ctx context.Context, r *Report, binary, dir string, pairs int) error 
 		return fmt.Errorf("two usable CPUs are needed, there is %d", len(cpus))
 	}
 	server, client := cpus[:1], cpus[1:2]
-	trent, err := startTrent(ctx, binary, dir, server)
+	trent, err := startTrent(ctx, binary, dir, server, "--audit", "off")
 	if err != nil {
 		return err
 	}
@@ -78,13 +78,38 @@ func Costs(ctx context.Context, r *Report, binary, dir string, pairs int) error 
 		if c.operation == "Sign" {
 			err = signCost(ctx, r, trent, w, dir, server, c.reply, pairs, stats.Median(bare[c.spec].Bare))
 		} else {
-			err = costOf(ctx, r, trent, w, dir, server, c.limit, c.reply, pairs)
+			err = costOf(ctx, r, trent, w, dir, server, c.limit, c.reply, pairs, "")
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.operation, err)
 		}
 	}
 	return nil
+}
+
+// Records measures server CPU a request over the echo floor for Encrypt with its CloudTrail record, which the same core
+// writes to files.
+func Records(ctx context.Context, r *Report, binary, dir string, pairs int) error {
+	cpus := machine.Host{}.UsableCPUs()
+	if len(cpus) < 2 {
+		return fmt.Errorf("two usable CPUs are needed, there is %d", len(cpus))
+	}
+	server, client := cpus[:1], cpus[1:2]
+	trent, err := startTrent(ctx, binary, dir, server, "--audit", "on")
+	if err != nil {
+		return err
+	}
+	defer trent.stop()
+	restore, err := machine.PinSelf(client)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = restore() }()
+	w, err := mixOf("Encrypt", symmetricDefault, 1)
+	if err != nil {
+		return err
+	}
+	return costOf(ctx, r, trent, w, dir, server, 1.65, 400, pairs, " with records")
 }
 
 // signCost measures what a Sign costs the server beyond the floor, in bare signatures of so many seconds.
@@ -110,8 +135,8 @@ func signCost(ctx context.Context, r *Report, trent *subject, w *workload.Worklo
 	return nil
 }
 
-func costOf(ctx context.Context, r *Report, trent *subject, w *workload.Workload, dir string, cpus []int, limit float64, reply, pairs int) error {
-	name := w.Mix[0].Operation
+func costOf(ctx context.Context, r *Report, trent *subject, w *workload.Workload, dir string, cpus []int, limit float64, reply, pairs int, with string) error {
+	name := w.Mix[0].Operation + with
 	keys, err := engine.Provision(ctx, trent.target, w, engine.ProvisionOptions{})
 	if err != nil {
 		return err

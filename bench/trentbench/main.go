@@ -44,7 +44,7 @@ func main() {
 func parent() error {
 	binary := flag.String("trent", "bin/trent", "the server under measurement")
 	out := flag.String("out", "out/bench", "directory for the record")
-	only := flag.String("only", "core,sign,costs,harness,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
+	only := flag.String("only", "core,sign,costs,records,harness,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
 	pairs := flag.Int("pairs", 12, "pairs of rounds for each ratio")
 	soak := flag.Duration("soak", 10*time.Minute, "length of the run in real time whose memory is watched (recorder)")
 	flag.Parse()
@@ -68,6 +68,8 @@ func parent() error {
 			err = bench.Signatures(r, dir)
 		case "costs":
 			err = bench.Costs(ctx, r, path, dir, *pairs)
+		case "records":
+			err = bench.Records(ctx, r, path, dir, *pairs)
 		case "harness":
 			err = bench.Harness(ctx, r, path, dir, *pairs)
 		case "calibrate":
@@ -77,7 +79,7 @@ func parent() error {
 		case "keys":
 			err = bench.Keys(ctx, r, path, dir, *pairs)
 		default:
-			err = fmt.Errorf("unknown part (core, sign, costs, harness, keys, calibrate, recorder)")
+			err = fmt.Errorf("unknown part (core, sign, costs, records, harness, keys, calibrate, recorder)")
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", part, err)
