@@ -41,6 +41,7 @@ func (s chain) Serve(r *frontend.Request, w *frontend.Response) {
 	x.event.Duration = time.Since(r.Received)
 	x.event.BytesIn, x.event.BytesOut = len(r.Body), len(w.Body)
 	s.metrics.Record(&x.event)
+	s.decided.count(x.event.Shard, x.call.Decisions())
 	if err != errForSTS {
 		s.record(x, r, err)
 	}

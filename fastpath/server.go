@@ -81,6 +81,7 @@ type Server struct {
 	metrics      *audit.Metrics
 	audit        auditing
 	exchanges    *exchanges
+	decided      *decisionCounts
 	limiter      *quota.Limiter
 	logf         func(string, ...any)
 	storeMetrics func(io.Writer)
@@ -168,7 +169,7 @@ func New(o Options) (*Server, error) {
 	s.limiter = quota.NewLimiter(o.Requests, s.started)
 	shards := 2 * runtime.GOMAXPROCS(0)
 	s.metrics = audit.NewMetrics(append(operationNames(), sts.Actions()...), slices.Concat(codeNames, sts.Codes()), shards)
-	s.exchanges = newExchanges(shards)
+	s.exchanges, s.decided = newExchanges(shards), newDecisionCounts(shards)
 	if err := s.openAudit(o.Audit, shards); err != nil {
 		_ = keys.Close()
 		s.cancel()
@@ -336,6 +337,8 @@ func (s *Server) WriteMetrics(w io.Writer) {
 	}
 	s.writePoolMetrics(w)
 	s.writeQuotaMetrics(w)
+	s.decided.write(w)
+	s.writeKeyMetrics(w)
 	s.writeFrontendMetrics(w)
 	s.writeAuditMetrics(w)
 	writeRuntimeMetrics(w)

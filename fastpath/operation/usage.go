@@ -200,3 +200,25 @@ func (s *Service) FlushUsage(ctx context.Context) error {
 	}
 	return err
 }
+
+// LastUses calls f with the last uses of keys that are in memory, in no order, until it returns false. Requests go on
+// meanwhile; each key's is copied by itself.
+func (s *Service) LastUses(f func(arn, operation string, at time.Time) bool) {
+	s.usages.mu.Lock()
+	var cells []*usageCell
+	b := *s.usages.buckets.Load()
+	for i := range b {
+		for c := b[i].Load(); c != nil; c = c.next.Load() {
+			cells = append(cells, c)
+		}
+	}
+	s.usages.mu.Unlock()
+	for _, c := range cells {
+		s.usages.mu.Lock()
+		used, ok := c.take()
+		s.usages.mu.Unlock()
+		if ok && !f(c.arn, used.Operation, used.At) {
+			return
+		}
+	}
+}
