@@ -49,14 +49,14 @@ func mixOf(operation, spec string, keys int) (*workload.Workload, error) {
 		"name: bench-%s\nkeys:\n  - {name: k, count: %d, spec: %s%s}\nmix:\n  - {operation: %s, payload: {fixed: 32}}\n", operation, keys, spec, usage, operation)))
 }
 
-// Costs measures server CPU a request over the echo floor for the hot operations.
-func Costs(ctx context.Context, r *Report, binary, dir string, pairs int) error {
+// beside runs f with a server on one CPU of its own and this process on another.
+func beside(ctx context.Context, binary, dir string, f func(trent *subject, server, client []int) error, flags ...string) error {
 	cpus := machine.Host{}.UsableCPUs()
 	if len(cpus) < 2 {
 		return fmt.Errorf("two usable CPUs are needed, there is %d", len(cpus))
 	}
 	server, client := cpus[:1], cpus[1:2]
-	trent, err := startTrent(ctx, binary, dir, server, "--audit", "off")
+	trent, err := startTrent(ctx, binary, dir, server, flags...)
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,17 @@ func Costs(ctx context.Context, r *Report, binary, dir string, pairs int) error 
 		return err
 	}
 	defer func() { _ = restore() }()
+	return f(trent, server, client)
+}
+
+// Costs measures server CPU a request over the echo floor for the hot operations, without records.
+func Costs(ctx context.Context, r *Report, binary, dir string, pairs int) error {
+	return beside(ctx, binary, dir, func(trent *subject, server, client []int) error {
+		return costsOf(ctx, r, trent, dir, server, client, pairs)
+	}, "--audit", "off")
+}
+
+func costsOf(ctx context.Context, r *Report, trent *subject, dir string, server, client []int, pairs int) error {
 	bare, err := signChild(dir, client)
 	if err != nil {
 		return err
@@ -90,26 +101,13 @@ func Costs(ctx context.Context, r *Report, binary, dir string, pairs int) error 
 // Records measures server CPU a request over the echo floor for Encrypt with its CloudTrail record, which the same core
 // writes to files.
 func Records(ctx context.Context, r *Report, binary, dir string, pairs int) error {
-	cpus := machine.Host{}.UsableCPUs()
-	if len(cpus) < 2 {
-		return fmt.Errorf("two usable CPUs are needed, there is %d", len(cpus))
-	}
-	server, client := cpus[:1], cpus[1:2]
-	trent, err := startTrent(ctx, binary, dir, server, "--audit", "on")
-	if err != nil {
-		return err
-	}
-	defer trent.stop()
-	restore, err := machine.PinSelf(client)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = restore() }()
 	w, err := mixOf("Encrypt", symmetricDefault, 1)
 	if err != nil {
 		return err
 	}
-	return costOf(ctx, r, trent, w, dir, server, 1.65, 400, pairs, " with records")
+	return beside(ctx, binary, dir, func(trent *subject, server, _ []int) error {
+		return costOf(ctx, r, trent, w, dir, server, 1.65, 400, pairs, " with records")
+	}, "--audit", "on")
 }
 
 // signCost measures what a Sign costs the server beyond the floor, in bare signatures of so many seconds.

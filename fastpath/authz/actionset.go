@@ -26,7 +26,7 @@ func actionsOf(patterns []string, negated bool) actionSet {
 		}
 		p = strings.ToLower(p)
 		for a := ActionNone + 1; a < NumActions; a++ {
-			if wildcard(p, lowerNames[a]) {
+			if Wildcard(p, lowerNames[a]) {
 				s.add(a)
 			}
 		}

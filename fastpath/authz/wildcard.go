@@ -2,8 +2,8 @@ package authz
 
 import "strings"
 
-// wildcard matches '*' with any text and '?' with any one byte, in time proportional to the product of the lengths.
-func wildcard(pattern, text string) bool {
+// Wildcard matches '*' with any text and '?' with any one byte, in time proportional to the product of the lengths.
+func Wildcard(pattern, text string) bool {
 	p, t, star, from := 0, 0, -1, 0
 	for t < len(text) {
 		switch {

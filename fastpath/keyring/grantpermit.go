@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"trent/fastpath/authz"
 	"trent/hsm"
 )
 
@@ -70,33 +71,12 @@ func sourceMatches(pattern, arn string) bool {
 	for range 5 {
 		p, prest, ok := strings.Cut(pattern, ":")
 		a, arest, aok := strings.Cut(arn, ":")
-		if !ok || !aok || !like(p, a) {
+		if !ok || !aok || !authz.Wildcard(p, a) {
 			return false
 		}
 		pattern, arn = prest, arest
 	}
-	return like(pattern, arn)
-}
-
-// like matches '*' with any text and '?' with any one byte.
-func like(pattern, text string) bool {
-	p, t, star, from := 0, 0, -1, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0: // let the last star take one more
-			from++
-			p, t = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
+	return authz.Wildcard(pattern, arn)
 }
 
 // permits tells whether the grant, which is the caller's, allows what q asks for.
