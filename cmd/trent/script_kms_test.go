@@ -13,7 +13,7 @@ import (
 )
 
 // callKMS calls an operation of the server that $D/ready.json announces: [!] kms OPERATION BODY [NAME=MEMBER.MEMBER]...
-// $AS is the access key in place of the built-in one, as ID:SECRET. The answer is left in answer.json, its members in the environment.
+// THROUGH=vpc goes through its first VPC endpoint. $AS is the access key in place of the built-in one, as ID:SECRET. The answer is left in answer.json, its members in the environment.
 func callKMS(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: kms OPERATION BODY [NAME=MEMBER.MEMBER]...")
@@ -21,6 +21,9 @@ func callKMS(ts *testscript.TestScript, neg bool, args []string) {
 	var info readyInfo
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(ts.Getenv("D")+"/ready.json")), &info))
 	e := servertest.Endpoint{URL: info.Endpoint, Region: info.Region, AccessKeyID: identity.BuiltInAccessKeyID, Secret: identity.BuiltInSecret}
+	if ts.Getenv("THROUGH") == "vpc" {
+		e.URL = info.VPCEndpoints[0].Endpoint
+	}
 	if id, secret, ok := strings.Cut(ts.Getenv("AS"), ":"); ok {
 		e.AccessKeyID, e.Secret = id, secret
 	}
