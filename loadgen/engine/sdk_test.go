@@ -152,7 +152,7 @@ func TestSDKRetries(t *testing.T) {
 	}
 }
 
-// The retry tokens are the SDK's: 500 of them at 5 a retry allow 100 retries of a client whose calls all fail.
+// The retry tokens are the SDK's: 500 of them at 14 a retry allow 35 retries of a client whose calls all fail.
 func TestSDKRetryTokens(t *testing.T) {
 	t.Parallel()
 	f := newFakeKMS(t)
@@ -167,7 +167,7 @@ func TestSDKRetryTokens(t *testing.T) {
 	w := parse(t, "name: t\nmix: [{operation: ListKeys}]\n")
 	report, s := run(t, e, &engine.Plan{Target: f.target(), Workload: w, Keys: engine.NoKeys(w, 0), Connections: 32, Timeout: 20 * time.Second,
 		Schedule: schedule.Constant(400, 400*time.Millisecond), SDK: engine.SDKOptions{MaxAttempts: 2}})
-	if s.Errors["KMSInternalException"] != 160 || report.SDK.Attempts != 260 || report.SDK.Refused != 60 || report.SDK.Retried() != 100 {
+	if s.Errors["KMSInternalException"] != 160 || report.SDK.Attempts != 195 || report.SDK.Refused != 125 || report.SDK.Retried() != 35 {
 		t.Errorf("%v, %+v", s.Errors, report.SDK)
 	}
 }

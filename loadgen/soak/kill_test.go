@@ -107,12 +107,12 @@ func handle(dir, operation string, r *http.Request) (answer map[string]any, ok b
 	switch operation {
 	case "CreateKey":
 		id := strconv.FormatInt(time.Now().UnixNano(), 36) + strconv.Itoa(os.Getpid())
-		if os.WriteFile(filepath.Join(dir, "key-"+id), []byte(in.Description), 0o600) != nil {
+		if whole(filepath.Join(dir, "key-"+id), in.Description) != nil {
 			return refuse("KMSInternalException")
 		}
 		return map[string]any{"KeyMetadata": map[string]string{"KeyId": id}}, true
 	case "CreateAlias":
-		if os.WriteFile(filepath.Join(dir, strings.ReplaceAll(in.AliasName, "/", "%")), []byte(in.TargetKeyId), 0o600) != nil {
+		if whole(filepath.Join(dir, strings.ReplaceAll(in.AliasName, "/", "%")), in.TargetKeyId) != nil {
 			return refuse("KMSInternalException")
 		}
 		return map[string]any{}, true
@@ -145,6 +145,15 @@ func handle(dir, operation string, r *http.Request) (answer map[string]any, ok b
 		return map[string]any{"Plaintext": plain, "KeyId": id}, true
 	}
 	return map[string]any{}, true
+}
+
+// whole writes a file that is there with all of its text, or not at all: its writer may be killed.
+func whole(path, text string) error {
+	part := filepath.Join(filepath.Dir(filepath.Dir(path)), filepath.Base(path)+".part")
+	if err := os.WriteFile(part, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
 }
 
 // short is a soak of a few seconds against the test's own server.
