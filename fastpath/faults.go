@@ -122,6 +122,8 @@ func (s *Server) Command(ctx context.Context, name string, body []byte) (any, er
 		return s.transition(ctx, name, body)
 	case "policy-explain":
 		return s.explainRequest(ctx, body)
+	case "policy-simulate":
+		return s.simulate(ctx, body)
 	}
 	return nil, badCommand("there is no command %q", name)
 }
