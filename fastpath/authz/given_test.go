@@ -133,3 +133,32 @@ func TestStatementJSON(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is given, a decision can be explained with it, and callers that are made of ARNs have an account or are services.
+func FuzzGiven(f *testing.F) {
+	f.Add("arn:aws:iam::"+account+":role/a", "aws:PrincipalTag/x", "y")
+	f.Add("s3.amazonaws.com", "aws:MultiFactorAuthAge", "1e300")
+	f.Add(account, "aws:CurrentTime", "-1")
+	f.Fuzz(func(t *testing.T, arn, key, value string) {
+		c, err := authz.CallerOf(arn)
+		if err != nil {
+			return
+		}
+		if (c.Account == "") != (c.Type == authz.CallerService) {
+			t.Errorf("%q: %+v", arn, c)
+		}
+		var g authz.Given
+		if g.Give(key, value) != nil {
+			return
+		}
+		document := []byte(authz.DefaultPolicy("aws", account))
+		parsed, _ := authz.ParsePolicy(document)
+		e := authz.Explain(&authz.Request{
+			Action: authz.ActionDecrypt, Caller: g.Caller(c, time.Unix(0, 0)), Resource: "arn:aws:kms:us-east-1:" + account + ":key/a", ResourceAccount: account,
+			Partition: "aws", Policy: authz.Compile(authz.KindKey, document, parsed), Endpoint: g.Endpoint(), Facts: &g,
+		})
+		if e.Report() == "" {
+			t.Error("no report")
+		}
+	})
+}
