@@ -130,17 +130,17 @@ func (s *Server) recordDecisions(x *Exchange) {
 			Grant: d.Grant, Place: uint8(i),
 		}
 		if d.Policy != nil {
-			e.Policy = d.Policy.Hash
+			e.Policy, e.PolicyText = d.Policy.Hash, d.Policy.Text
 		}
 		if d.Also != nil {
-			e.Also = d.Also.Hash
+			e.Also, e.AlsoText = d.Also.Hash, d.Also.Text
 		}
 		s.audit.decisions.Record(x.event.Shard, e)
 	}
 	x.decision = audit.DecisionEntry{}
 }
 
-// policyText is the text of the key policy that decided e; nil: another kind of policy did.
+// policyText is the text of the key policy that decided e; nil: another kind of policy did, which comes with its text.
 func (s *Server) policyText(e *audit.DecisionEntry) []byte {
 	parts := strings.Split(e.Resource, ":")
 	if authz.Kind(e.Kind) != authz.KindKey || len(parts) != 6 || !strings.HasPrefix(parts[5], "key/") {

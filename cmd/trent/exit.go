@@ -13,6 +13,7 @@ const (
 	exitFailed       = 1   // the command could not do its work
 	exitUsage        = 2   // the command line or a file given to it is wrong
 	exitSLO          = 3   // an SLO or quota was missed
+	exitDenied       = 3   // a simulated request would be denied
 	exitRegression   = 4   // a comparison found a regression
 	exitVoid         = 5   // the run does not count: client or machine disturbed it
 	exitInconclusive = 6   // the data do not decide

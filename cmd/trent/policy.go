@@ -16,13 +16,15 @@ import (
 
 func newPolicyCommand(e *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "policy",
-		Short:   "Check policies",
-		Example: "  trent policy check key-policy.json",
-		Args:    noArguments,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:   "policy",
+		Short: "Check policies, and ask what they decide",
+		Example: `  trent policy check key-policy.json
+  trent policy simulate --principal arn:aws:iam::111122223333:role/App --action kms:Decrypt --resource alias/app
+  trent policy explain 7c9eb7c1-3df7-4c3a-9d7f-2c1b1e0a5a01`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newPolicyCheckCommand(e))
+	c.AddCommand(newPolicyCheckCommand(e), newPolicyExplainCommand(e), newPolicySimulateCommand(e))
 	return c
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // callKMS calls an operation of the server that $D/ready.json announces: [!] kms OPERATION BODY [NAME=MEMBER.MEMBER]...
-// THROUGH=vpc goes through its first VPC endpoint. $AS is the access key in place of the built-in one, as ID:SECRET. The answer is left in answer.json, its members in the environment.
+// THROUGH=vpc goes through its first VPC endpoint. $AS is the access key in place of the built-in one, as ID:SECRET. The
+// answer is left in answer.json, its members in the environment, its request id in $REQUEST.
 func callKMS(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: kms OPERATION BODY [NAME=MEMBER.MEMBER]...")
@@ -33,6 +34,7 @@ func callKMS(ts *testscript.TestScript, neg bool, args []string) {
 	a, err := e.Send(servertest.For(args[0], args[1]))
 	ts.Check(err)
 	ts.Logf("%d %s", a.Status, a.Body)
+	ts.Setenv("REQUEST", a.Header.Get("x-amzn-RequestId"))
 	ts.Check(os.WriteFile(ts.MkAbs("answer.json"), []byte(a.Body+"\n"), 0o600))
 	if neg == (a.Status == 200) {
 		ts.Fatalf("%s answered %d", args[0], a.Status)

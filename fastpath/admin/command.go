@@ -41,7 +41,9 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(result)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // policies in it are shown to people
+	_ = enc.Encode(result)
 }
 
 // Command tells the server something and decodes its answer into result. A *CommandError is the server's refusal.

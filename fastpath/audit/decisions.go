@@ -31,6 +31,9 @@ type DecisionEntry struct {
 	AlsoIndex int32    // of its statement
 	Grant     string   // id
 	Place     uint8    // among the request's decisions, from 0
+	// PolicyText and AlsoText are the texts of both policies, where the chain has them at hand: immutable, and kept under their
+	// hashes rather than in the log.
+	PolicyText, AlsoText string
 }
 
 // DecisionOptions are of a log of decisions.
@@ -81,7 +84,7 @@ func OpenDecisions(o DecisionOptions) (*Decisions, error) {
 		return nil, fmt.Errorf("opening the log of decisions: %w", err)
 	}
 	d := &Decisions{
-		o: o, buffer: newBuffer[DecisionEntry](o.Shards, int(o.BufferBytes/(chunkEntries*256+chunkText))),
+		o: o, buffer: newBuffer[DecisionEntry](o.Shards, int(o.BufferBytes/(chunkEntries*288+chunkText))),
 		kept:    map[[32]byte]struct{}{},
 		flushes: make(chan chan error), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -129,7 +132,7 @@ func (d *Decisions) run(w *ring) {
 func (d *Decisions) consume(w *ring, c *chunk[DecisionEntry]) {
 	for i := range c.entries {
 		w.add(&c.entries[i])
-		d.keepText(&c.entries[i])
+		d.keepTexts(&c.entries[i])
 	}
 	d.buffer.recycle(c)
 	if len(w.pending) >= writeBytes {
@@ -208,19 +211,32 @@ var ErrPolicyHash = errors.New("a policy's hash is 64 hexadecimal digits, its SH
 // maxKept bounds the policies that a process looks after, and with it their files: with more, those that come later have none.
 const maxKept = 1 << 16
 
-// keepText sees to it that the deciding policy's text is on disk.
-func (d *Decisions) keepText(e *DecisionEntry) {
-	if d.o.Text == nil || e.Policy == [32]byte{} || d.keeps(e.Policy) {
+// keepTexts sees to it that the texts of the deciding policies are on disk.
+func (d *Decisions) keepTexts(e *DecisionEntry) {
+	if d.missing(e.Policy) {
+		text := []byte(e.PolicyText)
+		if e.PolicyText == "" && d.o.Text != nil {
+			text = d.o.Text(e)
+		}
+		d.keepText(e.Policy, text)
+	}
+	if d.missing(e.Also) {
+		d.keepText(e.Also, []byte(e.AlsoText))
+	}
+}
+
+// keepText keeps a text, unless it is not the one that decided: it may have changed meanwhile.
+func (d *Decisions) keepText(sum [32]byte, text []byte) {
+	if sha256.Sum256(text) != sum {
 		return
 	}
-	text := d.o.Text(e)
-	if text == nil || sha256.Sum256(text) != e.Policy { // it changed meanwhile
-		return
-	}
-	if err := d.Keep(e.Policy, text); err != nil && d.errors.Add(1) == 1 {
+	if err := d.Keep(sum, text); err != nil && d.errors.Add(1) == 1 {
 		d.o.Logf("decisions: %v", err)
 	}
 }
+
+// missing tells whether a policy is to be kept.
+func (d *Decisions) missing(sum [32]byte) bool { return sum != [32]byte{} && !d.keeps(sum) }
 
 func (d *Decisions) keeps(sum [32]byte) bool {
 	d.mu.Lock()

@@ -7,6 +7,7 @@ type Compiled struct {
 	Kind   Kind
 	Hash   [sha256.Size]byte // of the document's bytes
 	Source *Policy
+	Text   string // the document; empty for key policies, which have a store, and trust policies
 
 	denies, allows  []statement
 	denied, allowed actionSet // by any of denies, of allows
@@ -28,6 +29,9 @@ type statement struct {
 // Compile turns a parsed policy of a kind into its decision structure; document is the text it was parsed from.
 func Compile(kind Kind, document []byte, p *Policy) *Compiled {
 	c := &Compiled{Kind: kind, Hash: sha256.Sum256(document), Source: p, withoutAnyAllow: true}
+	if kind != KindKey && kind != KindTrust {
+		c.Text = string(document)
+	}
 	for i := range p.Statements {
 		s := &p.Statements[i]
 		compiled := compileStatement(kind, s, p.Version == Version2012)

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"strings"
 )
 
@@ -47,6 +48,7 @@ type ExplainedStatement struct {
 	Failed     string               `json:"failed,omitempty"` // the first element that does not match: Action, Principal, Resource, Condition
 	Why        string               `json:"why,omitempty"`
 	Conditions []ExplainedCondition `json:"conditions,omitempty"` // of statements whose other elements match
+	Text       json.RawMessage      `json:"text,omitempty"`       // the statement itself, of those that decide
 }
 
 // ExplainedCondition is a condition, what the request has, and whether it holds.
@@ -118,10 +120,10 @@ func (e *Explanation) policy(r *Request, kind Kind, level int, c *Compiled) {
 		}
 	}
 	if d := &e.Decision; d.Policy == c && d.Kind == kind && d.Statement >= 0 {
-		p.Statements[d.Statement].Deciding = true
+		p.Statements[d.Statement].decides(&c.Source.Statements[d.Statement])
 	}
 	if d := &e.Decision; d.Also == c && kind == KindIdentity && d.AlsoStatement >= 0 {
-		p.Statements[d.AlsoStatement].Deciding = true
+		p.Statements[d.AlsoStatement].decides(&c.Source.Statements[d.AlsoStatement])
 	}
 	for i := range p.Statements {
 		switch s := &p.Statements[i]; {
@@ -136,6 +138,12 @@ func (e *Explanation) policy(r *Request, kind Kind, level int, c *Compiled) {
 		}
 	}
 	e.Policies = append(e.Policies, p)
+}
+
+// decides marks a statement that decides.
+func (e *ExplainedStatement) decides(source *Statement) {
+	e.Deciding = true
+	e.Text, _ = source.MarshalJSON() // strings alone
 }
 
 // explain goes through the elements of a statement in the order in which Decide does.

@@ -1,6 +1,8 @@
 package authz
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -72,5 +74,10 @@ func (s *ExplainedStatement) line() string {
 	if s.Names == coverAccount.String() || s.Names == coverEntity.String() {
 		text += " (names the " + s.Names + ")"
 	}
-	return text + "\n"
+	text += "\n"
+	var indented bytes.Buffer
+	if s.Deciding && json.Indent(&indented, s.Text, "      ", "  ") == nil {
+		text += "      " + indented.String() + "\n"
+	}
+	return text
 }
