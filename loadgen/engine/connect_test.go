@@ -78,6 +78,7 @@ func TestConnectionsByPlan(t *testing.T) {
 				f, connections := counted(t)
 				w := parse(t, "name: t\nmix: [{operation: ListKeys}]\n")
 				p := &engine.Plan{Target: f.target(), Workload: w, Keys: engine.NoKeys(w, 0), Connections: 4, Connect: c.connect,
+					Timeout:  time.Minute, // a busy machine shakes hands slowly
 					Schedule: schedule.Constant(400, 150*time.Millisecond), Recorder: measure.NewRecorder(measure.Config{Entries: w.EntryNames()})}
 				if e.Name() == c.without {
 					if _, err := e.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "native") {
