@@ -120,6 +120,8 @@ func (s *Server) Command(ctx context.Context, name string, body []byte) (any, er
 		return map[string]int{"cleared": s.faults.Clear(q.IDs...)}, nil
 	case "transition-hold", "transition-release", "transition-list":
 		return s.transition(ctx, name, body)
+	case "principal-list", "principal-show", "principal-apply", "principal-delete", "principal-key", "principal-export":
+		return s.principal(ctx, name, body)
 	}
 	return nil, badCommand("there is no command %q", name)
 }
