@@ -124,6 +124,8 @@ func (s *Server) Command(ctx context.Context, name string, body []byte) (any, er
 		return s.explainRequest(ctx, body)
 	case "policy-simulate":
 		return s.simulate(ctx, body)
+	case "principal-list", "principal-show", "principal-apply", "principal-delete", "principal-key", "principal-export":
+		return s.principal(ctx, name, body)
 	}
 	return nil, badCommand("there is no command %q", name)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trent/fastpath/identity"
+	"trent/store"
 )
 
 // principalMode is whether policies may name principals that do not exist: the flag and key `principals`.
@@ -68,13 +69,23 @@ func (s *settings) checkPrincipals() error {
 	return err
 }
 
-// openDirectory makes the directory of who may call: what the config file declares, else the built-in credential.
-func openDirectory(ctx context.Context, s *settings) (*identity.Directory, error) {
+// openDirectory makes the directory of who may call: what the config file declares, else the built-in credential, and what
+// was changed at run time, which kept holds (nil: nothing is read or kept).
+func openDirectory(ctx context.Context, s *settings, kept store.Store, logf func(string, ...any)) (*identity.Directory, error) {
 	d, err := identity.Open(ctx, identity.Options{
 		Config: s.identities(), Account: s.Account, Strict: s.Principals.strict, Started: time.Now(),
+		Store: kept, SealFile: filepath.Join(s.DataDir, "identity.key"), Logf: logf,
 	})
-	if err != nil {
+	var wrong *identity.ConfigError
+	switch {
+	case err == nil:
+		return d, nil
+	case errors.Is(err, identity.ErrSealed), errors.Is(err, os.ErrNotExist):
+		return nil, failure(err, "put the identity.key back that belongs to this data directory")
+	case kept == nil:
 		return nil, usageError(err, "correct the principals of the config file, or --account")
+	case errors.As(err, &wrong):
+		return nil, usageError(err, "the config file no longer fits what was changed at run time: declare what is missing there, or what was changed")
 	}
-	return d, nil
+	return nil, failure(err, "")
 }

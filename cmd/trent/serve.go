@@ -128,7 +128,8 @@ func start(e *environment, s *settings) (r *running, err error) {
 			r = nil
 		}
 	}()
-	directory, err := openDirectory(context.Background(), s)
+	// What the config file declares is right before anything is written; what was changed at run time comes with the store.
+	directory, err := openDirectory(context.Background(), s, nil, nil)
 	if err != nil {
 		return r, err
 	}
@@ -168,6 +169,9 @@ func start(e *environment, s *settings) (r *running, err error) {
 	}
 	if r.store, err = pebblestore.Open(filepath.Join(s.DataDir, "store"), pebblestore.Options{CacheBytes: s.StoreCacheBytes, Logger: logger}); err != nil {
 		return r, failure(err, "")
+	}
+	if directory, err = openDirectory(context.Background(), s, r.store, logger); err != nil {
+		return r, err
 	}
 	ca, err := frontend.OpenCA(filepath.Join(s.DataDir, "tls"), slices.Concat(s.Names, s.privateNames())...)
 	if err != nil {

@@ -29,7 +29,8 @@ type AccountConfig struct {
 	ServiceControlPolicies  [][]Document `yaml:"service_control_policies" json:"service_control_policies,omitempty"`
 	ResourceControlPolicies [][]Document `yaml:"resource_control_policies" json:"resource_control_policies,omitempty"`
 
-	AccessKeys []AccessKeyConfig `yaml:"access_keys" json:"access_keys,omitempty"` // of the root user
+	// AccessKeys are of the root user. Here and with users nil is not none: Directory.Apply leaves those that are there.
+	AccessKeys []AccessKeyConfig `yaml:"access_keys" json:"access_keys,omitzero"`
 	Users      []UserConfig      `yaml:"users" json:"users,omitempty"`
 	Groups     []GroupConfig     `yaml:"groups" json:"groups,omitempty"`
 	Roles      []RoleConfig      `yaml:"roles" json:"roles,omitempty"`
@@ -54,7 +55,7 @@ type UserConfig struct {
 	Groups     []string          `yaml:"groups" json:"groups,omitempty"`
 	Policies   []Document        `yaml:"policies" json:"policies,omitempty"`
 	Boundary   *Document         `yaml:"permissions_boundary" json:"permissions_boundary,omitempty"`
-	AccessKeys []AccessKeyConfig `yaml:"access_keys" json:"access_keys,omitempty"`
+	AccessKeys []AccessKeyConfig `yaml:"access_keys" json:"access_keys,omitzero"`
 }
 
 // GroupConfig is an IAM group; users name the groups that they are in.

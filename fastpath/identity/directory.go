@@ -2,12 +2,14 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"trent/fastpath/authz"
+	"trent/store"
 )
 
 // Directory is who there is, now.
@@ -15,8 +17,11 @@ type Directory struct {
 	now     atomic.Pointer[Snapshot]
 	options Options
 
-	mu       sync.Mutex // of changes
+	mu       sync.Mutex // of changes; what is below belongs to it
 	entities map[ref]*entity
+	gone     map[ref]int               // generations of what the administration deleted
+	declared map[ref][sha256.Size]byte // digests of what Options.Config declares
+	seal     sealer
 }
 
 // Options of a Directory.
@@ -28,8 +33,12 @@ type Options struct {
 	Strict  bool // policies may name principals only that exist
 	// Credentials are further ones, ready made.
 	Credentials []Credential
-	Started     time.Time // when temporary credentials of Config count as issued
-	Logf        func(format string, args ...any)
+	// Store keeps what the administration changes; nil: it lasts until the process ends. SealFile is the file with the key
+	// of these records, made with the first of them.
+	Store    store.Store
+	SealFile string
+	Started  time.Time // when temporary credentials of Config count as issued
+	Logf     func(format string, args ...any)
 }
 
 // Open makes a directory of what is declared. Errors: *ConfigError, what wraps ErrCredential, the store's.
@@ -45,11 +54,17 @@ func Open(ctx context.Context, o Options) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := d.build(declared)
+	d.entities, d.gone, d.declared, d.seal.file = declared, map[ref]int{}, map[ref][sha256.Size]byte{}, o.SealFile
+	for key, e := range declared {
+		d.declared[key] = e.digest()
+	}
+	if err := d.load(ctx); err != nil {
+		return nil, err
+	}
+	snapshot, err := d.build(d.entities)
 	if err != nil {
 		return nil, err
 	}
-	d.entities = declared
 	d.now.Store(snapshot)
 	return d, nil
 }
@@ -66,8 +81,8 @@ func (c *Config) Check() error {
 	return err
 }
 
-// hasKeys tells whether any access key is declared.
-func (c *Config) hasKeys() bool {
+// HasKeys tells whether any access key is declared; while none is, the built-in credential is there.
+func (c *Config) HasKeys() bool {
 	for i := range c.Accounts {
 		if len(c.Accounts[i].AccessKeys) > 0 {
 			return true
@@ -89,7 +104,7 @@ func (d *Directory) build(all map[ref]*entity) (*Snapshot, error) {
 		return nil, err
 	}
 	ready := o.Credentials
-	if ready == nil && !o.Config.hasKeys() {
+	if ready == nil && !o.Config.HasKeys() {
 		ready = []Credential{builtIn(s.Account("aws", o.Account))}
 	}
 	for i := range ready {

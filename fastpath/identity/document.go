@@ -205,7 +205,7 @@ func (w *yamlWriter) text(s string) {
 // MarshalJSON writes a name as a text and a document as itself.
 func (d Document) MarshalJSON() ([]byte, error) {
 	switch {
-	case d.File != "":
+	case d.File != "" && d.Text == "":
 		return json.Marshal(filePrefix + d.File)
 	case d.Text != "" && json.Valid([]byte(d.Text)):
 		return []byte(d.Text), nil

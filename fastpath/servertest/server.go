@@ -127,8 +127,12 @@ func (s *Server) open() error {
 	if o.Account == "" {
 		o.Account = identity.DefaultAccount
 	}
+	var kept store.Store = s.store
+	if o.Wrap != nil {
+		kept = o.Wrap(kept)
+	}
 	directory, err := identity.Open(context.Background(), identity.Options{
-		Config: o.Identities, Credentials: append([]identity.Credential{identity.BuiltIn(o.Account)}, o.Credentials...),
+		Store: kept, SealFile: filepath.Join(s.DataDir(), "identity.key"), Config: o.Identities, Credentials: append([]identity.Credential{identity.BuiltIn(o.Account)}, o.Credentials...),
 	})
 	if err != nil {
 		return err
@@ -145,10 +149,6 @@ func (s *Server) open() error {
 	verifier, err := attestation.New(roots)
 	if err != nil {
 		return err
-	}
-	var kept store.Store = s.store
-	if o.Wrap != nil {
-		kept = o.Wrap(kept)
 	}
 	var clock *testclock.Clock
 	if o.TestClock {

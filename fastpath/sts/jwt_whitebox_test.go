@@ -10,6 +10,8 @@ import (
 	"errors"
 	"math/big"
 	"testing"
+
+	"trent/fastpath/identity"
 )
 
 // RS256 by the example of RFC 7515, appendix A.2, whose payload is no OpenID Connect token.
@@ -114,7 +116,7 @@ func FuzzToken(f *testing.F) {
 func TestAccessKeyIDsTellTheirAccount(t *testing.T) {
 	t.Parallel()
 	for _, account := range []string{"000000000000", "111122223333", "999999999999"} {
-		id, secret := newKey(account)
+		id, secret := identity.NewAccessKey(identity.TemporaryKey, account)
 		if got, ok := accountOf(id); !ok || got != account || len(id) != keyLength || len(secret) != 40 {
 			t.Errorf("%s is of %s, made for %s; the secret has %d characters", id, got, account, len(secret))
 		}

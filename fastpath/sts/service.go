@@ -156,7 +156,7 @@ func troubleOf(err error) error {
 // complete but for key and times.
 func (s *Service) issue(ctx context.Context, c *Call, of *claims, lifetime time.Duration) (credentials element, size []element, err error) {
 	var id string
-	id, of.Secret = newKey(of.Account)
+	id, of.Secret = identity.NewAccessKey(identity.TemporaryKey, of.Account)
 	of.Issued, of.Expires = c.at.Unix(), c.at.Add(lifetime).Unix()
 	token, err := s.sealer.seal(ctx, id, of, c.leastToken)
 	var large *sizeError

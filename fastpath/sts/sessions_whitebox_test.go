@@ -36,7 +36,7 @@ func opened(t testing.TB, n int) (s *Service, ids, tokens [][]byte) {
 	s = New(Options{Directory: directory})
 	now := time.Now()
 	for i := range n {
-		id, _ := newKey("111122223333")
+		id, _ := identity.NewAccessKey(identity.TemporaryKey, "111122223333")
 		token := fmt.Sprintf("%0600d", i)
 		made := &Session{token: token, hash: s.table.hash([]byte(token)), generation: directory.Current().Generation}
 		made.Credential.AccessKeyID, made.Credential.Expires = id, now.Add(time.Hour)
