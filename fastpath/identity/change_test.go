@@ -291,7 +291,13 @@ func TestReadersDuringChanges(t *testing.T) {
 		changes.Go(func() {
 			for i := range 50 {
 				tag := fmt.Sprintf("{team: t%d-%d}", writer, i)
-				apply(t, d, account("  users: [{name: Dora, tags: "+tag+"}]\n  roles: [{name: app, tags: "+tag+"}]"))
+				c, err := identity.ParseConfig([]byte(account("  users: [{name: Dora, tags: " + tag + "}]\n  roles: [{name: app, tags: " + tag + "}]")))
+				if err == nil {
+					err = d.Apply(t.Context(), c)
+				}
+				if err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
