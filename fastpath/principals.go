@@ -62,6 +62,8 @@ func mistaken(name string, err error) error {
 	switch {
 	case errors.Is(err, identity.ErrUnknown):
 		return badCommand("there is no %s", name)
+	case errors.Is(err, identity.ErrFixed):
+		return badCommand("%s %w", name, err)
 	case errors.As(err, &wrong):
 		return &errCommand{err}
 	}
