@@ -47,7 +47,12 @@ func (s *Server) principal(ctx context.Context, name string, body []byte) (any, 
 	}
 	r := entry.Ref
 	if name == "principal-delete" {
-		return struct{}{}, mistaken(q.Name, s.directory.Delete(ctx, r[0], r[1], r[2], r[3]))
+		err := s.directory.Delete(ctx, r[0], r[1], r[2], r[3])
+		var needed *identity.ConfigError
+		if errors.As(err, &needed) {
+			return nil, badCommand("%s is still needed: %w", q.Name, err)
+		}
+		return struct{}{}, mistaken(q.Name, err)
 	}
 	if entry.Kind != "user" {
 		return nil, badCommand("%s is no user", q.Name)
@@ -62,6 +67,8 @@ func mistaken(name string, err error) error {
 	switch {
 	case errors.Is(err, identity.ErrUnknown):
 		return badCommand("there is no %s", name)
+	case errors.Is(err, identity.ErrFixed):
+		return badCommand("%s %w", name, err)
 	case errors.As(err, &wrong):
 		return &errCommand{err}
 	}

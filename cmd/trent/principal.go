@@ -65,7 +65,7 @@ func newPrincipalListCommand(e *environment, dir *string) *cobra.Command {
 				switch {
 				case entries[i].RunTime:
 					from = "run time"
-				case entries[i].Name == "arn:aws:iam::"+identity.DefaultAccount+":root" && strings.Join(entries[i].AccessKeys, "") == identity.BuiltInAccessKeyID:
+				case entries[i].BuiltIn:
 					from = "built in"
 				}
 				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", entries[i].Kind, entries[i].Name, from, strings.Join(entries[i].AccessKeys, " "))

@@ -42,10 +42,12 @@ func (c *change) commit(ctx context.Context) error {
 	for key, e := range c.changed {
 		if e == nil {
 			d.gone[key] = c.generations[key]
+			d.options.Logf("principals: %s was deleted", key)
 			continue
 		}
 		delete(d.gone, key)
 		e.path = runTimePath(e.ref)
+		d.options.Logf("principals: %s was declared", e.ref)
 	}
 	d.entities = all
 	d.now.Store(snapshot)

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ type Entry struct {
 	AccessKeys []string `json:"access_keys,omitempty"` // ids
 	// RunTime is set where the administration declared it, not the config file.
 	RunTime bool `json:"run_time"`
-	Spec    any  `json:"spec,omitempty"` // as a configuration has it; of Show only
+	BuiltIn bool `json:"built_in,omitempty"` // the well-known credential
+	Spec    any  `json:"spec,omitempty"`     // as a configuration has it; of Show only
 
 	// Of Directory.Delete.
 	Ref [4]string `json:"-"` // kind, partition, account, name
@@ -37,7 +39,7 @@ func (d *Directory) List() []Entry {
 	}
 	for _, c := range now.credentials {
 		if !known[c.AccessKeyID] {
-			entries = append(entries, Entry{Kind: "credential", Name: c.Principal.ARN, AccessKeys: []string{c.AccessKeyID}})
+			entries = append(entries, Entry{Kind: "credential", Name: c.Principal.ARN, AccessKeys: []string{c.AccessKeyID}, BuiltIn: c.BuiltIn})
 		}
 	}
 	slices.SortFunc(entries, func(x, y Entry) int {
@@ -46,10 +48,18 @@ func (d *Directory) List() []Entry {
 	return entries
 }
 
-// Show finds what a name of List means, with all that it was declared by but secrets.
+// ErrFixed is wrapped where a name means an access key of the short form, or the built-in one, and nothing else.
+var ErrFixed = errors.New("is nothing but a credential of the config file, or the built-in one, which only a restart changes")
+
+// Show finds what a name of List means, with all that it was declared by but secrets. Errors: ErrUnknown, ErrFixed.
 func (d *Directory) Show(name string) (Entry, error) {
+	err := ErrUnknown
 	for _, entry := range d.List() {
-		if entry.Name != name || entry.Kind == "credential" {
+		if entry.Name != name {
+			continue
+		}
+		if entry.Kind == "credential" {
+			err = ErrFixed
 			continue
 		}
 		r := ref{entry.Ref[0], entry.Ref[1], entry.Ref[2], entry.Ref[3]}
@@ -61,7 +71,7 @@ func (d *Directory) Show(name string) (Entry, error) {
 			return entry, nil
 		}
 	}
-	return Entry{}, ErrUnknown
+	return Entry{}, err
 }
 
 func (e *entity) entry(now *Snapshot) Entry {
