@@ -358,7 +358,7 @@ func (c *cell) hasReplica() bool {
 }
 
 // patience bounds the waits for what the server does in the background.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // force writes a state past the API, and waits until the server has heard of it.
 func (c *cell) force(state keyring.State) {

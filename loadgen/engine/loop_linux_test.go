@@ -33,7 +33,7 @@ func runOn(t *testing.T, ctx context.Context, loops int, p *engine.Plan, misbeha
 	return report, s
 }
 
-// However many loops share the connections, the hits that wait are one queue: with four connections that are held 20 ms each and
+// However many loops share the connections, the hits that wait are one queue: with four connections that are held as long and
 // 100 hits at once, the wait grows to 25 rounds and no connection rests meanwhile.
 func TestLoopsShareTheBacklog(t *testing.T) {
 	t.Parallel()
@@ -41,8 +41,8 @@ func TestLoopsShareTheBacklog(t *testing.T) {
 		t.Run(fmt.Sprint(loops), func(t *testing.T) {
 			t.Parallel()
 			var problem string
-			for range 3 { // a busy machine may hold a run up
-				if problem = backlogOf(t, loops); problem == "" {
+			for _, hold := range []time.Duration{20, 40, 80, 160, 320} { // a busy machine may hold a run up, which tells less the longer it is
+				if problem = backlogOf(t, loops, hold*time.Millisecond); problem == "" {
 					return
 				}
 			}
@@ -52,16 +52,16 @@ func TestLoopsShareTheBacklog(t *testing.T) {
 }
 
 // backlogOf says what is wrong with a backlog that loops work off, "" for nothing.
-func backlogOf(t *testing.T, loops int) string {
-	report, s := runOn(t, t.Context(), loops, &engine.Plan{Schedule: schedule.Constant(100_000, time.Millisecond), Connections: 4},
-		func(uint64, http.ResponseWriter, *http.Request) bool { time.Sleep(20 * time.Millisecond); return false })
+func backlogOf(t *testing.T, loops int, hold time.Duration) string {
+	report, s := runOn(t, t.Context(), loops, &engine.Plan{Schedule: schedule.Constant(100_000, time.Millisecond), Connections: 4, Timeout: time.Minute},
+		func(uint64, http.ResponseWriter, *http.Request) bool { time.Sleep(hold); return false })
 	longest, lag := measure.Quantile(s.Latency(measure.OK), 1), measure.Quantile(s.ClientLag(), 0.5)
 	switch {
 	case s.Count(measure.OK) != 100 || report.Due != 100 || report.MaxBacklog < 80:
 		return fmt.Sprintf("%+v: %v", report, s.Errors)
-	case longest < 490*time.Millisecond || longest > 1500*time.Millisecond:
-		return fmt.Sprintf("longest latency %v of 25 rounds of 20 ms", longest)
-	case lag > 50*time.Millisecond:
+	case longest < 25*hold-hold/2 || longest > 75*hold:
+		return fmt.Sprintf("longest latency %v of 25 rounds of %v", longest, hold)
+	case lag > hold*5/2:
 		return fmt.Sprintf("the wait counts as the client's lag: %v", lag)
 	}
 	return ""
@@ -90,8 +90,10 @@ func TestIdleConnectionCloses(t *testing.T) {
 // Answers that trickle in, in chunks and in pieces of any size, are put together.
 func TestTricklingAnswer(t *testing.T) {
 	t.Parallel()
-	_, s := runOn(t, t.Context(), 1, &engine.Plan{Schedule: schedule.Constant(50, time.Second), Connections: 16},
-		func(n uint64, w http.ResponseWriter, r *http.Request) bool {
+	var problem string
+	for _, rate := range []float64{50, 25, 10} { // a busy machine may take longer than a hit has
+		_, s := runOn(t, t.Context(), 1, &engine.Plan{Schedule: schedule.Constant(rate, time.Duration(50/rate*float64(time.Second))), Connections: 16,
+			Timeout: time.Duration(500/rate) * time.Second}, func(n uint64, w http.ResponseWriter, r *http.Request) bool {
 			for range 5 {
 				w.Write(make([]byte, 3000*(n%7)))
 				w.(http.Flusher).Flush()
@@ -99,9 +101,13 @@ func TestTricklingAnswer(t *testing.T) {
 			}
 			return true
 		})
-	if s.Count(measure.OK) != 50 || measure.Quantile(s.Latency(measure.OK), 0.02) < 4*time.Millisecond {
-		t.Errorf("errors %v", s.Errors)
+		shortest := measure.Quantile(s.Latency(measure.OK), 0.02)
+		if s.Count(measure.OK) == 50 && shortest >= 4*time.Millisecond {
+			return
+		}
+		problem = fmt.Sprintf("%d OK, 0.02-quantile %v, errors %v", s.Count(measure.OK), shortest, s.Errors)
 	}
+	t.Error(problem)
 }
 
 // Under way when the run is interrupted: what answers within the grace counts, the rest is cut off; what waits is never sent.
@@ -141,7 +147,7 @@ func interruptionOf(t *testing.T, loops int) string {
 			return true
 		})
 	if !report.Interrupted || report.Sent != 4 || s.Count(measure.OK) != 2 || s.Errors["Interrupted"] != report.Due-2 ||
-		s.Count(measure.ConnError) != 2 || report.Due < 4+10 {
+		s.Count(measure.ConnError) != 2 || report.Due < 4+10 || float64(report.Due) > 100*report.Elapsed.Seconds()+20 {
 		return fmt.Sprintf("%+v: %v", report, s.Errors)
 	}
 	return ""
