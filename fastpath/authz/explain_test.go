@@ -215,8 +215,23 @@ Policies
     Statement[0] Allow: applies
   resource-based policy, sha256 HASH: allows
     Statement[0] Allow "Enable IAM User Permissions": applies, and decides (names the account)
+      {
+        "Sid": "Enable IAM User Permissions",
+        "Effect": "Allow",
+        "Principal": {
+          "AWS": "arn:aws:iam::111122223333:root"
+        },
+        "Action": "kms:*",
+        "Resource": "*"
+      }
   identity-based policy, sha256 HASH: allows
     Statement[0] Allow "Use": applies, and decides
+      {
+        "Sid": "Use",
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": "*"
+      }
 `
 	if got != want {
 		t.Errorf("got\n%s", got)
