@@ -221,7 +221,11 @@ func TestInterruptedBacklog(t *testing.T) {
 		time.AfterFunc(450*time.Millisecond, cancel)
 		server := &pipes{hold: func(uint64) time.Duration { return time.Hour }}
 		report, s := virtually(t, ctx, name, &engine.Plan{Schedule: schedule.Constant(100, time.Minute), Connections: 1}, server)
-		if report.Due != 45 || report.Sent != 1 || s.Count(measure.NeverSent) != 44 || s.Count(measure.ConnError) != 1 || s.Errors["Interrupted"] != 45 {
+		sent := uint64(1)
+		if name == "sdk" && report.Sent == 2 {
+			sent = 2 // net/http may hand the connection that the end of the run frees to a call that ends with it
+		}
+		if report.Due != 45 || report.Sent != sent || s.Count(measure.NeverSent) != 45-sent || s.Count(measure.ConnError) != sent || s.Errors["Interrupted"] != 45 {
 			t.Errorf("%+v: %v %v", report, s.Errors, s.Count(measure.NeverSent))
 		}
 	})
