@@ -11,7 +11,7 @@ var allowed = []string{
 	// Files, within what Landlock leaves.
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "close", "openat", "open", "fstat", "newfstatat", "lstat", "stat", "statx",
 	"lseek", "getdents64", "readlinkat", "faccessat", "faccessat2", "mkdirat", "unlinkat", "unlink", "renameat", "renameat2", "rename", "linkat",
-	"fsync", "fdatasync", "ftruncate", "fchmod", "fchmodat", "fchown", "flock", "fcntl", "fallocate", "umask", "getcwd", "sendfile",
+	"fsync", "fdatasync", "ftruncate", "fchmod", "fchmodat", "fchown", "flock", "fcntl", "fallocate", "getcwd", "sendfile",
 	// Memory.
 	"munmap", "mremap", "madvise", "mincore", "mlock", "mlock2", "munlock", "memfd_secret", "brk", "membarrier",
 	// Threads, signals to itself, time.
