@@ -30,7 +30,7 @@ var ErrAudit = errors.New("domain: the audit log is not right")
 // The hash of an entry is SHA-256 of "trent audit entry" ‖ all of it; the last one's is the head, which is in the state and so
 // in every domain token. The hash of the state itself, which the head is part of, is in the command of the next entry. With
 // the state before it an entry has all that is needed to make the state after it: Replay does, and so shows every state that
-// the domain ever had.
+// the domain ever had. A domain token has the entry of its state inside.
 type AuditEntry struct {
 	Number   uint64
 	Time     time.Time
@@ -49,8 +49,13 @@ const (
 )
 
 // Conclude sets the audit head of a state that a signed command made of parent (nil: it is the first), once everything else
-// in it is final.
-func (s *State) Conclude(parent *State, signed []byte) { s.Audit = s.entry(parent, signed).Head() }
+// in it is final, and gives the entry, encoded: it belongs into the state's domain token, so that whoever gets the token can
+// keep the log, and verify the step.
+func (s *State) Conclude(parent *State, signed []byte) (entry []byte) {
+	e := s.entry(parent, signed)
+	s.Audit = e.Head()
+	return e.Append(nil)
+}
 
 // entry is the log's entry of the step from parent to s.
 func (s *State) entry(parent *State, signed []byte) *AuditEntry {
@@ -164,19 +169,31 @@ func (s *State) fill(parent *State, check [32]byte, recovery []byte) {
 	}
 }
 
-// Step is the audit entry of the step from parent (nil: none) to next by a signed command, all of which is verified: a
-// member that exports another state than the command makes is found out. Errors: ErrCommand, ErrQuorum, ErrStale where the
-// command is not one for parent; ErrAudit where it makes another state.
-func Step(parent, next *State, signed []byte) (*AuditEntry, error) {
-	again, _, err := redo(parent, signed, next.Made)
+// EntryOf reads the entry in a token of state s. Error: ErrAudit when it is not the one that s has as its audit head.
+func (s *State) EntryOf(entry []byte) (*AuditEntry, error) {
+	e, err := ParseEntry(entry)
 	if err != nil {
 		return nil, err
 	}
-	e := next.entry(parent, signed)
-	again.fill(parent, e.Check, e.Recovery)
-	again.Conclude(parent, signed)
-	if again.Hash() != next.Hash() {
-		return nil, fmt.Errorf("%w: the domain token holds another state than its command makes", ErrAudit)
+	if e.Head() != s.Audit {
+		return nil, fmt.Errorf("%w: the state's head is not its entry's", ErrAudit)
 	}
 	return e, nil
+}
+
+// Step verifies that the command in an entry, signed as the rules of parent (nil: none) ask, makes next of it: a member that
+// exports another state than was commanded is found out. Error: ErrAudit.
+func Step(parent, next *State, entry []byte) error {
+	e, err := next.EntryOf(entry)
+	if err != nil {
+		return err
+	}
+	again, _, err := e.Replay(parent)
+	if err != nil {
+		return err
+	}
+	if again.Hash() != next.Hash() {
+		return fmt.Errorf("%w: the domain token holds another state than its command makes", ErrAudit)
+	}
+	return nil
 }

@@ -93,7 +93,7 @@ func (c *Command) signedBy(s *State, signed []byte, signatures []Signature) ([]F
 	if err != nil {
 		return nil, err
 	}
-	signers, err := verify(body, signatures, listed)
+	signers, err := verifySignatures(body, signatures, listed)
 	if err != nil {
 		return nil, err
 	}

@@ -56,9 +56,9 @@ type Statement struct {
 
 // Bounds of a command. A domain token has it inside, and a store takes 256 KiB.
 const (
-	MaxCommand   = 128 << 10 // bytes, with all signatures
-	maxSignature = 104       // ECDSA P-384, ASN.1
-	maxShare     = 2048
+	MaxCommand    = 128 << 10 // bytes, with all signatures
+	signatureRoom = 104       // ECDSA P-384, ASN.1
+	maxShare      = 2048
 )
 
 // A signed command. All fields are in every command; n is the length of its content; times are milliseconds since 1970; text is u8 length ‖ bytes, bytes are
@@ -97,7 +97,7 @@ func (c *Command) Encode() ([]byte, error) {
 		return nil, err
 	}
 	b := append(c.appendBody(nil), 0)
-	if len(b)+MaxSigners*(len(Fingerprint{})+2+maxSignature) > MaxCommand {
+	if len(b)+MaxSigners*(len(Fingerprint{})+2+signatureRoom) > MaxCommand {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrCommand, MaxCommand)
 	}
 	return b, nil

@@ -112,15 +112,15 @@ func readSignatures(b []byte) ([]Signature, bool) {
 	all := list(r, MaxSigners, func(r *reader) Signature {
 		s := Signature{Signer: r.hash()}
 		n := int(r.u16())
-		r.require(n > 0 && n <= maxSignature)
+		r.require(n > 0 && n <= signatureRoom)
 		s.Value = bytes.Clone(r.take(n))
 		return s
 	}, func(s *Signature) Fingerprint { return s.Signer })
 	return all, !r.bad && len(r.b) == 0
 }
 
-// verify holds every signature of a command against those who may sign. One that is not listed or not right condemns all.
-func verify(body []byte, signatures []Signature, listed []Principal) ([]Fingerprint, error) {
+// verifySignatures holds every signature of a command against those who may sign. One that is not listed or not right condemns all.
+func verifySignatures(body []byte, signatures []Signature, listed []Principal) ([]Fingerprint, error) {
 	digest := commandDigest(body)
 	signers := make([]Fingerprint, 0, len(signatures))
 	for _, s := range signatures {

@@ -19,7 +19,7 @@ type KeyChange struct {
 
 // Successor is the state that c makes of s (nil: the first), and what that means for keys. signed and signers are as Check
 // had and gave them. Whoever makes what the change asks for fills in its public half (KeyInfo.Check of the new key,
-// Recovery.Key), then lets Conclude set the audit head. Error: ErrCommand where c is not possible in s.
+// Recovery.Key), then lets Conclude set the audit head anew. Error: ErrCommand where c is not possible in s.
 func (s *State) Successor(c *Command, signed []byte, signers []Fingerprint, now time.Time) (*State, KeyChange, error) {
 	if len(signers) == 0 {
 		return nil, KeyChange{}, fmt.Errorf("%w: nobody signed it", ErrCommand)
