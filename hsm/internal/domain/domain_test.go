@@ -347,8 +347,8 @@ func TestRotateIsBounded(t *testing.T) {
 	}
 	again := mustOpen(t, dir, domain.Seal{KeyFile: keyFile})
 	for v := range uint32(domain.MaxKeys) {
-		a, _ := find(d, v + 1)
-		b, ok := find(again, v + 1)
+		a, _ := find(d, v+1)
+		b, ok := find(again, v+1)
 		if !ok || fingerprint(a) != fingerprint(b) {
 			t.Fatalf("version %d", v+1)
 		}
