@@ -95,8 +95,11 @@ func (l *Local) wrap(w *worker, c *Call, h *token.Header, identity, keyID, mater
 	if keyID != nil {
 		identify((*MaterialID)(&h.Material), material, keyID)
 	}
-	version, dk := l.domain.Newest()
-	h.Domain, h.Version = l.domain.ID(), version
+	id, version, dk := l.keys.Newest()
+	if dk == nil {
+		return ErrOutOfService
+	}
+	h.Domain, h.Version = id, version
 	out, err := token.Append(c.Out, l.kernel, dk, &w.scratch.token, h, identity, material, l.random)
 	if err != nil {
 		if errors.Is(err, token.ErrInvalid) {
@@ -146,10 +149,6 @@ func (l *Local) rewrap(c *Call) error {
 
 // rewrapAs opens k and wraps its material again.
 func (l *Local) rewrapAs(c *Call, k *Key, purpose token.Purpose, h *token.Header, identity, keyID []byte) error {
-	dk, err := l.domainKeyOf(k, purpose)
-	if err != nil {
-		return err
-	}
 	if !fits(c.Out, len(k.Token)) {
 		return ErrShort
 	}
@@ -158,6 +157,10 @@ func (l *Local) rewrapAs(c *Call, k *Key, purpose token.Purpose, h *token.Header
 		return err
 	}
 	defer l.release(w)
+	dk, err := l.domainKeyOf(k, purpose)
+	if err != nil {
+		return err
+	}
 	material, err := token.Open(w.scratch.content[:0], l.kernel, dk, &w.scratch.token, k.Identity, k.Token)
 	if err != nil {
 		return ErrToken

@@ -126,15 +126,15 @@ func (l *Local) openImportToken(c *Call) (g importGrant, err error) {
 		return g, ErrImportToken
 	}
 	k := Key{Token: c.In2, Identity: t.Identity, Material: named, Spec: t.Spec, Usage: t.Usage}
-	dk, err := l.domainKeyOf(&k, token.Import)
-	if err != nil {
-		return g, ErrImportToken
-	}
 	w, err := l.claim(c)
 	if err != nil {
 		return g, err
 	}
 	defer l.release(w)
+	dk, err := l.domainKeyOf(&k, token.Import)
+	if err != nil {
+		return g, ErrImportToken
+	}
 	content, err := token.Open(w.scratch.material[:0], l.kernel, dk, &w.scratch.token, k.Identity, k.Token)
 	if err != nil {
 		return g, ErrImportToken

@@ -251,8 +251,10 @@ const (
 // Status is what a module says of itself.
 type Status struct {
 	Healthy       bool
-	Domain        string // its name
-	DomainVersion uint32 // of the newest domain key
+	Domain        string          // its name
+	DomainNumber  uint64          // of the state held; 0: out of service, or a domain of this module alone
+	DomainVersion uint32          // of the domain key that seals
+	DomainKeys    []DomainKeyInfo // held, versions ascending; times only where the domain has several modules
 	Workers       int
 	Busy          int           // workers claimed at this moment
 	Parked        uint64        // sweeps that found no free worker, since start

@@ -39,7 +39,7 @@ func TestFilesHoldNoKeys(t *testing.T) {
 	if !bytes.Contains(file, d.salt[:]) {
 		t.Fatal("the control, the salt, is not found")
 	}
-	for name, needle := range map[string][]byte{"seal": d.keys.seal[:], "key 1": d.keys.raw[0][:], "key 2": d.keys.raw[1][:]} {
+	for name, needle := range map[string][]byte{"seal": d.key.seal[:], "key 1": d.cells.raw[0][:], "key 2": d.cells.raw[1][:]} {
 		if bytes.Equal(needle, make([]byte, len(needle))) {
 			t.Fatalf("%s is zero", name)
 		}
@@ -49,7 +49,7 @@ func TestFilesHoldNoKeys(t *testing.T) {
 			}
 		}
 	}
-	if d.keys.plain != [len(d.keys.plain)]byte{} {
+	if !bytes.Equal(d.plain, make([]byte, len(d.plain))) {
 		t.Error("the plain text of the file was not wiped")
 	}
 }
@@ -57,21 +57,21 @@ func TestFilesHoldNoKeys(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	h := header{method: byKey, name: "domain-1"}
 	n := gcm.TagSize + 4 + entrySize
-	f.Add(assemble(h.append(nil, n), make([]byte, gcm.NonceSize), make([]byte, n)))
+	f.Add(assemble(h.append(nil, domainFile, n), make([]byte, gcm.NonceSize), make([]byte, n)))
 	h = header{method: byPassphrase, argon: DefaultArgon, name: "d"}
-	f.Add(assemble(h.append(nil, n), make([]byte, gcm.NonceSize), make([]byte, n)))
+	f.Add(assemble(h.append(nil, domainFile, n), make([]byte, gcm.NonceSize), make([]byte, n)))
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// Most mutations break the checksum; with it made right, the fields are reached.
 		for _, file := range [][]byte{b, assemble(b, nil, nil)} {
-			got, err := parse(file)
+			got, err := parse(file, domainFile)
 			if err != nil {
 				if err != errNotOurs && err != errNewer {
 					t.Fatalf("error %v", err)
 				}
 				continue
 			}
-			if again := assemble(got.header.append(nil, len(got.sealed)), got.nonce, got.sealed); !bytes.Equal(again, file) {
+			if again := assemble(got.header.append(nil, domainFile, len(got.sealed)), got.nonce, got.sealed); !bytes.Equal(again, file) {
 				t.Fatalf("%x parses and is written as %x", file, again)
 			}
 		}

@@ -10,6 +10,10 @@ var (
 	ErrNewerVersion   = errors.New("the domain file is of a newer version")
 	ErrSealKeyExposed = errors.New("the seal key is exposed")
 	ErrSealKeyMissing = errors.New("the seal key is missing")
+	// ErrActive is Drop's: the key that seals stays.
+	ErrActive = errors.New("domain: the active domain key cannot be dropped")
+	// ErrClosed is what everything gives after Close, and after a module erased itself.
+	ErrClosed = errors.New("domain: closed")
 	// ErrFull is Rotate's: no room for another domain key.
 	ErrFull = errors.New("domain: no room for another domain key")
 )

@@ -15,6 +15,27 @@ import (
 // FileName is the sealed file's name in the data directory.
 const FileName = "domain.sealed"
 
+// kind is what lies sealed in a file.
+type kind struct {
+	magic  string // 8 bytes
+	noun   string // what messages call it
+	prefix string // of names that are made up
+	loss   string // what to do about a damaged one
+	length func(sealed int) bool
+}
+
+// The kinds.
+var (
+	domainFile = kind{
+		magic: magic, noun: "domain", prefix: "domain-", length: sealedLength,
+		loss: "restore it from a backup; without it the keys of this data directory cannot be opened",
+	}
+	identityFile = kind{
+		magic: "trentidn", noun: "module identity", prefix: "hsm-", length: identityLength,
+		loss: "restore it from a backup, or remove it and let the module join its domain again as a new one",
+	}
+)
+
 const (
 	magic         = "trentdom"
 	formatVersion = 1
@@ -36,8 +57,8 @@ type header struct {
 }
 
 // append writes offsets 0 to 72+l; n is the length of what is sealed.
-func (h *header) append(dst []byte, n int) []byte {
-	dst = append(dst, magic...)
+func (h *header) append(dst []byte, k kind, n int) []byte {
+	dst = append(dst, k.magic...)
 	dst = binary.BigEndian.AppendUint16(dst, formatVersion)
 	dst = append(dst, byte(h.method), h.argon.Parallelism)
 	dst = binary.BigEndian.AppendUint32(dst, h.argon.Passes)
@@ -56,8 +77,8 @@ type sealedFile struct {
 }
 
 // parse takes a file apart. Errors: errNotOurs and errNewer, for the caller to explain.
-func parse(file []byte) (*sealedFile, error) {
-	if len(file) < fixedHeader+sumSize || string(file[:len(magic)]) != magic {
+func parse(file []byte, k kind) (*sealedFile, error) {
+	if len(file) < fixedHeader+sumSize || string(file[:len(k.magic)]) != k.magic {
 		return nil, errNotOurs
 	}
 	body, sum := file[:len(file)-sumSize], file[len(file)-sumSize:]
@@ -89,7 +110,7 @@ func parse(file []byte) (*sealedFile, error) {
 	f.aad = body[:nameEnd+4]
 	f.nonce = body[nameEnd+4:][:gcm.NonceSize]
 	f.sealed = body[nameEnd+4+gcm.NonceSize:]
-	if uint64(n) != uint64(len(f.sealed)) || !f.valid() || !sealedLength(len(f.sealed)) {
+	if uint64(n) != uint64(len(f.sealed)) || !f.valid() || !k.length(len(f.sealed)) {
 		return nil, errNotOurs
 	}
 	return f, nil
