@@ -1,11 +1,11 @@
 package session
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/mlkem"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 )
 
@@ -18,9 +18,10 @@ type Host struct {
 
 // Handshake is a hello that waits for its answer. It is for one goroutine, and ends with Finish or Abandon.
 type Handshake struct {
-	host  *Host
-	slot  *slot
-	hello []byte
+	host    *Host
+	slot    *slot // nil: over
+	message []byte
+	sent    hello
 }
 
 // Hello appends the first message of a handshake to dst. Errors: ErrFull, and those of signing and of randomness.
@@ -29,26 +30,28 @@ func (h *Host) Hello(dst []byte) ([]byte, *Handshake, error) {
 	if err != nil {
 		return dst, nil, err
 	}
-	out, err := h.appendHello(dst, s)
+	hs := &Handshake{host: h, slot: s}
+	out, err := h.appendHello(dst, s, &hs.sent)
 	if err != nil {
 		h.Pool.release(s)
 		return dst, nil, fmt.Errorf("starting a session: %w", err)
 	}
-	return out, &Handshake{host: h, slot: s, hello: append([]byte(nil), out[len(dst):]...)}, nil
+	hs.message = bytes.Clone(out[len(dst):])
+	return out, hs, nil
 }
 
-func (h *Host) appendHello(dst []byte, s *slot) ([]byte, error) {
+func (h *Host) appendHello(dst []byte, s *slot, m *hello) ([]byte, error) {
 	identity := h.Peers.Identity()
 	if !validIdentity(identity) {
 		return dst, errIdentity
 	}
-	m := hello{offers: classical, host: fingerprint(identity)}
+	m.offers, m.host = classical, fingerprint(identity)
 	m.domain, m.number = h.Peers.Domain()
 	if h.Hybrid {
 		m.offers |= hybrid
 	}
 	var err error
-	secretly(func() { err = h.ephemeral(&m, s) })
+	secretly(func() { err = h.ephemeral(m, s) })
 	if err != nil {
 		return dst, err
 	}
@@ -108,18 +111,18 @@ func (hs *Handshake) finish(s *slot, message []byte, now time.Time) (*Ticket, er
 	h := hs.host
 	m, ok := parseAnswer(message)
 	domain, number := h.Peers.Domain()
-	sent, _ := parseHello(hs.hello)
+	sent := &hs.sent
 	if !ok || m.domain != domain || sent.domain != domain || m.choice != best(sent.offers, m.offers) || !h.Peers.Module(m.identity) {
 		return nil, ErrRefused
 	}
-	digest := transcript(answerLabel, hs.hello, m.signed)
+	digest := transcript(answerLabel, hs.message, m.signed)
 	if !verify(m.identity, &digest, m.signature) {
 		return nil, ErrRefused
 	}
 	if m.number < number {
 		return nil, ErrStale
 	}
-	agreed := transcript(sessionLabel, hs.hello, m.agreed)
+	agreed := transcript(sessionLabel, hs.message, m.agreed)
 	secretly(func() { ok = h.agree(s, &m, &agreed) })
 	if !ok {
 		return nil, ErrRefused
@@ -130,13 +133,13 @@ func (hs *Handshake) finish(s *slot, message []byte, now time.Time) (*Ticket, er
 		return nil, ErrRefused
 	}
 	t := &Ticket{
-		host: h, slot: s, domain: domain, token: append([]byte(nil), m.token...),
-		transcript: transcript(sessionLabel, hs.hello, message),
+		host: h, slot: s, domain: domain, token: bytes.Clone(m.token),
+		transcript: transcript(sessionLabel, hs.message, message),
 		module:     fingerprint(m.identity), fingerprint: sent.host,
 		ends: now.Add(time.Duration(m.seconds) * time.Second), hybrid: m.choice == hybrid,
 	}
 	s.ready.Init(sk)
-	s.keepReady()
+	s.forget()
 	return t, nil
 }
 
@@ -170,144 +173,4 @@ func best(a, b byte) byte {
 		return hybrid
 	}
 	return classical
-}
-
-// Ticket is a session: the key, and the token by which every module of the domain knows it. Safe for concurrent use.
-type Ticket struct {
-	host        *Host
-	domain      [16]byte
-	token       []byte
-	transcript  [digestSize]byte
-	module      Fingerprint
-	fingerprint Fingerprint // the host's
-	ends        time.Time
-	hybrid      bool
-
-	mu   sync.Mutex
-	slot *slot // nil: wiped
-}
-
-// Module is the module that the session was made with.
-func (t *Ticket) Module() Fingerprint { return t.module }
-
-// Ends is when the session is over, by the clock that Finish was given.
-func (t *Ticket) Ends() time.Time { return t.ends }
-
-// Hybrid reports whether ML-KEM-1024 took part in the agreement.
-func (t *Ticket) Hybrid() bool { return t.hybrid }
-
-// Wipe forgets the session. Connections run on.
-func (t *Ticket) Wipe() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.slot != nil {
-		t.host.Pool.release(t.slot)
-		t.slot = nil
-	}
-}
-
-// String says nothing of keys.
-func (t *Ticket) String() string { return "session.Ticket" }
-
-// GoString is String.
-func (t *Ticket) GoString() string { return t.String() }
-
-// Opening is an open message that waits for its answer. It is for one goroutine, and ends with Finish or Abandon.
-type Opening struct {
-	ticket *Ticket
-	slot   *slot
-	sent   []byte
-	random [randomSize]byte
-}
-
-// Open appends the message that starts a connection, with the module of the ticket or any other of the domain. Errors:
-// ErrExpired and ErrClosed, after which another ticket is needed; ErrFull, and those of randomness.
-func (t *Ticket) Open(dst []byte, now time.Time) ([]byte, *Opening, error) {
-	if !now.Before(t.ends) {
-		return dst, nil, ErrExpired
-	}
-	s, err := t.copy()
-	if err != nil {
-		return dst, nil, err
-	}
-	m := open{domain: t.domain, transcript: t.transcript, token: t.token}
-	if _, err := io.ReadFull(t.host.Pool.random, m.random[:]); err != nil {
-		t.host.Pool.release(s)
-		return dst, nil, fmt.Errorf("opening a connection: %w", err)
-	}
-	out := m.append(dst)
-	m.proved = out[len(dst):]
-	openProof(s, &m, &t.fingerprint)
-	out = append(out, s.proof[:]...)
-	return out, &Opening{ticket: t, slot: s, sent: append([]byte(nil), out[len(dst):]...), random: m.random}, nil
-}
-
-// copy gives a slot with the session key ready.
-func (t *Ticket) copy() (*slot, error) {
-	s, err := t.host.Pool.take()
-	if err != nil {
-		return nil, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.slot == nil {
-		t.host.Pool.release(s)
-		return nil, ErrClosed
-	}
-	s.ready = t.slot.ready
-	return s, nil
-}
-
-// Abandon ends an opening that will get no answer. After Finish it does nothing.
-func (o *Opening) Abandon() {
-	if o.slot != nil {
-		o.ticket.host.Pool.release(o.slot)
-		o.slot = nil
-	}
-}
-
-// Finish checks the module's answer and gives the connection. The opening is over either way. Errors: ErrRefused,
-// ErrStale, ErrClosed.
-func (o *Opening) Finish(message []byte) (*Conn, error) {
-	s := o.slot
-	if s == nil {
-		return nil, ErrClosed
-	}
-	o.slot = nil
-	c, err := o.finish(s, message)
-	if err != nil {
-		o.ticket.host.Pool.release(s)
-		return nil, err
-	}
-	return c, nil
-}
-
-func (o *Opening) finish(s *slot, message []byte) (*Conn, error) {
-	t := o.ticket
-	m, ok := parseAccept(message)
-	domain, number := t.host.Peers.Domain()
-	if !ok || domain != t.domain || !t.host.Peers.Module(m.identity) {
-		return nil, ErrRefused
-	}
-	e := ends{host: t.fingerprint, module: fingerprint(m.identity), hostRandom: o.random, moduleRandom: m.random, domain: domain}
-	e.acceptProof(s, o.sent, m.proved)
-	if !proves(s, m.proof) {
-		return nil, ErrRefused
-	}
-	digest := transcript(acceptLabel, o.sent, m.signed)
-	if !verify(m.identity, &digest, m.signature) {
-		return nil, ErrRefused
-	}
-	if m.number < number {
-		return nil, ErrStale
-	}
-	e.lanes(s, toModule, toHost)
-	c := connect(t.host.Pool, s, toModule)
-	c.host, c.module, c.number, c.ends = e.host, e.module, m.number, t.ends
-	return c, nil
-}
-
-// validIdentity reports whether spki has the one form that an identity has.
-func validIdentity(spki []byte) bool {
-	return len(spki) == identitySize && string(spki[:len(spkiPrefix)]) == spkiPrefix
 }

@@ -128,10 +128,13 @@ func (p *Pool) release(s *slot) {
 	p.giveBack() // munmap of one's own mapping: nobody is left to be told
 }
 
-// keepReady wipes everything but the session key that is ready.
-func (s *slot) keepReady() {
-	ready := s.ready
-	*s = slot{}
-	s.ready = ready
-	ready.Wipe()
+// forget wipes everything but the session key that is ready.
+func (s *slot) forget() {
+	clear(s.key[:])
+	clear(s.scalar[:])
+	clear(s.seed[:])
+	clear(s.ecdh[:])
+	clear(s.kem[:])
+	clear(s.scratch[:])
+	clear(s.proof[:])
 }

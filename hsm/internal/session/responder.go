@@ -2,6 +2,7 @@ package session
 
 import (
 	"crypto/mlkem"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"time"
@@ -13,17 +14,19 @@ const DefaultLifetime = time.Hour
 // MaxLifetime is the longest that a session key can be good for.
 const MaxLifetime = maxSeconds * time.Second
 
-// Responder is a module's end. Safe for concurrent use.
+// Responder is a module's end. Safe for concurrent use; not to be copied after its first.
 type Responder struct {
 	Authority Authority
 	Pool      *Pool
 	Hybrid    bool          // offer ML-KEM-1024 beside P-384; it is used if the host offers it too
 	Lifetime  time.Duration // of session keys, whole seconds up to MaxLifetime; 0: DefaultLifetime
+
+	hellos, opens seen
 }
 
 // Answer checks a hello and appends the module's message of the handshake to dst; nothing of it is kept. A host that is
-// not listed is refused before any asymmetric work; the signature is checked before anything else is done for one that
-// is. Errors: ErrRefused, ErrStale, ErrOutOfService, ErrFull, and those of signing and of randomness.
+// not listed is refused before any asymmetric work, and so is a hello that was answered lately; for others the signature
+// is checked before anything else is done. Errors: ErrRefused, ErrStale, ErrOutOfService, ErrFull, and those of signing and of randomness.
 func (r *Responder) Answer(dst, message []byte, now time.Time) ([]byte, error) {
 	domain, number, ok := r.Authority.Domain()
 	if !ok {
@@ -34,7 +37,8 @@ func (r *Responder) Answer(dst, message []byte, now time.Time) ([]byte, error) {
 		return dst, ErrRefused
 	}
 	host, ok := r.Authority.Host(m.host)
-	if !ok {
+	id := sha256.Sum256(message)
+	if !ok || r.hellos.has(&id) {
 		return dst, ErrRefused
 	}
 	digest := transcript(helloLabel, m.signed)
@@ -43,6 +47,9 @@ func (r *Responder) Answer(dst, message []byte, now time.Time) ([]byte, error) {
 	}
 	if m.number > number {
 		return dst, ErrStale
+	}
+	if !r.hellos.add(&id) {
+		return dst, ErrRefused
 	}
 	s, err := r.Pool.take()
 	if err != nil {
@@ -137,68 +144,4 @@ func (r *Responder) seconds() uint32 {
 		life = DefaultLifetime
 	}
 	return uint32(max(1, min(life, MaxLifetime)/time.Second))
-}
-
-// Accept checks an open message, appends the module's answer to dst and gives the connection, which must get its first
-// envelope soon, or be closed: whoever repeats another's open message gets here, but no further. Errors: ErrRefused,
-// ErrExpired, ErrOutOfService, ErrFull, and those of signing and of randomness.
-func (r *Responder) Accept(dst, message []byte, now time.Time) ([]byte, *Conn, error) {
-	domain, number, ok := r.Authority.Domain()
-	if !ok {
-		return dst, nil, ErrOutOfService
-	}
-	m, ok := parseOpen(message)
-	if !ok || m.domain != domain {
-		return dst, nil, ErrRefused
-	}
-	s, err := r.Pool.take()
-	if err != nil {
-		return dst, nil, err
-	}
-	out, c, err := r.accept(dst, message, s, &m, number, now)
-	if err != nil {
-		r.Pool.release(s)
-		return dst, nil, err
-	}
-	return out, c, nil
-}
-
-func (r *Responder) accept(dst, message []byte, s *slot, m *open, number uint64, now time.Time) ([]byte, *Conn, error) {
-	host, over, ok := r.Authority.OpenSession(&s.key, m.token)
-	if !ok {
-		return dst, nil, ErrRefused
-	}
-	s.ready.Init(s.key[:])
-	openProof(s, m, &host)
-	if !proves(s, m.proof) {
-		return dst, nil, ErrRefused
-	}
-	if _, listed := r.Authority.Host(host); !listed {
-		return dst, nil, ErrRefused
-	}
-	// One that ends too late is of a clock that has been set back since: it must not live longer for that.
-	left := over.Sub(now.Round(0))
-	if left <= 0 || left > MaxLifetime {
-		return dst, nil, ErrExpired
-	}
-	a := accept{number: number, identity: r.Authority.Identity()}
-	if !validIdentity(a.identity) {
-		return dst, nil, errIdentity
-	}
-	if _, err := io.ReadFull(r.Pool.random, a.random[:]); err != nil {
-		return dst, nil, fmt.Errorf("accepting a connection: %w", err)
-	}
-	e := ends{host: host, module: fingerprint(a.identity), hostRandom: m.random, moduleRandom: a.random, domain: m.domain}
-	out := a.append(dst)
-	digest := transcript(acceptLabel, message, out[len(dst):])
-	out, err := appendSignature(out, r.Authority.Sign, &digest)
-	if err != nil {
-		return dst, nil, err
-	}
-	e.acceptProof(s, message, out[len(dst):])
-	out = append(out, s.proof[:]...)
-	e.lanes(s, toHost, toModule)
-	c := connect(r.Pool, s, toHost)
-	c.host, c.module, c.number, c.ends = host, e.module, number, now.Add(left)
-	return out, c, nil
 }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -38,6 +37,11 @@ var errIdentity = errors.New("session: the signing key is not a P-384 key in the
 
 // halfOrder is half the order of P-384: of s and its negative, which both verify, only the lower one is a signature here.
 var halfOrder = new(big.Int).Rsh(elliptic.P384().Params().N, 1)
+
+// validIdentity reports whether spki has the one form that an identity has.
+func validIdentity(spki []byte) bool {
+	return len(spki) == identitySize && string(spki[:len(spkiPrefix)]) == spkiPrefix
+}
 
 func fingerprint(spki []byte) Fingerprint { return sha256.Sum256(spki) }
 
@@ -76,7 +80,7 @@ func inOrder(n *big.Int) bool { return n.Sign() > 0 && n.Cmp(elliptic.P384().Par
 
 // verify checks a signature of appendSignature by the key of spki.
 func verify(spki []byte, digest *[digestSize]byte, signature []byte) bool {
-	if len(spki) != identitySize || !bytes.HasPrefix(spki, []byte(spkiPrefix)) || len(signature) != signatureSize {
+	if !validIdentity(spki) || len(signature) != signatureSize {
 		return false
 	}
 	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P384(), spki[len(spkiPrefix):])
