@@ -13,7 +13,7 @@ var allowed = []string{
 	"lseek", "getdents64", "readlinkat", "faccessat", "faccessat2", "mkdirat", "unlinkat", "unlink", "renameat", "renameat2", "rename", "linkat",
 	"fsync", "fdatasync", "ftruncate", "fchmod", "fchmodat", "fchown", "flock", "fcntl", "fallocate", "getcwd", "sendfile",
 	// Memory.
-	"munmap", "mremap", "madvise", "mincore", "mlock", "mlock2", "munlock", "memfd_secret", "brk", "membarrier",
+	"munmap", "mremap", "madvise", "mincore", "mlock", "mlock2", "mlockall", "munlock", "memfd_secret", "brk", "membarrier",
 	// Threads, signals to itself, time.
 	"set_robust_list", "set_tid_address", "rseq", "sched_yield", "sched_getaffinity", "futex", "exit", "exit_group", "gettid", "getpid", "getppid",
 	"sigaltstack", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "restart_syscall", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres",
