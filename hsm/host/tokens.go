@@ -120,30 +120,9 @@ func (f *FileTokens) Publish(_ context.Context, parent [32]byte, token []byte) e
 }
 
 // write replaces one copy, durably.
-func (f *FileTokens) write(i int, token []byte) (err error) {
-	path := f.path(i)
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("keeping the domain token: %w", err)
-		}
-	}()
-	t, err := os.CreateTemp(f.dir, filepath.Base(path)+".*")
-	if err != nil {
-		return err
+func (f *FileTokens) write(i int, token []byte) error {
+	if err := replace(f.path(i), token); err != nil {
+		return fmt.Errorf("keeping the domain token: %w", err)
 	}
-	_, err = t.Write(token)
-	if err == nil {
-		err = t.Sync()
-	}
-	if err = errors.Join(err, t.Close()); err == nil {
-		err = os.Rename(t.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(t.Name()))
-	}
-	d, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
