@@ -15,11 +15,12 @@ import (
 	"trent/hsm"
 	"trent/hsm/appliance/confine"
 	"trent/hsm/internal/domain"
+	"trent/hsm/link"
 )
 
 // Link is the end of hsm/link that serves hosts.
 type Link interface {
-	// Serve accepts hosts until Shutdown or Close; it returns nil then.
+	// Serve accepts hosts until Shutdown or Close; it returns link.ErrServerClosed then.
 	Serve(l net.Listener) error
 	// Shutdown tells hosts to go elsewhere, and returns when all calls are answered, or ctx ends.
 	Shutdown(ctx context.Context) error
@@ -113,7 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	if s.link != nil {
 		serving.Go(func() {
-			if err := s.link.Serve(s.options.Hosts); err != nil {
+			if err := s.link.Serve(s.options.Hosts); !errors.Is(err, link.ErrServerClosed) {
 				failed <- fmt.Errorf("serving hosts: %w", err)
 			}
 		})
