@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -154,6 +155,7 @@ type Status struct {
 	Fingerprint string          `json:"fingerprint"` // SHA-256 of the signing key, 64 hex digits
 	Module      hsm.Status      `json:"module"`
 	Process     *confine.Report `json:"process,omitempty"`
+	PID         int             `json:"pid"`
 	Started     time.Time       `json:"started"`
 	Hosts       string          `json:"hosts,omitempty"` // where hosts are served
 	Console     string          `json:"console"`
@@ -170,7 +172,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	fingerprint := sha256.Sum256(id.HSM.Signing)
-	st := Status{Identity: newIdentity(&id), Fingerprint: hex.EncodeToString(fingerprint[:]), Module: module, Process: s.options.Confined, Started: s.started.UTC()}
+	st := Status{Identity: newIdentity(&id), Fingerprint: hex.EncodeToString(fingerprint[:]), Module: module, Process: s.options.Confined, PID: os.Getpid(), Started: s.started.UTC()}
 	if s.options.Console != nil {
 		st.Console = s.options.Console.Addr().String()
 	}
