@@ -253,16 +253,19 @@ func isLoopback(address string) bool {
 }
 
 // makeDataDir makes the directory, 0700, or checks the one that is there.
-func makeDataDir(dir string) error {
+func makeDataDir(dir string) error { return makeDir(dir, "data directory", "--data-dir") }
+
+// makeDir is makeDataDir for what noun names and flag gives.
+func makeDir(dir, noun, flag string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return failure(fmt.Errorf("data directory: %w", err), "give a directory that can be written by --data-dir")
+		return failure(fmt.Errorf("%s: %w", noun, err), "give a directory that can be written by "+flag)
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
-		return failure(fmt.Errorf("data directory: %w", err), "")
+		return failure(fmt.Errorf("%s: %w", noun, err), "")
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return failure(fmt.Errorf("data directory %s can be read by others (mode %v)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+		return failure(fmt.Errorf("%s %s can be read by others (mode %v)", noun, dir, info.Mode().Perm()), "chmod 700 "+dir)
 	}
 	return nil
 }
