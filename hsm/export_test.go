@@ -45,6 +45,9 @@ func Claim(l *Local, n int) (release func()) {
 	}
 }
 
+// SetNow gives l another clock for commands.
+func SetNow(l *Local, now func() time.Time) { l.now = now }
+
 // EnterGate takes an engine.
 func EnterGate(l *Local) (leave func(), err error) {
 	return l.gate.leave, l.gate.enter(time.Time{})

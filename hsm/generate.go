@@ -141,10 +141,25 @@ func (l *Local) adopt(c *Call) error {
 	return nil
 }
 
-// rewrap appends c.Key's token under the newest domain key to c.Out.
+// rewrap appends c.Key's token under the newest domain key to c.Out. The purpose stays the token's own, so that nothing
+// becomes what it was not. What expires by itself is left to do so: import tokens and session keys give ErrToken.
 func (l *Local) rewrap(c *Call) error {
-	h := token.Header{Purpose: token.Key, Spec: uint8(c.Key.Spec), Usage: uint8(c.Key.Usage), Material: c.Key.Material}
-	return l.rewrapAs(c, c.Key, token.Key, &h, c.Key.Identity, nil)
+	k := c.Key
+	h, err := token.Parse(k.Token)
+	if err != nil {
+		return ErrToken
+	}
+	switch h.Purpose {
+	case token.Key, token.ImportWrapping:
+	case token.Pool:
+		if len(k.Identity) > 0 || k.Material != (MaterialID{}) {
+			return ErrToken // somebody takes it for a key
+		}
+	default:
+		return ErrToken
+	}
+	next := token.Header{Purpose: h.Purpose, Spec: uint8(k.Spec), Usage: uint8(k.Usage), Material: k.Material}
+	return l.rewrapAs(c, k, h.Purpose, &next, k.Identity, nil)
 }
 
 // rewrapAs opens k and wraps its material again.

@@ -34,6 +34,8 @@ type Local struct {
 	// makeKey is algorithm.Generate, but for tests that hold it up.
 	makeKey func(spec algorithm.Spec, random io.Reader) (material, spki []byte, err error)
 
+	now func() time.Time // time.Now, but for tests of what takes days
+
 	epoch atomic.Uint32 // advances twice in Config.SlotIdle
 
 	closing  sync.Once
@@ -73,6 +75,7 @@ func start(cfg Config, open func(l *Local, o domain.Options) error) (*Local, err
 		approvedOnly: kernel.Name() == "std-fips",
 		random:       cfg.Random,
 		makeKey:      algorithm.Generate,
+		now:          time.Now,
 		stop:         make(chan struct{}),
 		stopped:      make(chan struct{}),
 	}

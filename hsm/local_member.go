@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"trent/hsm/internal/domain"
 	"trent/hsm/internal/token"
@@ -50,7 +49,7 @@ func (l *Local) Execute(_ context.Context, command []byte) ([]byte, error) {
 	if l.member == nil {
 		return nil, errEmbedded
 	}
-	out, err := l.member.Execute(command, time.Now())
+	out, err := l.member.Execute(command, l.now())
 	return out, outOf(err)
 }
 

@@ -112,7 +112,9 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	           asymmetric key for any usage of its spec, for DataKeyPair and WrappingKey
 //	Adopt      Key (pool token), Target (Identity, Spec, Usage) → Out (key token), Public, Material;
 //	           the spec must be the pool token's, and the usage unless that has none
-//	Rewrap     Key → Out: the same key under the newest domain key
+//	Rewrap     Key → Out: the same key under the newest domain key. Key may hold a pool token (no Identity and no
+//	           Material) or a wrapping key's (Usage EncryptDecrypt, Identity of the key to import into); import tokens
+//	           and session keys give ErrToken
 //	DataKeyPair Key (symmetric), AAD, Spec; Target: a pool token of Spec to use, nil: make one → Out (blob of
 //	           the PKCS #8 private key), Public, Secret (PKCS #8 DER; only if cap(Secret) > 0), Material
 //	Derive     Key (KeyAgreement), In (peer's SubjectPublicKeyInfo) → Secret (the shared secret)

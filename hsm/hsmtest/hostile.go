@@ -51,7 +51,8 @@ func (s *suite) hostileTokens(t *testing.T) {
 				keyOf(k.Token, hsm.P256, hsm.KeyAgreement, k.Identity), keyOf(k.Token, hsm.MLKEM768, hsm.EncapsulateDecapsulate, k.Identity),
 				keyOf(k.Token, hsm.RSA2048, hsm.SignVerify, k.Identity), keyOf(k.Token, hsm.RSA2048, hsm.EncryptDecrypt, k.Identity),
 			} {
-				if as.Spec == hsm.RSA2048 && name == "wrapping" && op == hsm.OpImport {
+				if as.Spec == hsm.RSA2048 && name == "wrapping" && op == hsm.OpImport ||
+					op == hsm.OpRewrap && (k.Usage == hsm.UsageNone || name == "pool" || name == "wrapping") && as.Spec == k.Spec && as.Usage == k.Usage {
 					continue
 				}
 				s.refuseToken(t, name, hsm.Call{

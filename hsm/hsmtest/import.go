@@ -266,7 +266,12 @@ func (s *suite) importRefusals(t *testing.T) {
 	// A wrapping key is no key.
 	asKey := *w.Key
 	asKey.Usage = hsm.EncryptDecrypt
-	s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpRewrap, Key: &asKey})
+	moved := asKey
+	moved.Token = s.do(t, hsm.Call{Op: hsm.OpRewrap, Key: &asKey}).Out
+	s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpDecrypt, Key: &moved, Algorithm: hsm.OAEPSHA256, In: good.In[:256]})
+	call = good
+	call.Key = &moved
+	s.do(t, call)
 	s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpDecrypt, Key: &asKey, Algorithm: hsm.OAEPSHA256, In: good.In[:256]})
 
 	call = good

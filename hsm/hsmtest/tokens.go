@@ -168,7 +168,7 @@ func (s *suite) pool(t *testing.T) {
 		if made.Material != (hsm.MaterialID{}) {
 			t.Errorf("spec %d: a pooled key has material id %s", spec, made.Material)
 		}
-		for _, call := range uses(pooled) { // it is no key yet
+		for _, call := range uses(pooled)[1:] { // it is no key yet; to rewrap is what it can
 			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256, hsm.Ed25519: hsm.ED25519SHA512}[spec]
 			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
 				t.Errorf("spec %d: op %d with a pool token: %v", spec, call.Op, err)
@@ -226,4 +226,14 @@ func (s *suite) rewrap(t *testing.T) {
 			s.do(t, hsm.Call{Op: hsm.OpVerifyMAC, Key: &again, In: []byte("x"), In2: mac})
 		}
 	}
+	pooled := hsm.Key{Spec: hsm.HMAC256, Usage: hsm.GenerateVerifyMAC}
+	pooled.Token = s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: pooled.Spec, Usage: pooled.Usage}).Out
+	to := target(pooled.Spec, pooled.Usage, t.Name())
+	before := s.do(t, hsm.Call{Op: hsm.OpAdopt, Key: &pooled, Target: to}).Material
+	pooled.Token = s.do(t, hsm.Call{Op: hsm.OpRewrap, Key: &pooled}).Out
+	if after := s.do(t, hsm.Call{Op: hsm.OpAdopt, Key: &pooled, Target: to}).Material; after != before {
+		t.Errorf("a pool token that was moved adopts as %s, before as %s", after, before)
+	}
+	pooled.Identity = to.Identity // somebody takes it for a key
+	s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpRewrap, Key: &pooled})
 }

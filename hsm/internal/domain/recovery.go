@@ -103,6 +103,20 @@ func Transfer(b []byte, operator Fingerprint, key Agreement, target *HSM, random
 	return out, err
 }
 
+// AgreementOf is the Agreement of a private key in memory.
+func AgreementOf(key *ecdh.PrivateKey) Agreement { return memoryAgreement{key} }
+
+type memoryAgreement struct{ key *ecdh.PrivateKey }
+
+// Agree implements Agreement.
+func (m memoryAgreement) Agree(peer []byte) ([]byte, error) {
+	point, err := ecdh.P384().NewPublicKey(peer)
+	if err != nil {
+		return nil, err
+	}
+	return m.key.ECDH(point)
+}
+
 // recover makes a token for a fresh module of the newest one of a domain that has lost all its modules.
 func (m *Member) recover(command, newest []byte, now time.Time) ([]byte, error) {
 	t, err := parseToken(newest)

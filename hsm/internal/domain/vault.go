@@ -32,8 +32,9 @@ type vault struct {
 	path   string
 	kernel gcm.Kernel
 	random io.Reader
-	key    *vaultKey // in the arena, like plain
-	plain  []byte    // room for what is sealed, with tag
+	key    *vaultKey                                             // in the arena, like plain
+	plain  []byte                                                // room for what is sealed, with tag
+	put    func(path string, content []byte, replace bool) error // writeFile, but for tests of its failures
 }
 
 // vaultKey is secret.
@@ -45,7 +46,7 @@ type vaultKey struct {
 func newVault(o *Options, k kind, fileName string, plain []byte) vault {
 	return vault{
 		kind: k, path: filepath.Join(o.Dir, fileName), kernel: o.Kernel, random: o.Random,
-		key: arena.Take[vaultKey](o.Arena), plain: plain,
+		key: arena.Take[vaultKey](o.Arena), plain: plain, put: writeFile,
 	}
 }
 
@@ -155,5 +156,5 @@ func (v *vault) write(plain []byte, replace bool) error {
 	n := len(plain) + gcm.TagSize
 	aad := v.header.append(nil, v.kind, n)
 	sealed := v.kernel.Seal(make([]byte, 0, n), &v.key.seal, &v.key.nonce, plain, aad)
-	return writeFile(v.path, assemble(aad, v.key.nonce[:], sealed), replace)
+	return v.put(v.path, assemble(aad, v.key.nonce[:], sealed), replace)
 }
