@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"trent/hsm"
+	"trent/hsm/internal/domain"
 )
 
 // Limits of the console.
@@ -141,11 +144,11 @@ func (s *Server) token(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
-	if s.options.Audit == nil {
+	if s.options.State == "" {
 		refuse(w, errNone)
 		return
 	}
-	log, err := s.options.Audit()
+	log, err := os.Open(filepath.Join(s.options.State, domain.AuditFileName))
 	if err != nil {
 		refuse(w, err)
 		return
@@ -163,7 +166,7 @@ func (s *Server) execute(w http.ResponseWriter, r *http.Request) {
 	}
 	token, err := s.member.Execute(r.Context(), command)
 	if err != nil {
-		s.logf("console: a command was refused: %v", err)
+		s.options.Logf("console: a command was refused: %v", err)
 		refuse(w, err)
 		return
 	}
@@ -176,7 +179,7 @@ func (s *Server) install(w http.ResponseWriter, r *http.Request) {
 		err = s.member.Install(r.Context(), token)
 	}
 	if err != nil {
-		s.logf("console: a domain token was refused: %v", err)
+		s.options.Logf("console: a domain token was refused: %v", err)
 		refuse(w, err)
 		return
 	}

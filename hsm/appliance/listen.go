@@ -24,7 +24,7 @@ func ListenConsole(state string) (net.Listener, error) {
 	return listenUnix(filepath.Join(state, ConsoleName))
 }
 
-// Listen makes the socket for hosts: "unix:PATH" or "HOST:PORT".
+// Listen makes the socket for hosts: "unix:PATH", "tcp:HOST:PORT" or "HOST:PORT".
 func Listen(address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if err := checkDir(filepath.Dir(path)); err != nil {
@@ -32,7 +32,7 @@ func Listen(address string) (net.Listener, error) {
 		}
 		return listenUnix(path)
 	}
-	return net.Listen("tcp", address)
+	return net.Listen("tcp", strings.TrimPrefix(address, "tcp:"))
 }
 
 // listenUnix makes a Unix socket for this user. A socket that a dead process left is replaced; a live one is an error.

@@ -7,22 +7,50 @@ import (
 	"sync/atomic"
 
 	"trent/hsm"
+	"trent/hsm/internal/domain"
 )
 
-// keeper is a Member that remembers the token it holds, for hosts that have lost theirs.
+// keeper is a Member that remembers the token it holds, for hosts that have lost theirs, and keeps the audit log.
 type keeper struct {
 	hsm.Member
-	token atomic.Pointer[[]byte]
+	log     *domain.Log // nil: none is kept
+	changed func()      // after another state was installed
+	logf    func(format string, args ...any)
+	token   atomic.Pointer[[]byte]
 }
 
-// Install implements hsm.Member.
+// Install implements hsm.Member. A log that cannot be written does not undo what was installed: its next reader sees the
+// gap.
 func (k *keeper) Install(ctx context.Context, token []byte) error {
 	if err := k.Member.Install(ctx, token); err != nil {
 		return err
 	}
 	kept := bytes.Clone(token)
-	k.token.Store(&kept)
+	if old := k.token.Swap(&kept); old != nil && bytes.Equal(*old, kept) {
+		return nil
+	}
+	if k.log != nil {
+		entry, err := domain.TokenEntry(token)
+		if err == nil {
+			err = k.log.Append(entry)
+		}
+		if err != nil {
+			k.logf("audit log: %v", err)
+		}
+	}
+	k.changed()
 	return nil
+}
+
+// DoBatch implements hsm.Batcher.
+func (k *keeper) DoBatch(cs []*hsm.Call) {
+	if b, ok := k.Member.(hsm.Batcher); ok {
+		b.DoBatch(cs)
+		return
+	}
+	for _, c := range cs {
+		c.Err = k.Do(c)
+	}
 }
 
 // held is the token, nil for none.

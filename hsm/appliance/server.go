@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"trent/hsm"
 	"trent/hsm/appliance/confine"
+	"trent/hsm/internal/domain"
 )
 
 // Link is the end of hsm/link that serves hosts.
@@ -23,6 +23,8 @@ type Link interface {
 	Serve(l net.Listener) error
 	// Shutdown tells hosts to go elsewhere, and returns when all calls are answered, or ctx ends.
 	Shutdown(ctx context.Context) error
+	// Recheck ends the connections of hosts that the domain does not list any more.
+	Recheck()
 	Close() error
 }
 
@@ -32,9 +34,9 @@ type Options struct {
 	Link     func(m hsm.Member) (Link, error) // over the member that hosts reach; nil: no hosts
 	Hosts    net.Listener                     // for Link
 	Console  net.Listener                     // ListenConsole's
+	State    string                           // directory of the audit log; empty: none is kept
 	Confined *confine.Report
-	Zeroize  func(ctx context.Context) error  // erases identity and keys
-	Audit    func() (io.ReadCloser, error)    // the domain's log; nil: none is kept
+	Zeroize  func() error                     // erases identity and keys
 	Logf     func(format string, args ...any) // nil: dropped
 	Drain    time.Duration                    // how long calls in progress may take at the end; 0: DefaultDrain
 }
@@ -57,28 +59,45 @@ type Server struct {
 	erasedOnce sync.Once
 }
 
-// New makes a server; Run starts it.
+// New makes a server; Run starts it. Errors: the audit log's, Link's.
 func New(o Options) (*Server, error) {
-	s := &Server{options: o, member: &keeper{Member: o.Member}, started: time.Now(), erased: make(chan struct{})}
-	if s.options.Drain <= 0 {
-		s.options.Drain = DefaultDrain
+	if o.Drain <= 0 {
+		o.Drain = DefaultDrain
 	}
-	if o.Link != nil {
-		var err error
-		if s.link, err = o.Link(hostMember{s.member}); err != nil {
-			return nil, fmt.Errorf("serving hosts: %w", err)
-		}
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
 	}
+	s := &Server{options: o, started: time.Now(), erased: make(chan struct{})}
+	s.member = &keeper{Member: o.Member, logf: o.Logf, changed: s.recheck}
 	s.http = &http.Server{
 		Handler: s.console(), ReadHeaderTimeout: consoleTimeout, ReadTimeout: consoleTimeout, WriteTimeout: consoleTimeout,
 		IdleTimeout: consoleTimeout, MaxHeaderBytes: 16 << 10,
 	}
+	var err error
+	if o.State != "" {
+		if s.member.log, err = domain.OpenLog(o.State); err != nil {
+			return nil, err
+		}
+	}
+	if o.Link != nil {
+		if s.link, err = o.Link(hostMember{s.member}); err != nil {
+			return nil, errors.Join(fmt.Errorf("serving hosts: %w", err), s.closeLog())
+		}
+	}
 	return s, nil
 }
 
-func (s *Server) logf(format string, args ...any) {
-	if s.options.Logf != nil {
-		s.options.Logf(format, args...)
+func (s *Server) closeLog() error {
+	if s.member.log == nil {
+		return nil
+	}
+	return s.member.log.Close()
+}
+
+// recheck follows a change of state.
+func (s *Server) recheck() {
+	if s.link != nil {
+		s.link.Recheck()
 	}
 }
 
@@ -108,7 +127,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	err = errors.Join(err, s.drain())
 	serving.Wait()
-	return err
+	return errors.Join(err, s.closeLog())
 }
 
 // drain answers what is in progress and ends the rest.
@@ -136,6 +155,7 @@ type Status struct {
 	Process     *confine.Report `json:"process,omitempty"`
 	Started     time.Time       `json:"started"`
 	Hosts       string          `json:"hosts,omitempty"` // where hosts are served
+	Console     string          `json:"console"`
 }
 
 // Status implements the console's.
@@ -150,6 +170,9 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	}
 	fingerprint := sha256.Sum256(id.HSM.Signing)
 	st := Status{Identity: newIdentity(&id), Fingerprint: hex.EncodeToString(fingerprint[:]), Module: module, Process: s.options.Confined, Started: s.started.UTC()}
+	if s.options.Console != nil {
+		st.Console = s.options.Console.Addr().String()
+	}
 	if s.options.Hosts != nil {
 		st.Hosts = s.options.Hosts.Addr().Network() + ":" + s.options.Hosts.Addr().String()
 	}
@@ -170,8 +193,8 @@ func (s *Server) Zeroize(ctx context.Context, fingerprint string) error {
 	if s.options.Zeroize == nil {
 		return fmt.Errorf("%w: this module cannot be erased from here", hsm.ErrCommand)
 	}
-	s.logf("zeroizing by order of the console")
-	err = s.options.Zeroize(ctx)
+	s.options.Logf("zeroizing by order of the console")
+	err = s.options.Zeroize()
 	s.erasedOnce.Do(func() { close(s.erased) })
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -89,9 +88,7 @@ func run(t *testing.T, o appliance.Options) (state string, stop func(), ended <-
 func TestConsole(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	state, stop, ended := run(t, appliance.Options{Member: f, Audit: func() (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader("log")), nil
-	}})
+	state, stop, ended := run(t, appliance.Options{Member: f, State: t.TempDir()})
 	c, ctx := appliance.NewConsole(state), t.Context()
 
 	id, err := c.Identity(ctx)
@@ -111,7 +108,7 @@ func TestConsole(t *testing.T) {
 	if token, err := c.Token(ctx); err != nil || string(token) != "successor" {
 		t.Errorf("token %q, %v", token, err)
 	}
-	if log, err := c.Audit(ctx); err != nil || string(log) != "log" {
+	if log, err := c.Audit(ctx); err != nil || !strings.HasPrefix(string(log), "trentlog") {
 		t.Errorf("audit %q, %v", log, err)
 	}
 	own := sha256.Sum256([]byte("signing"))
@@ -180,7 +177,7 @@ func TestZeroize(t *testing.T) {
 	t.Parallel()
 	erased := false
 	f := newFake()
-	state, _, ended := run(t, appliance.Options{Member: f, Zeroize: func(context.Context) error { erased = true; return nil }})
+	state, _, ended := run(t, appliance.Options{Member: f, Zeroize: func() error { erased = true; return nil }})
 	own := sha256.Sum256(f.identity.HSM.Signing)
 	if err := appliance.NewConsole(state).Zeroize(t.Context(), hex.EncodeToString(own[:])); err != nil {
 		t.Fatal(err)
@@ -205,6 +202,7 @@ func (l *link) Serve(net.Listener) error {
 	return nil
 }
 func (l *link) Shutdown(context.Context) error { l.note("shutdown"); return nil }
+func (l *link) Recheck()                       { l.note("recheck") }
 func (l *link) Close() error                   { l.note("close"); l.once.Do(func() { close(l.end) }); return nil }
 
 // TestFirstJoin: what hosts reach takes no token before the console gave one; and the order of the end.
@@ -230,7 +228,7 @@ func TestFirstJoin(t *testing.T) {
 		t.Errorf("held %q, %v", token, err)
 	}
 	stop()
-	if err := <-ended; err != nil || !reflect.DeepEqual(l.did, []string{"shutdown", "close"}) {
+	if err := <-ended; err != nil || !reflect.DeepEqual(l.did, []string{"recheck", "recheck", "shutdown", "close"}) {
 		t.Errorf("run: %v, link did %v", err, l.did)
 	}
 }
