@@ -181,12 +181,3 @@ func shareContext(s *State, operator Fingerprint) []byte {
 func transferContext(s *State, to Fingerprint) []byte {
 	return bytes.Join([][]byte{[]byte("trent recovery transfer "), s.Domain[:], s.Recovery.Key, to[:]}, nil)
 }
-
-// TokenEntry is the audit log's entry in a domain token. Error: ErrToken.
-func TokenEntry(b []byte) ([]byte, error) {
-	t, err := parseToken(b)
-	if err != nil {
-		return nil, err
-	}
-	return bytes.Clone(t.entry), nil
-}
