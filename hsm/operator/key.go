@@ -70,10 +70,17 @@ func (k *Key) Principal(name string) (hsm.DomainPrincipal, error) {
 		return p, nil
 	}
 	p.Role = domain.Operator
-	if p.Agreement, err = x509.MarshalPKIXPublicKey(k.Agreement.PublicKey()); err != nil {
-		return p, fmt.Errorf("encoding an agreement key: %w", err)
+	p.Agreement, err = k.public()
+	return p, err
+}
+
+// public is the agreement key's public half.
+func (k *Key) public() ([]byte, error) {
+	spki, err := x509.MarshalPKIXPublicKey(k.Agreement.PublicKey())
+	if err != nil {
+		return nil, fmt.Errorf("encoding an agreement key: %w", err)
 	}
-	return p, nil
+	return spki, nil
 }
 
 // Fingerprint names the signing key.
