@@ -246,6 +246,10 @@ func hostName(name string) string {
 	return clean[:min(len(clean), 32)]
 }
 
+// restartWait is how long a call waits for the only HSM where that is not there: as long as a child takes to be started
+// again, and far less than clients wait for an answer.
+const restartWait = time.Second
+
 // connect makes a client for each address, and one module of all.
 func connect(h *host.Host, s *settings, addresses []string) (*hsmBackend, []*link.Client, error) {
 	linked, err := link.NewHost(link.HostOptions{Peers: h, Hybrid: true, Kernel: s.Kernel, RequireLocked: s.RequireLocked})
@@ -255,7 +259,11 @@ func connect(h *host.Host, s *settings, addresses []string) (*hsmBackend, []*lin
 	var clients []*link.Client
 	var members []hsm.Member
 	for _, address := range addresses {
-		c, err := link.New(link.Options{Address: address, Host: linked})
+		o := link.Options{Address: address, Host: linked}
+		if len(addresses) == 1 {
+			o.Wait = restartWait
+		}
+		c, err := link.New(o)
 		if err != nil {
 			for _, c := range clients {
 				_ = c.Close()
