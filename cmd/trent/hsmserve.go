@@ -69,10 +69,6 @@ state directory and no system calls but those it needs; the summary says what is
 
 // initAppliance makes an identity, in a process confined like that which will use it.
 func initAppliance(e *environment, a *applianceSettings) error {
-	report, err := confine.Drop(confine.Options{User: a.User})
-	if err != nil {
-		return failure(fmt.Errorf("hardening the process: %w", err), "")
-	}
 	keyFile, exists, err := a.prepare()
 	if err != nil {
 		return err
@@ -80,6 +76,10 @@ func initAppliance(e *environment, a *applianceSettings) error {
 	if exists {
 		return failure(fmt.Errorf("state directory %s has the identity of %s", a.State, a.Name),
 			"start it by 'trent hsm serve', or give another --state")
+	}
+	report, err := confine.Drop(confine.Options{User: a.User})
+	if err != nil {
+		return failure(fmt.Errorf("hardening the process: %w", err), "")
 	}
 	paths, err := a.paths(keyFile, false)
 	if err != nil {

@@ -99,12 +99,12 @@ func zeroize(ctx context.Context, e *environment, a *applianceSettings, yes bool
 
 // eraseStopped erases an appliance that does not run.
 func (a *applianceSettings) eraseStopped(e *environment) error {
-	if _, err := confine.Drop(confine.Options{User: a.User}); err != nil {
-		return failure(fmt.Errorf("hardening the process: %w", err), "")
-	}
 	keyFile, _, err := a.prepare()
 	if err != nil {
 		return err
+	}
+	if _, err := confine.Drop(confine.Options{User: a.User}); err != nil {
+		return failure(fmt.Errorf("hardening the process: %w", err), "")
 	}
 	m, err := a.openMember(e, keyFile)
 	if err != nil {
