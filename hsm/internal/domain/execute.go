@@ -140,18 +140,18 @@ func checkOf(key []byte, id *[idSize]byte, version uint32) (check [32]byte) {
 // encrypt fills in the domain keys in m.work.keys under a new key, and that for everybody who is to have it.
 func (m *Member) encrypt(t *token) (err error) {
 	w := m.work
-	if _, err = io.ReadFull(m.random, w.dkek[:]); err != nil {
+	if _, err = io.ReadFull(m.random, w.dkek.key[:]); err != nil {
 		return fmt.Errorf("drawing the key of a domain token: %w", err)
 	}
 	for i := range t.state.Members {
 		h := &t.state.Members[i]
 		to := recipient{h.Agreement, h.KEM}
-		if t.sealed, err = to.seal(t.sealed, m.kernel, &w.wrap, t.keyContext(FingerprintOf(h.Signing)), w.dkek[:], m.random); err != nil {
+		if t.sealed, err = to.seal(t.sealed, m.kernel, &w.wrap, t.keyContext(FingerprintOf(h.Signing)), w.dkek.key[:], m.random); err != nil {
 			return err
 		}
 	}
 	to := recipient{agreement: t.state.Recovery.Key}
-	if t.recovery, err = to.seal(nil, m.kernel, &w.wrap, t.keyContext(FingerprintOf(to.agreement)), w.dkek[:], m.random); err != nil {
+	if t.recovery, err = to.seal(nil, m.kernel, &w.wrap, t.keyContext(FingerprintOf(to.agreement)), w.dkek.key[:], m.random); err != nil {
 		return err
 	}
 	t.keys, err = sealInto(nil, m.kernel, &w.dkek, w.keys[:len(t.state.Keys)*gcm.KeySize], t.keysAAD(), m.random)
@@ -161,8 +161,8 @@ func (m *Member) encrypt(t *token) (err error) {
 // decrypt sets m.work.keys to the domain keys of a token, by an envelope of its key to o. Error: ErrToken.
 func (m *Member) decrypt(t *token, o *opener, context, envelope []byte) error {
 	w := m.work
-	dkek, err := o.open(w.dkek[:0], m.kernel, &w.wrap, context, envelope)
-	if err != nil || len(dkek) != len(w.dkek) {
+	dkek, err := o.open(w.dkek.key[:0], m.kernel, &w.wrap, context, envelope)
+	if err != nil || len(dkek) != len(w.dkek.key) {
 		return ErrToken
 	}
 	keys, ok := openFrom(w.keys[:0], m.kernel, &w.dkek, t.keys, t.keysAAD())

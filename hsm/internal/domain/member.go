@@ -42,7 +42,7 @@ type holding struct {
 // memberWork is what one Execute or Install needs, in the arena.
 type memberWork struct {
 	wrap     wrapKey
-	dkek     [gcm.KeySize]byte
+	dkek     wrapKey                                 // that of the domain keys in a token
 	keys     [MaxKeys*gcm.KeySize + gcm.TagSize]byte // in the order of their state
 	parent   [MaxKeys*gcm.KeySize + gcm.TagSize]byte // a recovery's: of the state before
 	recovery [scalarSize]byte
