@@ -13,7 +13,7 @@ import (
 )
 
 // Execute checks a signed command against the state held and returns the token of its successor; nil after LeaveDomain,
-// with which the module erases itself. Nothing else changes here. A command to recover comes WithToken. Errors:
+// with which the module erases itself. Nothing else changes here. Commands to recover and to restore come WithToken. Errors:
 // ErrCommand, ErrQuorum, ErrStale, ErrNoState, ErrClosed, ErrToken for the token of a recovery, and random's.
 func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	m.mu.Lock()
@@ -22,8 +22,8 @@ func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	defer func() { *m.work = memberWork{} }()
-	if command, newest, ok := splitToken(signed); ok {
-		return m.recover(command, newest, now)
+	if command, token, ok := splitToken(signed); ok {
+		return m.executeWith(command, token, now)
 	}
 	var s *State
 	h := m.held.Load()
@@ -36,7 +36,7 @@ func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if (c.Kind == CreateDomain) != (s == nil) || c.Kind == RecoverDomain {
+	if (c.Kind == CreateDomain) != (s == nil) || c.Kind == RecoverDomain || c.Kind == RestoreKeys {
 		return nil, fmt.Errorf("%w: not in this state of the module", ErrCommand)
 	}
 	next, change, err := s.Successor(c, signed, signers, now)
@@ -47,6 +47,21 @@ func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 		return nil, m.erase()
 	}
 	return m.export(&step{h, next, change, signed}, m.heldKey)
+}
+
+// executeWith executes a command that an older domain token, or another domain's, goes with.
+func (m *Member) executeWith(command, token []byte, now time.Time) ([]byte, error) {
+	c, _, err := ParseCommand(command)
+	if err != nil {
+		return nil, err
+	}
+	switch c.Kind {
+	case RecoverDomain:
+		return m.recover(command, token, now)
+	case RestoreKeys:
+		return m.restore(command, token, now)
+	}
+	return nil, fmt.Errorf("%w: no domain token goes with %s", ErrCommand, c.Kind)
 }
 
 // heldKey is a domain key of the state held; nil: there is none of that version.

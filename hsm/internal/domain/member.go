@@ -44,7 +44,7 @@ type memberWork struct {
 	wrap     wrapKey
 	dkek     wrapKey                                 // that of the domain keys in a token
 	keys     [MaxKeys*gcm.KeySize + gcm.TagSize]byte // in the order of their state
-	parent   [MaxKeys*gcm.KeySize + gcm.TagSize]byte // a recovery's: of the state before
+	parent   [MaxKeys*gcm.KeySize + gcm.TagSize]byte // of an older state, for recover and restore
 	recovery [scalarSize]byte
 	share    [shareSize + gcm.TagSize]byte
 }
