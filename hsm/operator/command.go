@@ -156,6 +156,3 @@ func QuorumRules(n int) []hsm.DomainRule {
 	}
 	return rules
 }
-
-// RuleWords says a rule, such as "2 operators or 1 host".
-func RuleWords(r hsm.DomainRule) string { return r.Words() }
