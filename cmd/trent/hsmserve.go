@@ -164,7 +164,7 @@ func (a *applianceSettings) run(ctx context.Context, e *environment, m *hsm.Loca
 	s, err := appliance.New(appliance.Options{
 		Member: m, Hosts: hosts, Console: console, Confined: report, Drain: a.Drain, State: a.State, Logf: newLogger(e.Stderr),
 		Link: func(to hsm.Member) (appliance.Link, error) {
-			return link.NewServer(link.ServerOptions{Member: to, Authority: m.SessionAuthority()})
+			return link.NewServer(link.ServerOptions{Module: to, Authority: m.SessionAuthority(), Hybrid: true, Kernel: a.Kernel, RequireLocked: a.RequireLocked})
 		},
 		Zeroize: m.Zeroize,
 	})
@@ -192,4 +192,3 @@ func (a *applianceSettings) run(ctx context.Context, e *environment, m *hsm.Loca
 	fmt.Fprintln(e.Stderr, "trent: stopped")
 	return err
 }
-

@@ -9,17 +9,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"trent/hsm"
 	"trent/hsm/appliance/confine"
 	"trent/hsm/internal/domain"
+	"trent/hsm/link"
 )
 
 // Link is the end of hsm/link that serves hosts.
 type Link interface {
-	// Serve accepts hosts until Shutdown or Close; it returns nil then.
+	// Serve accepts hosts until Shutdown or Close; it returns link.ErrServerClosed then.
 	Serve(l net.Listener) error
 	// Shutdown tells hosts to go elsewhere, and returns when all calls are answered, or ctx ends.
 	Shutdown(ctx context.Context) error
@@ -113,7 +115,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	if s.link != nil {
 		serving.Go(func() {
-			if err := s.link.Serve(s.options.Hosts); err != nil {
+			if err := s.link.Serve(s.options.Hosts); !errors.Is(err, link.ErrServerClosed) {
 				failed <- fmt.Errorf("serving hosts: %w", err)
 			}
 		})
@@ -153,6 +155,7 @@ type Status struct {
 	Fingerprint string          `json:"fingerprint"` // SHA-256 of the signing key, 64 hex digits
 	Module      hsm.Status      `json:"module"`
 	Process     *confine.Report `json:"process,omitempty"`
+	PID         int             `json:"pid"`
 	Started     time.Time       `json:"started"`
 	Hosts       string          `json:"hosts,omitempty"` // where hosts are served
 	Console     string          `json:"console"`
@@ -169,7 +172,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	fingerprint := sha256.Sum256(id.HSM.Signing)
-	st := Status{Identity: newIdentity(&id), Fingerprint: hex.EncodeToString(fingerprint[:]), Module: module, Process: s.options.Confined, Started: s.started.UTC()}
+	st := Status{Identity: newIdentity(&id), Fingerprint: hex.EncodeToString(fingerprint[:]), Module: module, Process: s.options.Confined, PID: os.Getpid(), Started: s.started.UTC()}
 	if s.options.Console != nil {
 		st.Console = s.options.Console.Addr().String()
 	}

@@ -18,6 +18,7 @@ import (
 
 	"trent/hsm"
 	"trent/hsm/appliance"
+	"trent/hsm/link"
 )
 
 // fake is a member without keys: it says what it was asked.
@@ -187,8 +188,8 @@ func TestZeroize(t *testing.T) {
 	}
 }
 
-// link is a Link that waits for its end and lets a test reach the member that hosts get.
-type link struct {
+// fakeLink is a Link that waits for its end and lets a test reach the member that hosts get.
+type fakeLink struct {
 	member hsm.Member
 	mu     sync.Mutex
 	did    []string
@@ -196,19 +197,19 @@ type link struct {
 	once   sync.Once
 }
 
-func (l *link) note(s string) { l.mu.Lock(); l.did = append(l.did, s); l.mu.Unlock() }
-func (l *link) Serve(net.Listener) error {
+func (l *fakeLink) note(s string) { l.mu.Lock(); l.did = append(l.did, s); l.mu.Unlock() }
+func (l *fakeLink) Serve(net.Listener) error {
 	<-l.end
-	return nil
+	return link.ErrServerClosed
 }
-func (l *link) Shutdown(context.Context) error { l.note("shutdown"); return nil }
-func (l *link) Recheck()                       { l.note("recheck") }
-func (l *link) Close() error                   { l.note("close"); l.once.Do(func() { close(l.end) }); return nil }
+func (l *fakeLink) Shutdown(context.Context) error { l.note("shutdown"); return nil }
+func (l *fakeLink) Recheck()                       { l.note("recheck") }
+func (l *fakeLink) Close() error                   { l.note("close"); l.once.Do(func() { close(l.end) }); return nil }
 
 // TestFirstJoin: what hosts reach takes no token before the console gave one; and the order of the end.
 func TestFirstJoin(t *testing.T) {
 	t.Parallel()
-	f, l := newFake(), &link{end: make(chan struct{})}
+	f, l := newFake(), &fakeLink{end: make(chan struct{})}
 	f.identity.Domain, f.identity.InService = [16]byte{}, false
 	state, stop, ended := run(t, appliance.Options{Member: f, Link: func(m hsm.Member) (appliance.Link, error) { l.member = m; return l, nil }})
 	if err := l.member.Install(t.Context(), []byte("token")); !errors.Is(err, hsm.ErrDomain) || len(f.installed) != 0 {

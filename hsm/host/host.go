@@ -81,6 +81,9 @@ func (h *Host) Publish(ctx context.Context, token []byte) error {
 	return nil
 }
 
+// Adopt takes the first token of a host, which operators gave it, into the store. Errors: those of tokens, the store's.
+func (h *Host) Adopt(ctx context.Context, token []byte) error { return h.tokens.Adopt(ctx, token) }
+
 // Newest is the newest token that is known and its state; nil before there is one.
 func (h *Host) Newest() ([]byte, *hsm.DomainState) {
 	if k := h.newest.Load(); k != nil {

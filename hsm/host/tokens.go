@@ -19,6 +19,9 @@ type TokenStore interface {
 	// Publish makes token the newest one if the state of the newest now has the hash parent (zeros: there is none). When
 	// it returns nil, the token is durable. Errors: ErrConflict, those of writing.
 	Publish(ctx context.Context, parent [32]byte, token []byte) error
+	// Adopt makes token the newest one if there is none, or one of an older state of the same domain: what operators
+	// changed while this host was not listed. Errors: ErrConflict, those of writing.
+	Adopt(ctx context.Context, token []byte) error
 }
 
 // ErrConflict is a token that does not follow the newest one.
@@ -109,6 +112,29 @@ func (f *FileTokens) Publish(_ context.Context, parent [32]byte, token []byte) e
 		hash = now.Hash()
 	}
 	if hash != parent || next.Parent != parent {
+		return ErrConflict
+	}
+	for i := range copies {
+		if err := f.write(i, token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Adopt implements TokenStore.
+func (f *FileTokens) Adopt(_ context.Context, token []byte) error {
+	next, _, err := hsm.ParseDomainToken(token)
+	if err != nil {
+		return fmt.Errorf("keeping a domain token: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, now, err := f.newest()
+	if err != nil {
+		return err
+	}
+	if now != nil && (now.Domain != next.Domain || now.Number >= next.Number) {
 		return ErrConflict
 	}
 	for i := range copies {

@@ -92,7 +92,9 @@ func Start(ctx context.Context, o Options) (*Supervisor, error) {
 		o.Logf = func(string, ...any) {}
 	}
 	s := &Supervisor{options: o}
-	ctx, s.stop = context.WithCancel(ctx)
+	starting := ctx
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(starting))
+	defer context.AfterFunc(starting, s.stop)() // ctx bounds the start alone
 	started := make(chan error, o.N)
 	for i := 1; i <= o.N; i++ {
 		state := filepath.Join(o.Dir, strconv.Itoa(i))
@@ -104,6 +106,7 @@ func Start(ctx context.Context, o Options) (*Supervisor, error) {
 	for range o.N {
 		errs = append(errs, <-started)
 	}
+	errs = append(errs, starting.Err())
 	if err := errors.Join(errs...); err != nil {
 		s.Close()
 		return nil, err
@@ -125,12 +128,9 @@ func (s *Supervisor) keep(ctx context.Context, c *Child, started chan<- error) {
 	first, pause := true, firstPause
 	for first || ctx.Err() == nil {
 		began := time.Now()
-		err := s.once(ctx, c, first, started)
-		if ctx.Err() != nil {
+		ready, err := s.once(ctx, c, first, started)
+		if ctx.Err() != nil || first && !ready {
 			return
-		}
-		if first && err != nil {
-			return // once has said so
 		}
 		first = false
 		if time.Since(began) >= goodRun {
@@ -152,8 +152,8 @@ func (s *Supervisor) keep(ctx context.Context, c *Child, started chan<- error) {
 // errEnded is a child that ended by itself without saying why.
 var errEnded = errors.New("it ended")
 
-// once runs a child from its start to its end.
-func (s *Supervisor) once(ctx context.Context, c *Child, first bool, started chan<- error) error {
+// once runs a child from its start to its end; ready: it came to work.
+func (s *Supervisor) once(ctx context.Context, c *Child, first bool, started chan<- error) (ready bool, err error) {
 	p, err := s.launch(c)
 	if err == nil {
 		err = s.await(ctx, c, p)
@@ -169,14 +169,14 @@ func (s *Supervisor) once(ctx context.Context, c *Child, first bool, started cha
 	}
 	if err != nil {
 		p.end()
-		return err
+		return false, err
 	}
 	select {
 	case <-ctx.Done():
 		p.end()
-		return nil
+		return true, nil
 	case <-p.exited:
-		return p.reason()
+		return true, p.reason()
 	}
 }
 
