@@ -81,9 +81,9 @@ under the key, none. Hosts do that on their own. What is still under a dropped k
 				fs.StringVar(&f.counted, "counted", "", "when they were counted, RFC 3339 (required)")
 			}, build: buildDrop},
 		{name: "leave", short: "Have a module erase itself",
-			long: `Leave erases the appliance of --state: domain keys and its own keys. Remove it from the domain as well: until then the domain
-lists a module that is no more.`,
-			example: "leave --state member --key alice.key --key bob.key",
+			long: `Leave erases the appliance of the first --state: domain keys and its own keys. Further ones learn of it. Remove it from the
+domain as well: until then the domain lists a module that is no more.`,
+			example: "leave --state leaving --state member --key alice.key --key bob.key",
 			build:   buildLeave},
 	}
 }

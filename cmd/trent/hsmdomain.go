@@ -110,7 +110,7 @@ func (s *submission) signAndSubmit(ctx context.Context, state *hsm.DomainState, 
 		}
 		return failure(fmt.Errorf("nothing is done yet: %s", st.Missing), "have others sign "+out+" by 'trent hsm quorum sign', then 'trent hsm domain submit "+out+"'")
 	}
-	if err := printCommand(s.e.Stdout, "done", st.Command, state); err != nil {
+	if err := printCommand(s.e.Stdout, "command", st.Command, state); err != nil {
 		return err
 	}
 	return s.submit(ctx, command, st.Command.Kind, tokenFile)
@@ -132,14 +132,14 @@ func (s *submission) submit(ctx context.Context, command []byte, kind operator.C
 	if err != nil {
 		return noConsole(refusal(err), s.states[0])
 	}
-	if len(token) == 0 {
-		_, err := fmt.Fprintln(s.e.Stdout, "the module has erased itself; remove it from the domain as well")
-		return err
-	}
 	if s.tokenOut != "" {
 		if err := writeNew(s.tokenOut, token, 0o600); err != nil {
 			return err
 		}
+	}
+	if kind == operator.LeaveDomain {
+		fmt.Fprintf(s.e.Stdout, "the module on %s has erased itself; remove it from the domain as well\n", s.states[0])
+		s.states = s.states[1:]
 	}
 	return s.install(ctx, token)
 }
@@ -152,6 +152,7 @@ func (s *submission) install(ctx context.Context, token []byte) error {
 	}
 	var failed []error
 	installed := 0
+	defer s.completeLogs(ctx)
 	for _, dir := range s.states {
 		c := appliance.NewConsole(dir)
 		id, err := c.Identity(ctx)
@@ -181,6 +182,31 @@ func (s *submission) install(ctx context.Context, token []byte) error {
 	}
 	return failure(fmt.Errorf("the command is done, and its domain token is not installed everywhere: %w", errors.Join(failed...)),
 		"the token is in "+kept+": bring it by 'trent hsm domain restore "+kept+" --state DIR'")
+}
+
+// completeLogs brings to each appliance what the others have of the audit log and it lacks: it joined later, or was away.
+// What does not work out shows when a log is verified.
+func (s *submission) completeLogs(ctx context.Context) {
+	if len(s.states) < 2 {
+		return
+	}
+	var whole []byte
+	logs := make([][]byte, len(s.states))
+	for i, dir := range s.states {
+		b, err := appliance.NewConsole(dir).Audit(ctx)
+		if err != nil {
+			continue
+		}
+		logs[i] = b
+		if len(b) > len(whole) {
+			whole = b
+		}
+	}
+	for i, dir := range s.states {
+		if logs[i] != nil && len(logs[i]) < len(whole) {
+			_, _ = appliance.NewConsole(dir).CompleteAudit(ctx, whole)
+		}
+	}
 }
 
 func newSubmitCommand(e *environment) *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"trent/hsm"
@@ -122,7 +123,7 @@ func StatusOf(s *hsm.DomainState, command []byte, now time.Time) (*Status, error
 	}
 	st := &Status{Command: c, Ready: err == nil}
 	if err != nil {
-		st.Missing = err.Error()
+		st.Missing = strings.TrimPrefix(err.Error(), ErrQuorum.Error()+": ")
 	}
 	listed := c.Signers
 	if s != nil {

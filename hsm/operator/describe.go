@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,6 +101,13 @@ func (d *description) members(s *hsm.DomainState, next []hsm.DomainHSM) {
 	}
 }
 
+// byRole sorts for people.
+func byRole(all []hsm.DomainPrincipal) []hsm.DomainPrincipal {
+	return slices.SortedFunc(slices.Values(all), func(a, b hsm.DomainPrincipal) int {
+		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Name, b.Name))
+	})
+}
+
 func kemWords(kem []byte) string {
 	if len(kem) == 0 {
 		return ", which has no post-quantum key"
@@ -119,7 +127,7 @@ func (d *description) signers(s *hsm.DomainState, next []hsm.DomainPrincipal) {
 			gone = gone || p.Role == ServiceHost
 		}
 	}
-	for _, q := range next {
+	for _, q := range byRole(next) {
 		i := slices.IndexFunc(old, func(p hsm.DomainPrincipal) bool { return bytes.Equal(p.Signing, q.Signing) })
 		switch {
 		case i < 0:
@@ -153,6 +161,6 @@ func (d *description) rules(s *hsm.DomainState, next []hsm.DomainRule) {
 		kinds[words] = append(kinds[words], r.Command.String())
 	}
 	for _, words := range order {
-		d.add("%s takes %s", strings.Join(kinds[words], ", "), words)
+		d.add("want %s for %s", words, strings.Join(kinds[words], ", "))
 	}
 }

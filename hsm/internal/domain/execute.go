@@ -12,8 +12,8 @@ import (
 	"trent/hsm/internal/kdf"
 )
 
-// Execute checks a signed command against the state held and returns the token of its successor; nil after LeaveDomain,
-// with which the module erases itself. Nothing else changes here. A command to recover comes WithToken. Errors:
+// Execute checks a signed command against the state held and returns the token of its successor. Nothing changes here, but
+// that after LeaveDomain the module has erased itself: the token is for the members that stay, whose log it is. A command to recover comes WithToken. Errors:
 // ErrCommand, ErrQuorum, ErrStale, ErrNoState, ErrClosed, ErrToken for the token of a recovery, and random's.
 func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	m.mu.Lock()
@@ -43,10 +43,11 @@ func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if change.Erase {
-		return nil, m.erase()
+	out, err := m.export(&step{h, next, change, signed}, m.heldKey)
+	if err == nil && change.Erase {
+		err = m.erase()
 	}
-	return m.export(&step{h, next, change, signed}, m.heldKey)
+	return out, err
 }
 
 // heldKey is a domain key of the state held; nil: there is none of that version.
