@@ -11,7 +11,12 @@ import (
 
 // TestMain makes this test binary the real command when a script runs "trent".
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"trent": main})
+	commands := attackCommands()
+	if commands == nil {
+		commands = map[string]func(){}
+	}
+	commands["trent"] = main
+	testscript.Main(m, commands)
 }
 
 func TestScripts(t *testing.T) {

@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"hsm/appliance":          {"hsm", "hsm/link", "hsm/internal/session", "hsm/internal/domain"},
 	"hsm/operator":           {"hsm", "hsm/internal/domain"},
 	"hsm/fleet":              {"hsm", "hsm/link"},
+	"hsm/host":               {"hsm", "hsm/operator"},
 	"hsm/profile":            {"hsm"},
 	"hsm/pkcs11":             {"hsm"},
 	"hsm/faulty":             {"hsm"},

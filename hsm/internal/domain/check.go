@@ -83,7 +83,20 @@ func (c *Command) concerns(self Fingerprint) error {
 	return nil
 }
 
-// signedBy verifies the signatures and asks the rules.
+// Signed verifies the signatures of a command that applies to s, nil at a creation, and asks the rules: whose they are comes
+// with ErrQuorum too, while more are collected. Errors: ErrCommand, ErrQuorum, ErrStale.
+func Signed(s *State, signed []byte, now time.Time) ([]Fingerprint, error) {
+	c, signatures, err := ParseCommand(signed)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.applies(s, now); err != nil {
+		return nil, err
+	}
+	return c.signedBy(s, signed, signatures)
+}
+
+// signedBy verifies the signatures and asks the rules. With ErrQuorum it still says whose they are.
 func (c *Command) signedBy(s *State, signed []byte, signatures []Signature) ([]Fingerprint, error) {
 	listed, rules := c.Signers, c.Rules
 	if s != nil {
@@ -102,15 +115,15 @@ func (c *Command) signedBy(s *State, signed []byte, signatures []Signature) ([]F
 		by[i] = listed[slices.IndexFunc(listed, func(p Principal) bool { return FingerprintOf(p.Signing) == f })]
 	}
 	if err := quorum(c.Kind, rules, by); err != nil {
-		return nil, err
+		return signers, err
 	}
 	if c.Kind == ModifySigners && len(c.Rules) > 0 {
 		if err := quorum(ModifyRules, rules, by); err != nil {
-			return nil, err
+			return signers, err
 		}
 	}
 	if c.Kind == DropKey && countRole(by, ServiceHost) == 0 {
-		return nil, fmt.Errorf("%w: that no token needs the key is a service host's word: have a host sign it", ErrQuorum)
+		return signers, fmt.Errorf("%w: that no token needs the key is a service host's word: have a host sign it", ErrQuorum)
 	}
 	return signers, nil
 }

@@ -12,8 +12,9 @@ import (
 	"trent/hsm/internal/kdf"
 )
 
-// Execute checks a signed command against the state held and returns the token of its successor; nil after LeaveDomain,
-// with which the module erases itself. Nothing else changes here. Commands to recover and to restore come WithToken. Errors:
+// Execute checks a signed command against the state held and returns the token of its successor. Nothing changes here, but
+// that after LeaveDomain the module has erased itself: the token is for the members that stay, whose log it is. Commands to
+// recover and to restore come WithToken. Errors:
 // ErrCommand, ErrQuorum, ErrStale, ErrNoState, ErrClosed, ErrToken for the token of a recovery, and random's.
 func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	m.mu.Lock()
@@ -43,10 +44,11 @@ func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if change.Erase {
-		return nil, m.erase()
+	out, err := m.export(&step{h, next, change, signed}, m.heldKey)
+	if err == nil && change.Erase {
+		err = m.erase()
 	}
-	return m.export(&step{h, next, change, signed}, m.heldKey)
+	return out, err
 }
 
 // executeWith executes a command that an older domain token, or another domain's, goes with.

@@ -79,7 +79,7 @@ func checkRules(rules []Rule, signers []Principal) error {
 			}
 		}
 		if !possible {
-			return fmt.Errorf("nobody could have %s done: the rule asks for %s, the domain would list %s", rule.Command, rule.words(), listedWords(signers))
+			return fmt.Errorf("nobody could have %s done: the rule asks for %s, the domain would list %s", rule.Command, rule.Words(), listedWords(signers))
 		}
 	}
 	return nil
@@ -118,11 +118,11 @@ func quorum(kind CommandKind, rules []Rule, signed []Principal) error {
 	if slices.ContainsFunc(rules[i].Any, func(a []Requirement) bool { return satisfied(a, signed) }) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s needs %s, it is signed by %s: collect more signatures", ErrQuorum, kind, rules[i].words(), listedWords(signed))
+	return fmt.Errorf("%w: %s needs %s, it is signed by %s: collect more signatures", ErrQuorum, kind, rules[i].Words(), listedWords(signed))
 }
 
-// words says a rule, such as "2 operators or 1 host".
-func (r *Rule) words() string {
+// Words says a rule, such as "2 operators or 1 host".
+func (r *Rule) Words() string {
 	all := make([]string, len(r.Any))
 	for i, a := range r.Any {
 		all[i] = alternativeWords(a)

@@ -1,0 +1,10 @@
+package domain
+
+// TokenEntry is the entry of the audit log in a domain token, encoded. Error: ErrToken.
+func TokenEntry(token []byte) ([]byte, error) {
+	t, err := parseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	return t.entry, nil
+}
