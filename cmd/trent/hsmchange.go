@@ -40,6 +40,7 @@ type changeFlags struct {
 	tokens            uint64
 	counted           string
 	shares            []string
+	backup            string
 	life              time.Duration
 }
 

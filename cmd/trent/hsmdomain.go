@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ command, signs it with the keys of --key, and, if these are enough, has the appl
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newDomainShowCommand(e), newDomainIdentityCommand(e))
-	for _, ch := range append(changes(), recovery()) {
+	for _, ch := range append(changes(), recovery(), restoreKeys()) {
 		c.AddCommand(newChange(e, ch))
 	}
 	c.AddCommand(newSubmitCommand(e), newBackupCommand(e), newRestoreCommand(e))
@@ -67,7 +68,7 @@ func newChange(e *environment, ch change) *cobra.Command {
 				return refusal(err)
 			}
 			sub.states = f.states
-			return refusal(sub.signAndSubmit(c.Context(), s, command, &k, out, f.token))
+			return refusal(sub.signAndSubmit(c.Context(), s, command, &k, out, cmp.Or(f.backup, f.token)))
 		},
 	}
 	f.bind(c.Flags())
@@ -121,12 +122,12 @@ func (s *submission) submit(ctx context.Context, command []byte, kind operator.C
 	if len(s.states) == 0 {
 		return usageError(errors.New("which module is to do it is not said"), "give --state DIR of an appliance that runs here")
 	}
-	if kind == operator.RecoverDomain {
-		newest, _, err := readTokenFile(tokenFile)
+	if kind == operator.RecoverDomain || kind == operator.RestoreKeys {
+		with, _, err := readTokenFile(tokenFile)
 		if err != nil {
 			return err
 		}
-		command = hsm.WithDomainToken(command, newest)
+		command = hsm.WithDomainToken(command, with)
 	}
 	token, err := appliance.NewConsole(s.states[0]).Execute(ctx, command)
 	if err != nil {
@@ -216,7 +217,7 @@ func newSubmitCommand(e *environment) *cobra.Command {
 		Use:   "submit FILE",
 		Short: "Have a module do a signed command",
 		Long: `Submit has the appliance of the first --state do a command that enough have signed, and all of --state install what comes of
-it. A recovery takes the newest domain token as well, by --token.`,
+it. A recovery takes the newest domain token as well, by --token, and restore-keys the backup's.`,
 		Example: "  trent hsm domain submit join.command --state member --state new\n  trent hsm domain submit recover.command --state fresh --token newest.token",
 		Args:    oneFile,
 		RunE: func(c *cobra.Command, args []string) error {

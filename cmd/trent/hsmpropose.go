@@ -27,7 +27,7 @@ hsm domain submit' has a module do it. It applies to the state that the domain h
 		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	for _, ch := range append(changes(), recovery()) {
+	for _, ch := range append(changes(), recovery(), restoreKeys()) {
 		c.AddCommand(newProposal(e, ch))
 	}
 	return c

@@ -32,6 +32,7 @@ const (
 	DropKey       = domain.DropKey
 	LeaveDomain   = domain.LeaveDomain
 	RecoverDomain = domain.RecoverDomain
+	RestoreKeys   = domain.RestoreKeys
 
 	Operator    = domain.Operator
 	ServiceHost = domain.ServiceHost

@@ -47,6 +47,10 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 		d.add("recover the domain in module %s by %d operators' shares", c.Target, len(c.Shares))
 		d.members(s, c.Members)
 		d.add("make a new recovery key: %d operators' shares recover the domain, older shares do not", c.Threshold)
+	case RestoreKeys:
+		for _, k := range c.Keys {
+			d.add("bring back domain key %d of %s, to re-encrypt what a backup has under it", k.Version, stamp(k.Made))
+		}
 	}
 	if len(d) == 0 {
 		d.add("%s changes nothing", c.Kind)
