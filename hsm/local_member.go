@@ -44,7 +44,7 @@ func (l *Local) Identity(context.Context) (MemberIdentity, error) {
 	return id, nil
 }
 
-// Execute implements Member. A command to recover a domain comes by WithDomainToken.
+// Execute implements Member. Commands to recover a domain and to restore its keys come by WithDomainToken.
 func (l *Local) Execute(_ context.Context, command []byte) ([]byte, error) {
 	if l.member == nil {
 		return nil, errEmbedded
@@ -70,8 +70,9 @@ func (l *Local) Zeroize() error {
 	return outOf(l.member.Erase())
 }
 
-// WithDomainToken is the signed command to recover a domain, accompanied by the domain's newest token, for Execute.
-func WithDomainToken(command, newest []byte) []byte { return domain.WithToken(command, newest) }
+// WithDomainToken is a signed command, accompanied by a domain token, for Execute: one to recover a domain with its newest
+// token, one to restore domain keys with the token of a backup.
+func WithDomainToken(command, token []byte) []byte { return domain.WithToken(command, token) }
 
 // outOf turns the errors of package domain into this one's.
 func outOf(err error) error {

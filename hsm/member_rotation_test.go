@@ -142,7 +142,7 @@ func TestRefusedTokens(t *testing.T) {
 		"no command":           {[]byte("no"), hsm.ErrCommand},
 		"nothing":              {nil, hsm.ErrCommand},
 		"a recovery":           {hsm.WithDomainToken(c.command(t, third, rotate), third), hsm.ErrCommand},
-		"with a broken token":  {hsm.WithDomainToken(c.command(t, third, rotate), third[1:]), hsm.ErrDomain},
+		"with a broken token":  {hsm.WithDomainToken(c.command(t, third, rotate), third[1:]), hsm.ErrCommand},
 		"a key not to be made": {c.command(t, third, domain.Command{Kind: domain.ActivateKey, Version: 9}), hsm.ErrCommand},
 	} {
 		if token, err := a.Execute(t.Context(), x.command); !errors.Is(err, x.want) || token != nil {

@@ -1,6 +1,7 @@
 package hsm_test
 
 import (
+	"crypto/fips140"
 	"errors"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 // TestMemberConforms: a member with a domain passes what every module passes.
 func TestMemberConforms(t *testing.T) {
 	t.Parallel()
-	hsmtest.Run(t, hsmtest.Options{}, func(t testing.TB) hsm.Module {
+	hsmtest.Run(t, hsmtest.Options{Approved: fips140.Enforced()}, func(t testing.TB) hsm.Module {
 		members, _ := newDomain(t, newCast(t, 1), 1)
 		return members[0]
 	})

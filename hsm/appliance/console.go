@@ -69,6 +69,7 @@ var kinds = []struct {
 	{hsm.ErrUnavailable, "unavailable", http.StatusServiceUnavailable},
 	{errFingerprint, "fingerprint", http.StatusBadRequest},
 	{errNone, "none", http.StatusNotFound},
+	{domain.ErrAudit, "audit", http.StatusConflict},
 	{errTooLarge, "too_large", http.StatusRequestEntityTooLarge},
 }
 
@@ -110,6 +111,7 @@ func (s *Server) console() http.Handler {
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("GET /token", s.token)
 	mux.HandleFunc("GET /audit", s.audit)
+	mux.HandleFunc("POST /audit", s.complete)
 	mux.HandleFunc("POST /execute", s.execute)
 	mux.HandleFunc("POST /install", s.install)
 	mux.HandleFunc("POST /zeroize", s.zeroize)

@@ -23,6 +23,7 @@
 //	GET  /status    the module's status, the process's confinement, sessions (what `trent hsm status` shows)
 //	GET  /token     the domain token that is held: 404 while there is none
 //	GET  /audit     the domain's log of commands
+//	POST /audit     another member's log → {"added": entries that this one lacked}
 //	POST /execute   a signed command → the token of the successor state
 //	POST /install   a domain token → 204
 //	POST /zeroize   {"fingerprint": hex of its own} → 204; the identity and all keys are gone, and the process ends

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"trent/hsm"
@@ -31,6 +32,7 @@ const (
 	DropKey       = domain.DropKey
 	LeaveDomain   = domain.LeaveDomain
 	RecoverDomain = domain.RecoverDomain
+	RestoreKeys   = domain.RestoreKeys
 
 	Operator    = domain.Operator
 	ServiceHost = domain.ServiceHost
@@ -122,7 +124,7 @@ func StatusOf(s *hsm.DomainState, command []byte, now time.Time) (*Status, error
 	}
 	st := &Status{Command: c, Ready: err == nil}
 	if err != nil {
-		st.Missing = err.Error()
+		st.Missing = strings.TrimPrefix(err.Error(), ErrQuorum.Error()+": ")
 	}
 	listed := c.Signers
 	if s != nil {
@@ -156,6 +158,3 @@ func QuorumRules(n int) []hsm.DomainRule {
 	}
 	return rules
 }
-
-// RuleWords says a rule, such as "2 operators or 1 host".
-func RuleWords(r hsm.DomainRule) string { return r.Words() }

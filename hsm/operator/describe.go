@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,6 +47,10 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 		d.add("recover the domain in module %s by %d operators' shares", c.Target, len(c.Shares))
 		d.members(s, c.Members)
 		d.add("make a new recovery key: %d operators' shares recover the domain, older shares do not", c.Threshold)
+	case RestoreKeys:
+		for _, k := range c.Keys {
+			d.add("bring back domain key %d of %s, to re-encrypt what a backup has under it", k.Version, stamp(k.Made))
+		}
 	}
 	if len(d) == 0 {
 		d.add("%s changes nothing", c.Kind)
@@ -100,6 +105,13 @@ func (d *description) members(s *hsm.DomainState, next []hsm.DomainHSM) {
 	}
 }
 
+// byRole sorts for people.
+func byRole(all []hsm.DomainPrincipal) []hsm.DomainPrincipal {
+	return slices.SortedFunc(slices.Values(all), func(a, b hsm.DomainPrincipal) int {
+		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Name, b.Name))
+	})
+}
+
 func kemWords(kem []byte) string {
 	if len(kem) == 0 {
 		return ", which has no post-quantum key"
@@ -119,7 +131,7 @@ func (d *description) signers(s *hsm.DomainState, next []hsm.DomainPrincipal) {
 			gone = gone || p.Role == ServiceHost
 		}
 	}
-	for _, q := range next {
+	for _, q := range byRole(next) {
 		i := slices.IndexFunc(old, func(p hsm.DomainPrincipal) bool { return bytes.Equal(p.Signing, q.Signing) })
 		switch {
 		case i < 0:
@@ -153,6 +165,6 @@ func (d *description) rules(s *hsm.DomainState, next []hsm.DomainRule) {
 		kinds[words] = append(kinds[words], r.Command.String())
 	}
 	for _, words := range order {
-		d.add("%s takes %s", strings.Join(kinds[words], ", "), words)
+		d.add("want %s for %s", words, strings.Join(kinds[words], ", "))
 	}
 }

@@ -160,7 +160,8 @@ func redo(parent *State, signed []byte, at time.Time) (*State, []Fingerprint, er
 func (s *State) fill(parent *State, check [32]byte, recovery []byte) {
 	for i := range s.Keys {
 		k := &s.Keys[i]
-		if parent == nil || !slices.ContainsFunc(parent.Keys, func(old KeyInfo) bool { return old.Version == k.Version }) {
+		made := k.Check == [32]byte{} // what is restored has one already
+		if made && (parent == nil || !slices.ContainsFunc(parent.Keys, func(old KeyInfo) bool { return old.Version == k.Version })) {
 			k.Check = check
 		}
 	}

@@ -240,6 +240,25 @@ func TestLogFile(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// Its own log takes in what it lacks, and nothing else.
+	fork := &history{states: slices.Clone(h.states[:3]), entries: slices.Clone(h.entries[:3])}
+	fork.add(t, c, domain.Command{Kind: domain.RotateKeys}, "host0")
+	for name, others := range map[string][]*domain.AuditEntry{"of another line": fork.parsed(t), "of another domain": newHistory(t, c).parsed(t)} {
+		if n, err := l.Complete(others); !errors.Is(err, domain.ErrAudit) || n != 0 {
+			t.Fatalf("entries %s: %d, %v", name, n, err)
+		}
+	}
+	if n, err := l.Complete(h.parsed(t)); err != nil || n != 1 {
+		t.Fatalf("filling the gap: %d, %v", n, err)
+	}
+	h.add(t, c, domain.Command{Kind: domain.RotateKeys}, "host0")
+	if err := l.Append(h.entries[5]); err != nil {
+		t.Fatal(err)
+	}
+	if filled, err := os.ReadFile(path); err != nil || !bytes.Equal(filled, domain.EncodeLog(h.parsed(t))) {
+		t.Fatalf("the log is not whole: %v", err)
+	}
+
 	// What is no log stays as it is.
 	if err := os.WriteFile(path, []byte("precious things"), 0o600); err != nil {
 		t.Fatal(err)

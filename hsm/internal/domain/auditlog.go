@@ -118,6 +118,51 @@ func (l *Log) Append(entry []byte) error {
 	return nil
 }
 
+// Complete fills the gaps of the log, and what is before its first entry, from another member's. What is added must be in one
+// chain with what is here: the head in the domain token speaks for it. The file is replaced as a whole. It reports how many
+// entries were added. Error: ErrAudit for entries of another line, or that do not chain.
+func (l *Log) Complete(others []*AuditEntry) (added int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	own, err := l.read()
+	if err != nil {
+		return 0, err
+	}
+	if len(own) == 0 {
+		return 0, fmt.Errorf("%w: there is no entry yet that others could follow", ErrAudit)
+	}
+	others = slices.DeleteFunc(slices.Clone(others), func(e *AuditEntry) bool { return e.Number > l.last.Count })
+	all, err := MergeLogs(own, others)
+	if err != nil || len(all) == len(own) {
+		return 0, err
+	}
+	for i := 1; i < len(all); i++ {
+		if all[i].Number != all[i-1].Number+1 || all[i].Previous != all[i-1].Head().Hash {
+			return 0, fmt.Errorf("%w: entry %d does not follow entry %d: what is to be added must fill a gap", ErrAudit, all[i].Number, all[i-1].Number)
+		}
+	}
+	path := l.file.Name()
+	if err := writeFile(path, EncodeLog(all), true); err != nil {
+		return 0, fmt.Errorf("completing the audit log: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return 0, fmt.Errorf("completing the audit log: %w", err)
+	}
+	_ = l.file.Close() // the file that was replaced
+	l.file = f
+	return len(all) - len(own), nil
+}
+
+// read gives the entries of the file.
+func (l *Log) read() ([]*AuditEntry, error) {
+	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading the audit log: %w", err)
+	}
+	entries, _, err := readLog(l.file)
+	return entries, err
+}
+
 // Head is the last entry's; zeros: there is none.
 func (l *Log) Head() AuditHead {
 	l.mu.Lock()
@@ -126,7 +171,11 @@ func (l *Log) Head() AuditHead {
 }
 
 // Close closes the file.
-func (l *Log) Close() error { return l.file.Close() }
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file.Close()
+}
 
 func appendRecord(dst, entry []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(dst, uint32(len(entry))), entry...)

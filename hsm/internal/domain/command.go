@@ -26,6 +26,7 @@ var (
 //	DropKey        Version; Statement
 //	LeaveDomain    Target: the module that erases itself; it stays listed until ModifyMembers removes it
 //	RecoverDomain  Members (the new first one, Target among them), Shares, Threshold
+//	RestoreKeys    Keys
 //
 // What a kind does not read is zero.
 type Command struct {
@@ -44,7 +45,8 @@ type Command struct {
 	Threshold uint8 // how many operators' shares recover the domain; at least two where there are two operators
 	Version   uint32
 	Statement Statement
-	Shares    [][]byte // each an operator's share, encrypted to Target's agreement key
+	Shares    [][]byte  // each an operator's share, encrypted to Target's agreement key
+	Keys      []KeyInfo // as the token of a backup has them: see State.Lost
 }
 
 // Statement is a host's word that no token needs a domain key any more; the host's signature of the command covers it.
@@ -78,6 +80,7 @@ const (
 //	              u64 rotation, nanoseconds ‖ u8 threshold ‖ u32 version
 //	              statement: u32 version ‖ u64 tokens ‖ time counted
 //	              list of shares, each bytes
+//	              list of domain keys, as in a state
 //	14+n    1     number of signatures
 //	15+n          each: 32 bytes fingerprint of the signer ‖ bytes ECDSA P-384 signature (ASN.1), by fingerprint
 //
@@ -137,6 +140,7 @@ func (c *Command) appendBody(dst []byte) []byte {
 	for _, share := range c.Shares {
 		dst = appendShort(dst, share)
 	}
+	dst = appendKeys(dst, c.Keys)
 	binary.BigEndian.PutUint32(dst[start+10:], uint32(len(dst)-start-commandHeader))
 	return dst
 }
@@ -198,5 +202,6 @@ func readCommand(content []byte) (*Command, bool) {
 	for range r.count(int(r.u8()), MaxSigners) {
 		c.Shares = append(c.Shares, bytes.Clone(r.take(int(r.u16()))))
 	}
+	c.Keys = r.keys()
 	return c, !r.bad && len(r.b) == 0
 }

@@ -45,8 +45,13 @@ func (s *State) AppendState(dst []byte) []byte {
 	for i := range s.Rules {
 		dst = s.Rules[i].appendTo(dst)
 	}
-	dst = append(dst, byte(len(s.Keys)))
-	for _, k := range s.Keys {
+	return appendKeys(dst, s.Keys)
+}
+
+// appendKeys writes a list of domain keys.
+func appendKeys(dst []byte, keys []KeyInfo) []byte {
+	dst = append(dst, byte(len(keys)))
+	for _, k := range keys {
 		dst = append(binary.BigEndian.AppendUint32(dst, k.Version), byte(k.Phase))
 		dst = appendTime(appendTime(appendTime(dst, k.Made), k.Activated), k.Ended)
 		dst = append(dst, k.Check[:]...)
@@ -98,10 +103,7 @@ func DecodeState(b []byte) (*State, error) {
 	s.Members = list(r, MaxMembers, (*reader).member, func(h *HSM) Fingerprint { return FingerprintOf(h.Signing) })
 	s.Signers = list(r, MaxSigners, (*reader).principal, func(p *Principal) Fingerprint { return FingerprintOf(p.Signing) })
 	s.Rules = list(r, int(lastCommandKind), (*reader).rule, func(q *Rule) Fingerprint { return Fingerprint{byte(q.Command)} })
-	s.Keys = list(r, MaxKeys, (*reader).keyInfo, func(k *KeyInfo) (f Fingerprint) {
-		binary.BigEndian.PutUint32(f[:], k.Version)
-		return f
-	})
+	s.Keys = r.keys()
 	active := 0
 	for _, k := range s.Keys {
 		if k.Phase == Active {
@@ -163,6 +165,13 @@ func (r *reader) rule() Rule {
 		q.Any = append(q.Any, all)
 	}
 	return q
+}
+
+func (r *reader) keys() []KeyInfo {
+	return list(r, MaxKeys, (*reader).keyInfo, func(k *KeyInfo) (f Fingerprint) {
+		binary.BigEndian.PutUint32(f[:], k.Version)
+		return f
+	})
 }
 
 func (r *reader) keyInfo() KeyInfo {

@@ -44,8 +44,10 @@ func envelopeSize(hybrid bool, n int) int {
 	return size
 }
 
-// wrapKey is where the key of an envelope lies while it is needed.
-type wrapKey = [gcm.KeySize]byte
+// wrapKey is where a key lies while something is sealed or opened by it.
+type wrapKey struct {
+	key [gcm.KeySize]byte
+}
 
 // seal appends the envelope of a secret to dst; context says what it is and for whom, and has to be the same when it is
 // opened.
@@ -55,7 +57,7 @@ func (to recipient) seal(dst []byte, kernel gcm.Kernel, wrap *wrapKey, context, 
 		return nil, ErrToken
 	}
 	secretly(func() { out, err = to.sealSecretly(dst, kernel, wrap, static, context, secret, random) })
-	clear(wrap[:])
+	*wrap = wrapKey{}
 	return out, err
 }
 
@@ -122,7 +124,7 @@ func (o *opener) open(dst []byte, kernel gcm.Kernel, wrap *wrapKey, context, env
 			out, err = opened, nil
 		}
 	})
-	clear(wrap[:])
+	*wrap = wrapKey{}
 	return out, err
 }
 
@@ -144,11 +146,11 @@ func (to recipient) derive(wrap *wrapKey, z, context, shares []byte) ([]byte, er
 		h.Write(appendShort(nil, part))
 	}
 	transcript := h.Sum(nil)
-	key, err := hkdf.Key(sha512.New384, z, nil, envelopeInfo+string(transcript), len(wrap))
+	key, err := hkdf.Key(sha512.New384, z, nil, envelopeInfo+string(transcript), len(wrap.key))
 	if err != nil {
 		return nil, fmt.Errorf("deriving the key of an envelope: %w", err)
 	}
-	copy(wrap[:], key)
+	copy(wrap.key[:], key)
 	clear(key)
 	return transcript, nil
 }
@@ -161,7 +163,7 @@ func sealInto(dst []byte, kernel gcm.Kernel, key *wrapKey, secret, aad []byte, r
 	}
 	at := len(dst)
 	dst = append(dst, nonce[:]...)
-	dst = kernel.Seal(dst, key, &nonce, secret, aad)
+	dst = kernel.Seal(dst, &key.key, &nonce, secret, aad)
 	copy(dst[at:], nonce[:]) // the kernel may have drawn its own
 	return dst, nil
 }
@@ -172,5 +174,5 @@ func openFrom(dst []byte, kernel gcm.Kernel, key *wrapKey, sealed, aad []byte) (
 		return dst, false
 	}
 	nonce := [gcm.NonceSize]byte(sealed)
-	return kernel.Open(dst, key, &nonce, sealed[gcm.NonceSize:], aad)
+	return kernel.Open(dst, &key.key, &nonce, sealed[gcm.NonceSize:], aad)
 }

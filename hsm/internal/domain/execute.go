@@ -12,8 +12,9 @@ import (
 	"trent/hsm/internal/kdf"
 )
 
-// Execute checks a signed command against the state held and returns the token of its successor; nil after LeaveDomain,
-// with which the module erases itself. Nothing else changes here. A command to recover comes WithToken. Errors:
+// Execute checks a signed command against the state held and returns the token of its successor. Nothing changes here, but
+// that after LeaveDomain the module has erased itself: the token is for the members that stay, whose log it is. Commands to
+// recover and to restore come WithToken. Errors:
 // ErrCommand, ErrQuorum, ErrStale, ErrNoState, ErrClosed, ErrToken for the token of a recovery, and random's.
 func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	m.mu.Lock()
@@ -22,8 +23,8 @@ func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	defer func() { *m.work = memberWork{} }()
-	if command, newest, ok := splitToken(signed); ok {
-		return m.recover(command, newest, now)
+	if command, token, ok := splitToken(signed); ok {
+		return m.executeWith(command, token, now)
 	}
 	var s *State
 	h := m.held.Load()
@@ -36,17 +37,33 @@ func (m *Member) Execute(signed []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if (c.Kind == CreateDomain) != (s == nil) || c.Kind == RecoverDomain {
+	if (c.Kind == CreateDomain) != (s == nil) || c.Kind == RecoverDomain || c.Kind == RestoreKeys {
 		return nil, fmt.Errorf("%w: not in this state of the module", ErrCommand)
 	}
 	next, change, err := s.Successor(c, signed, signers, now)
 	if err != nil {
 		return nil, err
 	}
-	if change.Erase {
-		return nil, m.erase()
+	out, err := m.export(&step{h, next, change, signed}, m.heldKey)
+	if err == nil && change.Erase {
+		err = m.erase()
 	}
-	return m.export(&step{h, next, change, signed}, m.heldKey)
+	return out, err
+}
+
+// executeWith executes a command that an older domain token, or another domain's, goes with.
+func (m *Member) executeWith(command, token []byte, now time.Time) ([]byte, error) {
+	c, _, err := ParseCommand(command)
+	if err != nil {
+		return nil, err
+	}
+	switch c.Kind {
+	case RecoverDomain:
+		return m.recover(command, token, now)
+	case RestoreKeys:
+		return m.restore(command, token, now)
+	}
+	return nil, fmt.Errorf("%w: no domain token goes with %s", ErrCommand, c.Kind)
 }
 
 // heldKey is a domain key of the state held; nil: there is none of that version.
@@ -140,18 +157,18 @@ func checkOf(key []byte, id *[idSize]byte, version uint32) (check [32]byte) {
 // encrypt fills in the domain keys in m.work.keys under a new key, and that for everybody who is to have it.
 func (m *Member) encrypt(t *token) (err error) {
 	w := m.work
-	if _, err = io.ReadFull(m.random, w.dkek[:]); err != nil {
+	if _, err = io.ReadFull(m.random, w.dkek.key[:]); err != nil {
 		return fmt.Errorf("drawing the key of a domain token: %w", err)
 	}
 	for i := range t.state.Members {
 		h := &t.state.Members[i]
 		to := recipient{h.Agreement, h.KEM}
-		if t.sealed, err = to.seal(t.sealed, m.kernel, &w.wrap, t.keyContext(FingerprintOf(h.Signing)), w.dkek[:], m.random); err != nil {
+		if t.sealed, err = to.seal(t.sealed, m.kernel, &w.wrap, t.keyContext(FingerprintOf(h.Signing)), w.dkek.key[:], m.random); err != nil {
 			return err
 		}
 	}
 	to := recipient{agreement: t.state.Recovery.Key}
-	if t.recovery, err = to.seal(nil, m.kernel, &w.wrap, t.keyContext(FingerprintOf(to.agreement)), w.dkek[:], m.random); err != nil {
+	if t.recovery, err = to.seal(nil, m.kernel, &w.wrap, t.keyContext(FingerprintOf(to.agreement)), w.dkek.key[:], m.random); err != nil {
 		return err
 	}
 	t.keys, err = sealInto(nil, m.kernel, &w.dkek, w.keys[:len(t.state.Keys)*gcm.KeySize], t.keysAAD(), m.random)
@@ -161,8 +178,8 @@ func (m *Member) encrypt(t *token) (err error) {
 // decrypt sets m.work.keys to the domain keys of a token, by an envelope of its key to o. Error: ErrToken.
 func (m *Member) decrypt(t *token, o *opener, context, envelope []byte) error {
 	w := m.work
-	dkek, err := o.open(w.dkek[:0], m.kernel, &w.wrap, context, envelope)
-	if err != nil || len(dkek) != len(w.dkek) {
+	dkek, err := o.open(w.dkek.key[:0], m.kernel, &w.wrap, context, envelope)
+	if err != nil || len(dkek) != len(w.dkek.key) {
 		return ErrToken
 	}
 	keys, ok := openFrom(w.keys[:0], m.kernel, &w.dkek, t.keys, t.keysAAD())

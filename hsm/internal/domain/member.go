@@ -42,9 +42,9 @@ type holding struct {
 // memberWork is what one Execute or Install needs, in the arena.
 type memberWork struct {
 	wrap     wrapKey
-	dkek     [gcm.KeySize]byte
+	dkek     wrapKey                                 // that of the domain keys in a token
 	keys     [MaxKeys*gcm.KeySize + gcm.TagSize]byte // in the order of their state
-	parent   [MaxKeys*gcm.KeySize + gcm.TagSize]byte // a recovery's: of the state before
+	parent   [MaxKeys*gcm.KeySize + gcm.TagSize]byte // of an older state, for recover and restore
 	recovery [scalarSize]byte
 	share    [shareSize + gcm.TagSize]byte
 }

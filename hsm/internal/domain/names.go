@@ -23,6 +23,7 @@ var commandNames = [lastCommandKind + 1]string{
 	DropKey:       "drop-key",
 	LeaveDomain:   "leave-domain",
 	RecoverDomain: "recover-domain",
+	RestoreKeys:   "restore-keys",
 }
 
 // String is the command's word, as the command line takes it.

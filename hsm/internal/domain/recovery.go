@@ -127,7 +127,7 @@ func (m *Member) recover(command, newest []byte, now time.Time) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	if c.Kind != RecoverDomain || m.memory.domain != [idSize]byte{} {
+	if m.memory.domain != [idSize]byte{} {
 		return nil, fmt.Errorf("%w: only a module in no domain recovers one", ErrCommand)
 	}
 	if err := m.combine(t, c.Shares); err != nil {
@@ -142,14 +142,7 @@ func (m *Member) recover(command, newest []byte, now time.Time) ([]byte, error) 
 		return nil, err
 	}
 	m.work.parent = m.work.keys
-	key := func(version uint32) []byte {
-		for i, k := range t.state.Keys {
-			if k.Version == version {
-				return m.work.parent[i*gcm.KeySize:][:gcm.KeySize]
-			}
-		}
-		return nil
-	}
+	key := func(version uint32) []byte { return m.parentKey(t.state, version) }
 	return m.export(&step{&holding{t.state, t.hash, t.shares}, next, change, command}, key)
 }
 
@@ -196,7 +189,8 @@ func (m *Member) combine(t *token, sealed [][]byte) (err error) {
 
 const withTokenMagic = "trentwtk"
 
-// WithToken is a command to recover a domain, accompanied by its newest token:
+// WithToken is a command to recover a domain, accompanied by its newest token, or one to restore domain keys, with the
+// token of a backup:
 //
 //	offset  size  what
 //	0       8     "trentwtk"

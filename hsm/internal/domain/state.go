@@ -85,7 +85,8 @@ const (
 	DropKey                     // a deactivated key that no token needs is gone
 	LeaveDomain                 // the target erases all it has of the domain
 	RecoverDomain               // a new first member takes over by the operators' shares
-	lastCommandKind = RecoverDomain
+	RestoreKeys                 // domain keys of a backup's token come back, to re-encrypt what is under them
+	lastCommandKind = RestoreKeys
 )
 
 // Phase is where a domain key stands.
@@ -96,7 +97,7 @@ const (
 	Pending Phase = iota + 1
 	Active
 	Deactivated
-	Exposed // deactivated, and known to a member or host that was removed: dropped as soon as no token needs it
+	Exposed // deactivated, and known to a member or host that was removed, or restored: dropped as soon as no token needs it
 )
 
 // KeyInfo is what is public of a domain key.

@@ -79,6 +79,8 @@ func (s *State) apply(old *State, c *Command) (KeyChange, error) {
 		return KeyChange{Erase: true}, nil
 	case RecoverDomain:
 		return s.recover(old, c)
+	case RestoreKeys:
+		return KeyChange{}, s.restore(c)
 	}
 	return KeyChange{}, fmt.Errorf("kind %d is none that this program knows", c.Kind)
 }

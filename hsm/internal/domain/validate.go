@@ -15,6 +15,7 @@ func (c *Command) sort() {
 	sortHSMs(c.Members)
 	sortPrincipals(c.Signers)
 	sortRules(c.Rules)
+	slices.SortFunc(c.Keys, func(a, b KeyInfo) int { return cmp.Compare(a.Version, b.Version) })
 }
 
 func sortHSMs(all []HSM) { slices.SortFunc(all, compareHSMs) }
@@ -93,7 +94,7 @@ func (c *Command) needsTarget() bool {
 }
 
 // field is a part of a command that some kinds have.
-type field uint8
+type field uint16
 
 const (
 	hasName field = 1 << iota
@@ -104,6 +105,7 @@ const (
 	hasThreshold
 	hasVersion
 	hasShares
+	hasKeys
 )
 
 // needed and optional are by kind; what is in neither is zero.
@@ -116,6 +118,7 @@ var (
 		ActivateKey:   hasVersion,
 		DropKey:       hasVersion,
 		RecoverDomain: hasMembers | hasShares | hasThreshold,
+		RestoreKeys:   hasKeys,
 	}
 	optional = [lastCommandKind + 1]field{ModifySigners: hasRules | hasThreshold}
 )
@@ -134,6 +137,7 @@ func (c *Command) checkUnused() error {
 		{c.Threshold != 0, hasThreshold},
 		{c.Version != 0, hasVersion},
 		{len(c.Shares) > 0, hasShares},
+		{len(c.Keys) > 0, hasKeys},
 	} {
 		if f.there {
 			has |= f.bit
