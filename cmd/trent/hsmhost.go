@@ -25,7 +25,6 @@ const hsmDir = "hsm"
 type hsmBackend struct {
 	module hsm.Module
 	where  string         // for the summary
-	hosts  *host.Host     // nil: embedded, or a device
 	close  []func() error // after the module, in this order
 }
 
@@ -159,22 +158,11 @@ func openAppliances(ctx context.Context, e *environment, s *settings, logf func(
 	if err := takeToken(ctx, s, h, key, files.host); err != nil {
 		return nil, err
 	}
-	b, clients, err := connect(h, s, s.HSM.Addresses)
+	b, clients, err := connect(h, s, s.HSM.Addresses, logf)
 	if err != nil {
 		return nil, err
 	}
 	b.where = "appliances at " + strings.Join(s.HSM.Addresses, ", ")
-	installers := make([]host.Installer, len(clients))
-	for i, c := range clients {
-		installers[i] = c
-	}
-	attended, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		h.Attend(attended, installers, attendEvery, logf)
-	}()
-	b.close = append([]func() error{func() error { stop(); <-ended; return nil }}, b.close...)
 	if err := anyReady(ctx, h, clients); err != nil {
 		return nil, errors.Join(failure(fmt.Errorf("no HSM of --hsm can be used: %w", err), "start the appliances ('trent hsm serve') and look at 'trent hsm status'"), b.Close())
 	}
@@ -189,16 +177,16 @@ const readyTimeout = 15 * time.Second
 
 // takeToken reads the newest domain token: the one that is kept, or at the first start, the file that is given.
 func takeToken(ctx context.Context, s *settings, h *host.Host, key *operator.Key, keyFile string) error {
-	err := h.Reload(ctx)
-	if (errors.Is(err, host.ErrNoDomain) || errors.Is(err, host.ErrNotListed)) && s.HSMDomainToken != "" {
-		token, readErr := os.ReadFile(s.HSMDomainToken)
-		if readErr != nil {
-			return usageError(fmt.Errorf("domain token: %w", readErr), "give --hsm-domain-token the path of a file that 'trent hsm domain' wrote")
+	if s.HSMDomainToken != "" {
+		token, err := os.ReadFile(s.HSMDomainToken)
+		if err != nil {
+			return usageError(fmt.Errorf("domain token: %w", err), "give --hsm-domain-token the path of a file that 'trent hsm domain' wrote")
 		}
-		if err = h.Adopt(ctx, token); err == nil {
-			err = h.Reload(ctx)
+		if err := h.Adopt(ctx, token); err != nil {
+			return failure(fmt.Errorf("taking the domain token of %s: %w", s.HSMDomainToken, err), "give the newest token of the domain that this data directory belongs to")
 		}
 	}
+	err := h.Reload(ctx)
 	switch {
 	case errors.Is(err, host.ErrNotListed), errors.Is(err, host.ErrNoDomain):
 		public, pubErr := writePublic(key, keyFile)
@@ -251,13 +239,14 @@ func hostName(name string) string {
 const restartWait = time.Second
 
 // connect makes a client for each address, and one module of all.
-func connect(h *host.Host, s *settings, addresses []string) (*hsmBackend, []*link.Client, error) {
+func connect(h *host.Host, s *settings, addresses []string, logf func(string, ...any)) (*hsmBackend, []*link.Client, error) {
 	linked, err := link.NewHost(link.HostOptions{Peers: h, Hybrid: true, Kernel: s.Kernel, RequireLocked: s.RequireLocked})
 	if err != nil {
 		return nil, nil, failure(err, "")
 	}
 	var clients []*link.Client
 	var members []hsm.Member
+	var installers []host.Installer
 	for _, address := range addresses {
 		o := link.Options{Address: address, Host: linked}
 		if len(addresses) == 1 {
@@ -270,9 +259,16 @@ func connect(h *host.Host, s *settings, addresses []string) (*hsmBackend, []*lin
 			}
 			return nil, nil, errors.Join(failure(err, ""), linked.Close())
 		}
-		clients, members = append(clients, c), append(members, c)
+		clients, members, installers = append(clients, c), append(members, c), append(installers, c)
 	}
-	return &hsmBackend{module: host.Join(members), hosts: h, close: []func() error{linked.Close}}, clients, nil
+	attended, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.Attend(attended, installers, attendEvery, logf)
+	}()
+	leave := func() error { stop(); <-ended; return nil }
+	return &hsmBackend{module: host.Join(members), close: []func() error{leave, linked.Close}}, clients, nil
 }
 
 // anyReady brings the domain token to all and waits until one of them can be used.

@@ -112,10 +112,10 @@ func TestHSMKilledUnderTraffic(t *testing.T) {
 	t.Logf("%d keys, %d calls failed", len(w.keys), w.lost)
 
 	p.kill()
+	p = startProgram(t, dir, "--hsm", "spawn", "--key-pool", "none")
 	eventually(t, "the end of the appliance whose host was killed", func() bool {
 		return errors.Is(syscall.Kill(after.PID, 0), syscall.ESRCH)
 	})
-	p = startProgram(t, dir, "--hsm", "spawn", "--key-pool", "none")
 	w.check(t, "after the server was killed", p.KMS())
 
 	p.CloseIdle()

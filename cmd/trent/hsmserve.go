@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +58,7 @@ state directory and no system calls but those it needs; the summary says what is
   trent serve --hsm 10.0.0.5:7443,10.0.0.6:7443    # a host of two appliances`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT) // not the stacks that Go prints
 			defer stop()
 			return serveAppliance(ctx, e, &a)
 		},
@@ -116,7 +118,8 @@ func serveAppliance(ctx context.Context, e *environment, a *applianceSettings) (
 	if a.RequireLocked && !report.HeapLocked {
 		return failure(fmt.Errorf("memory cannot be locked: the Go heap: %s", report.HeapWhy), "raise the limit, or start without --require-locked")
 	}
-	lock, err := lockStateDir(a.State)
+	debug.SetTraceback("none") // what functions were called with is nobody's business, should this process panic
+	lock, err := a.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,6 +147,24 @@ func serveAppliance(ctx context.Context, e *environment, a *applianceSettings) (
 	defer func() { err = errors.Join(err, m.Close()) }()
 	return a.run(ctx, e, m, hosts, console, report)
 }
+
+// lock takes the state directory. A child waits for the one before it, whose host was killed, to have ended.
+func (a *applianceSettings) lock(ctx context.Context) (*os.File, error) {
+	for deadline := time.Now().Add(lockWait); ; {
+		f, err := lockStateDir(a.State)
+		if err == nil || !a.Lifeline || time.Now().After(deadline) {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// lockWait is longer than a child takes to drain.
+const lockWait = 20 * time.Second
 
 // listen opens both sockets.
 func (a *applianceSettings) listen() (hosts, console net.Listener, err error) {

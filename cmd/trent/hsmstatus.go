@@ -199,6 +199,9 @@ func printConfinement(row func(string, string, ...any), p *confine.Report) {
 	if len(p.Capabilities) > 0 {
 		capabilities = strings.Join(p.Capabilities, ", ")
 	}
+	if p.User == 0 {
+		groups += " (--user gives it a user of its own)"
+	}
 	row("privileges", "uid %d%s; capabilities: %s%s; new ones: %s", p.User, groups, capabilities, because(p.CapsWhy), yesNo(p.NoNewPrivs, "never", "possible"))
 	row("system calls", "%s", yesNo(p.Seccomp, "filtered by seccomp on all threads", "not filtered"+because(p.SeccompWhy)))
 	if p.Landlock > 0 {
