@@ -180,7 +180,7 @@ func takeToken(ctx context.Context, s *settings, h *host.Host, key *operator.Key
 	if s.HSMDomainToken != "" {
 		token, err := os.ReadFile(s.HSMDomainToken)
 		if err != nil {
-			return usageError(fmt.Errorf("domain token: %w", err), "give --hsm-domain-token the path of a file that 'trent hsm domain' wrote")
+			return usageError(fmt.Errorf("domain token: %w", err), "give --hsm-domain-token the path of a file that 'trent hsm domain backup' wrote")
 		}
 		if err := h.Adopt(ctx, token); err != nil {
 			return failure(fmt.Errorf("taking the domain token of %s: %w", s.HSMDomainToken, err), "give the newest token of the domain that this data directory belongs to")
@@ -195,10 +195,10 @@ func takeToken(ctx context.Context, s *settings, h *host.Host, key *operator.Key
 		}
 		if errors.Is(err, host.ErrNoDomain) {
 			return failure(errors.New("no domain token is known: this is the first start with these HSMs"),
-				"have the operators list this host, whose public key is in "+public+", and give the newest domain token by --hsm-domain-token FILE")
+				"have operators list this host: 'trent hsm domain create' or 'hosts --add' take its public file "+public+", and 'backup' writes the domain token for --hsm-domain-token")
 		}
 		return failure(errors.New("the domain does not list this host"),
-			"have the operators add it: its public key is in "+public+"; then give the newest domain token by --hsm-domain-token FILE")
+			"have operators list it: 'trent hsm domain hosts --add "+public+"', then 'trent hsm domain backup' writes the domain token for --hsm-domain-token")
 	case err != nil:
 		return failure(err, "")
 	}
@@ -234,10 +234,6 @@ func hostName(name string) string {
 	return clean[:min(len(clean), 32)]
 }
 
-// restartWait is how long a call waits for the only HSM where that is not there: as long as a child takes to be started
-// again, and far less than clients wait for an answer.
-const restartWait = time.Second
-
 // connect makes a client for each address, and one module of all.
 func connect(h *host.Host, s *settings, addresses []string, logf func(string, ...any)) (*hsmBackend, []*link.Client, error) {
 	linked, err := link.NewHost(link.HostOptions{Peers: h, Hybrid: true, Kernel: s.Kernel, RequireLocked: s.RequireLocked})
@@ -248,11 +244,7 @@ func connect(h *host.Host, s *settings, addresses []string, logf func(string, ..
 	var members []hsm.Member
 	var installers []host.Installer
 	for _, address := range addresses {
-		o := link.Options{Address: address, Host: linked}
-		if len(addresses) == 1 {
-			o.Wait = restartWait
-		}
-		c, err := link.New(o)
+		c, err := link.New(link.Options{Address: address, Host: linked})
 		if err != nil {
 			for _, c := range clients {
 				_ = c.Close()

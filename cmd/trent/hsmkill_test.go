@@ -156,7 +156,7 @@ func TestOtherDomain(t *testing.T) {
 			if err := p.cmd.Wait(); err != nil {
 				t.Fatalf("stopping: %v\n%s", err, p.said.String())
 			}
-			refused := refusal(t, dir, c.then...)
+			refused := refusedStart(t, dir, c.then...)
 			if !strings.Contains(refused, "data directory") || !strings.Contains(refused, "hint:") {
 				t.Errorf("refused by %q", refused)
 			}
@@ -164,8 +164,8 @@ func TestOtherDomain(t *testing.T) {
 	}
 }
 
-// refusal is what a server says that does not start.
-func refusal(t *testing.T, dir string, flags ...string) string {
+// refusedStart is what a server says that does not start.
+func refusedStart(t *testing.T, dir string, flags ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
