@@ -54,20 +54,6 @@ func listenUnix(path string) (net.Listener, error) {
 	return peerListener{l}, nil
 }
 
-// listenPrivate makes a Unix socket and closes it to others. Its directory is 0700, so that nobody else reaches the
-// socket in between; a umask would be the whole process's.
-func listenPrivate(path string) (*net.UnixListener, error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		_ = l.Close()
-		return nil, err
-	}
-	return l, nil
-}
-
 // checkDir makes a socket's directory, for this user alone, or checks the one that is there.
 func checkDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
