@@ -13,9 +13,6 @@ import (
 // ConsoleName is the console's socket in the state directory.
 const ConsoleName = "console.sock"
 
-// maxSocketPath is what a path of a Unix socket may have on every system that this runs on (sun_path, unix(7)).
-const maxSocketPath = 103
-
 // ListenConsole makes the console's socket in a state directory.
 func ListenConsole(state string) (net.Listener, error) {
 	if err := checkDir(state); err != nil {

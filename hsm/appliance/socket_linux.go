@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxSocketPath is what a path of a Unix socket may have in bytes on Linux (sun_path, unix(7)).
+const maxSocketPath = 107
+
 // listenPrivate makes a Unix socket that is 0600 from its first moment: Linux takes the mode of its descriptor. A umask
 // would be the whole process's.
 func listenPrivate(path string) (*net.UnixListener, error) {

@@ -7,6 +7,9 @@ import (
 	"os"
 )
 
+// maxSocketPath is what a path of a Unix socket may have in bytes on every other system that this runs on (sun_path, unix(7)).
+const maxSocketPath = 103
+
 // listenPrivate makes a Unix socket and closes it to others. Its directory is 0700, so that nobody else reaches the
 // socket in between.
 func listenPrivate(path string) (*net.UnixListener, error) {
