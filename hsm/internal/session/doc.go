@@ -97,8 +97,9 @@
 //   - Answer: a module of the host's domain, in a state not older than the host knows, saw this very hello, chose the best
 //     of both offers, and made the session key. Only those who know an ephemeral key of the pair can read it. Leaked
 //     signing keys open no recorded handshake; a leaked domain key opens the tokens under it.
-//   - Open: whoever sends it has the session key, of this host, of this handshake. It is the host or a module of the
-//     domain; a module that was removed has it until the key's domain key is dropped or its time is over.
+//   - Open: whoever sends it has the session key, which is this host's, and says of which handshake it comes. It is the
+//     host or a module of the domain; a module that was removed has it until the key's domain key is dropped or its time
+//     is over.
 //   - Accept: this module, by its signature, has the session key and saw this open message. A former module that still
 //     has session keys cannot take the place of another one.
 //   - First envelope to the module: its sender has the session key now. Until then an accepted connection may be somebody
@@ -117,7 +118,9 @@
 //	a module that was removed or is of no domain    ErrRefused by the host                   TestForeignModule
 //	a module that has missed a state                ErrStale, by both                        TestStaleModule
 //	a session whose time is over, a clock set back  ErrExpired                               TestExpiry
-//	a flood of hellos of hosts unknown              a look-up each                           TestCheapRefusal
+//	nonsense that a host or module has signed       ErrRefused                               TestInsiders
+//	a flood of hellos, unknown or repeated          a look-up each                           TestCheapRefusal
+//	a look at the memory outside the arena          no session key                           TestKeysStayInTheArena
 //
 // Messages without end, and connections that stay silent, are the caller's to bound; see MaxHello and its like.
 //

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"unsafe"
+
 	"trent/hsm/internal/kdf"
 )
 
@@ -74,6 +76,11 @@ func (c *Conn) Keys() (sends, receives [32]byte) {
 	return c.slot.lanes[sending].key, c.slot.lanes[receiving].key
 }
 
+// KeysInPlace are the same where they lie.
+func (c *Conn) KeysInPlace() [2]*[32]byte {
+	return [2]*[32]byte{&c.slot.lanes[sending].key, &c.slot.lanes[receiving].key}
+}
+
 // SetCount is what n envelopes in each direction do.
 func (c *Conn) SetCount(n uint64) {
 	for i := range c.lanes {
@@ -139,4 +146,16 @@ func PairOf(p *Pool, toModuleKey, toHostKey [32]byte) (host, module *Conn) {
 		return connect(p, s, sends)
 	}
 	return make(toModule, toModuleKey, toHostKey), make(toHost, toHostKey, toModuleKey)
+}
+
+// Memory is where a pool's slots lie.
+func (p *Pool) Memory() (from, to uintptr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from = ^uintptr(0)
+	for _, s := range p.free {
+		at := uintptr(unsafe.Pointer(s))
+		from, to = min(from, at), max(to, at+unsafe.Sizeof(*s))
+	}
+	return from, to
 }
