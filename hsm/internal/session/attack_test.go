@@ -46,7 +46,7 @@ func TestDowngrade(t *testing.T) {
 	t.Parallel()
 	pool, d := newPool(t, session.PoolOptions{}), newDomain(1)
 	h, hk := d.admit(t, pool, true)
-	r, m := d.join(t, pool, true)
+	r, _ := d.join(t, pool, true)
 	hello, hs, err := h.Hello(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -67,19 +67,20 @@ func TestDowngrade(t *testing.T) {
 		t.Errorf("the answer to another hello: %v", err)
 	}
 
-	// Nor one with the module's: the host sees from both lists that a better choice was there.
-	weak := &session.Responder{Authority: m, Pool: pool}
-	if answer, err = weak.Answer(nil, hello, start); err != nil {
-		t.Fatal(err)
+	// Nor does a module: the host sees from both lists that a better choice was there.
+	for _, c := range []struct {
+		offers, choice byte
+		ok             bool
+	}{{1, 1, true}, {3, 2, true}, {3, 1, false}, {1, 2, false}} {
+		if answer, err = r.AnswerOffering(hello, c.offers, c.choice, start); err != nil {
+			t.Fatal(err)
+		}
+		ticket, err := hs.Again().Finish(answer, start)
+		if c.ok && (err != nil || ticket.Hybrid() != (c.choice == 2)) || !c.ok && !errors.Is(err, session.ErrRefused) {
+			t.Errorf("offers %d, choice %d: %v", c.offers, c.choice, err)
+		}
 	}
-	if ticket, err := hs.Again().Finish(answer, start); err != nil || ticket.Hybrid() {
-		t.Errorf("a module that offers nothing better: %v", err)
-	}
-	answer[2] = 3
-	body := answer[:len(answer)-signatureSize]
-	if _, err := hs.Finish(append(body, sign(t, m.signer, false, "trent session answer", hello, body)...), start); !errors.Is(err, session.ErrRefused) {
-		t.Errorf("a choice below both offers: %v", err)
-	}
+	hs.Abandon()
 }
 
 // TestOneSignature: the other s that ECDSA would take is refused, so that a message has one form.
@@ -307,12 +308,17 @@ func TestRemovedHost(t *testing.T) {
 	if _, err := openWith(t, ticket, r); !errors.Is(err, session.ErrRefused) {
 		t.Errorf("a connection: %v", err)
 	}
-	// Another host's key under its name is refused as well.
+	// Nor does a listing under a key that is not of its fingerprint help, whoever signs.
+	other := newSigner(t)
 	d.mu.Lock()
-	d.hosts[hk.fingerprint()] = newSigner(t).spki
+	d.hosts[hk.fingerprint()] = other.spki
 	d.mu.Unlock()
 	if _, err := r.Answer(nil, hello, start); !errors.Is(err, session.ErrRefused) {
-		t.Errorf("a listing under another key: %v", err)
+		t.Errorf("listed with another key: %v", err)
+	}
+	body := hello[:pointEnd:pointEnd]
+	if _, err := r.Answer(nil, append(body, sign(t, other, false, "trent session hello", body)...), start); !errors.Is(err, session.ErrRefused) {
+		t.Errorf("listed with another key, which signs: %v", err)
 	}
 }
 
@@ -341,6 +347,13 @@ func TestStaleModule(t *testing.T) {
 	}
 	if _, err := finishWith(t, h, r); !errors.Is(err, session.ErrStale) {
 		t.Errorf("a handshake: %v", err)
+	}
+	if hello, hs, err = h.Hello(nil); err != nil {
+		t.Fatal(err)
+	}
+	hs.Abandon()
+	if _, err := r.Answer(nil, hello, start); !errors.Is(err, session.ErrStale) {
+		t.Errorf("the module itself: %v", err)
 	}
 	if _, err := openWith(t, ticket, r); !errors.Is(err, session.ErrStale) {
 		t.Errorf("a connection: %v", err)

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"time"
+
 	"unsafe"
 
 	"trent/hsm/internal/kdf"
@@ -50,6 +52,18 @@ func (o *Opening) Again() *Opening {
 	again := *o
 	again.slot = s
 	return &again
+}
+
+// AnswerOffering is what a module does that makes a good answer of any offers and choice.
+func (r *Responder) AnswerOffering(message []byte, offers, choice byte, now time.Time) ([]byte, error) {
+	s, err := r.Pool.take()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Pool.release(s)
+	m, _ := parseHello(message)
+	a := answer{offers: offers, choice: choice, domain: m.domain, number: m.number, identity: r.Authority.Identity(), seconds: 60}
+	return r.appendAnswer(nil, message, s, &m, &a, now)
 }
 
 // ForgetSeen is what a restart or many other messages do.
