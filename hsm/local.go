@@ -19,11 +19,12 @@ import (
 // Local is the module that runs in this process.
 type Local struct {
 	pool
-	arena  *arena.Arena
-	keys   *domain.Ring
-	sealed *domain.Domain // a domain of this module alone; nil for a member
-	member *domain.Member // nil for a module of its own domain
-	kernel gcm.Kernel
+	arena      *arena.Arena
+	arenaBytes int
+	keys       *domain.Ring
+	sealed     *domain.Domain // a domain of this module alone; nil for a member
+	member     *domain.Member // nil for a module of its own domain
+	kernel     gcm.Kernel
 	// approvedOnly: the kernel is the one of the FIPS 140-3 mode.
 	approvedOnly bool
 	random       io.Reader
@@ -88,7 +89,10 @@ func start(cfg Config, open func(l *Local, o domain.Options) error) (*Local, err
 	if l.arena, l.slots, err = newArena(&cfg); err != nil {
 		return nil, err
 	}
-	o := domain.Options{Dir: cfg.Dir, Name: cfg.Name, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena, Settle: l.settle}
+	l.arenaBytes = l.arena.Bytes()
+	o := domain.Options{Dir: cfg.Dir, Name: cfg.Name, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena, Settle: l.settle,
+		Now: func() time.Time { return l.now() },
+	}
 	if err := open(l, o); err != nil {
 		return nil, errors.Join(err, l.arena.Close())
 	}
@@ -223,13 +227,12 @@ func (l *Local) sweepIdle(idle time.Duration) {
 
 // Status implements Module.
 func (l *Local) Status(context.Context) (Status, error) {
-	_, version, _ := l.keys.Newest()
 	s := Status{
 		Healthy:       !l.pool.closed.Load() && l.keys.InService(),
 		Domain:        l.keys.Name(),
 		DomainNumber:  l.keys.Number(),
-		DomainVersion: version,
-		DomainKeys:    l.domainKeys(),
+		DomainVersion: l.keys.Version(),
+		DomainKeys:    l.keys.Keys(),
 		Workers:       len(l.workers),
 		Busy:          l.busy(),
 		Parked:        l.parked.Load(),
@@ -237,7 +240,7 @@ func (l *Local) Status(context.Context) (Status, error) {
 		Kernel:        l.kernel.Name(),
 		ArenaKind:     l.arena.Kind().String(),
 		ArenaWhy:      l.arena.Why(),
-		ArenaBytes:    l.arena.Bytes(),
+		ArenaBytes:    l.arenaBytes,
 		RuntimeSecret: runtimeSecret,
 	}
 	s.Kernels = append(s.Kernels, s.Kernel)

@@ -76,18 +76,17 @@ func WithDomainToken(command, token []byte) []byte { return domain.WithToken(com
 
 // outOf turns the errors of package domain into this one's.
 func outOf(err error) error {
-	for _, one := range [...]struct{ from, to error }{
-		{domain.ErrToken, ErrDomain}, {domain.ErrCommand, ErrCommand}, {domain.ErrQuorum, ErrQuorum},
-		{domain.ErrStale, ErrStale}, {domain.ErrNoState, ErrOutOfService}, {domain.ErrClosed, ErrOutOfService},
-	} {
-		if errors.Is(err, one.from) {
-			return fmt.Errorf("%w: %w", one.to, err)
-		}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, domain.ErrToken): // first: what is wrong with a token may be a command in it
+		return fmt.Errorf("%w: %w", ErrDomain, err)
+	case errors.Is(err, ErrCommand), errors.Is(err, ErrQuorum), errors.Is(err, ErrStale):
+		return err
+	case errors.Is(err, domain.ErrNoState), errors.Is(err, domain.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrOutOfService, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // RotateDomainKey makes a new domain key, durably, in a domain of this module alone; tokens under the old ones still
@@ -113,17 +112,6 @@ func (l *Local) DropDomainKey(version uint32) error {
 }
 
 var errMember = fmt.Errorf("%w: the domain keys of a member change by commands", ErrCommand)
-
-// domainKeys is what is public of the domain keys held.
-func (l *Local) domainKeys() []DomainKeyInfo {
-	if l.member != nil {
-		if s, _ := l.member.State(); s != nil {
-			return append([]DomainKeyInfo(nil), s.Keys...)
-		}
-		return nil
-	}
-	return l.keys.Keys()
-}
 
 // settle wipes all ready keys whose tokens are under domain keys that are not held, and returns once no call uses such
 // a domain key; false: the module closes.

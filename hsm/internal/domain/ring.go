@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"trent/hsm/internal/arena"
@@ -18,7 +19,8 @@ const ringCells = 2 * MaxKeys
 // and beside one writer. What Newest and Find return may be used while the caller holds a worker of its module: a key
 // that is dropped is wiped only after every worker has been visited.
 type Ring struct {
-	cells   *cells
+	raw     [][gcm.KeySize]byte // in the arena, like ready; slices, so that finding a key touches nothing of it
+	ready   []kdf.Midstate
 	current atomic.Pointer[view]
 	// settle returns once no call uses a key that the view of this moment lacks; false: it could not, and keys are not
 	// to be wiped, since the module closes and wipes everything.
@@ -37,19 +39,32 @@ type view struct {
 	name   string
 	number uint64 // of the state; 0 for a domain of one module
 	keys   []ringKey
-	active int // index in keys
+	info   []KeyInfo // of the same keys
+	active int       // index in keys
 }
 
-// ringKey is a key of a view.
+// ringKey is a key of a view, as small as finding it needs.
 type ringKey struct {
 	version uint32
-	phase   Phase
-	cell    int
+	cell    int32
+}
+
+// newView is a view of these keys, in the cells that cell says.
+func newView(id [idSize]byte, name string, number uint64, keys []KeyInfo, cell func(version uint32) int) *view {
+	v := &view{id: id, name: name, number: number, info: keys}
+	for i, k := range keys {
+		if k.Phase == Active {
+			v.active = i
+		}
+		v.keys = append(v.keys, ringKey{k.Version, int32(cell(k.Version))})
+	}
+	return v
 }
 
 // init takes the cells.
 func (r *Ring) init(a *arena.Arena, settle func() bool) {
-	r.cells, r.settle = arena.Take[cells](a), settle
+	c := arena.Take[cells](a)
+	r.raw, r.ready, r.settle = c.raw[:], c.ready[:], settle
 	if r.settle == nil {
 		r.settle = func() bool { return true }
 	}
@@ -75,7 +90,16 @@ func (r *Ring) Newest() (id [idSize]byte, version uint32, key *kdf.Midstate) {
 		return id, 0, nil
 	}
 	k := &v.keys[v.active]
-	return v.id, k.version, &r.cells.ready[k.cell]
+	return v.id, k.version, &r.ready[k.cell]
+}
+
+// Version is that of the domain key that seals; 0: out of service.
+func (r *Ring) Version() uint32 {
+	v := r.current.Load()
+	if len(v.keys) == 0 {
+		return 0
+	}
+	return v.keys[v.active].version
 }
 
 // Find is the domain key of a domain and version; false: it is not here.
@@ -86,21 +110,15 @@ func (r *Ring) Find(id *[idSize]byte, version uint32) (*kdf.Midstate, bool) {
 	}
 	for i := len(v.keys) - 1; i >= 0; i-- { // the newest is asked for most
 		if v.keys[i].version == version {
-			return &r.cells.ready[v.keys[i].cell], true
+			return &r.ready[v.keys[i].cell], true
 		}
 	}
 	return nil, false
 }
 
-// Keys lists versions and phases, versions ascending; times are zero.
-func (r *Ring) Keys() []KeyInfo {
-	v := r.current.Load()
-	list := make([]KeyInfo, len(v.keys))
-	for i, k := range v.keys {
-		list[i] = KeyInfo{Version: k.version, Phase: k.phase}
-	}
-	return list
-}
+// Keys lists what is public of the domain keys, versions ascending. In a domain of one module there are no check values,
+// and no times of keys that were made by a version of this program which recorded none.
+func (r *Ring) Keys() []KeyInfo { return slices.Clone(r.current.Load().info) }
 
 // free lists cells that neither the view of this moment nor next uses.
 func (r *Ring) free(next *view) []int {
@@ -121,23 +139,30 @@ func (r *Ring) free(next *view) []int {
 
 // fill puts a key into a cell that no view uses.
 func (r *Ring) fill(cell int, key []byte) {
-	copy(r.cells.raw[cell][:], key)
-	r.cells.ready[cell].Init(key)
+	copy(r.raw[cell][:], key)
+	r.ready[cell].Init(key)
 }
 
 // wipe empties a cell.
 func (r *Ring) wipe(cell int) {
-	clear(r.cells.raw[cell][:])
-	r.cells.ready[cell].Wipe()
+	clear(r.raw[cell][:])
+	r.ready[cell].Wipe()
 }
 
 // publish makes next the view; the keys that it lacks are wiped once no call uses them.
 func (r *Ring) publish(next *view) {
+	old := r.current.Load()
 	r.current.Store(next)
-	if !r.settle() {
-		return
+	var gone []int
+	for _, k := range old.keys {
+		if cell, ok := next.cellOf(k.version); !ok || cell != int(k.cell) {
+			gone = append(gone, int(k.cell))
+		}
 	}
-	for _, cell := range r.free(next) {
+	if len(gone) == 0 || !r.settle() {
+		return // nobody is held up where a key is only added
+	}
+	for _, cell := range gone {
 		r.wipe(cell)
 	}
 }
@@ -146,7 +171,7 @@ func (r *Ring) publish(next *view) {
 func (v *view) cellOf(version uint32) (int, bool) {
 	for _, k := range v.keys {
 		if k.version == version {
-			return k.cell, true
+			return int(k.cell), true
 		}
 	}
 	return 0, false
