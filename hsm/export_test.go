@@ -61,7 +61,7 @@ func ArenaOf(l *Local) []byte {
 
 // DomainKeysOf is the domain keys of l, raw, where they lie.
 func DomainKeysOf(l *Local) (keys []*[32]byte) {
-	cells := unsafe.Slice((*[32]byte)(reflect.ValueOf(l.keys).Elem().FieldByName("cells").UnsafePointer()), 2*domain.MaxKeys)
+	cells := unsafe.Slice((*[32]byte)(reflect.ValueOf(l.keys).Elem().FieldByName("raw").UnsafePointer()), 2*domain.MaxKeys)
 	for i := range cells {
 		if cells[i] != ([32]byte{}) {
 			keys = append(keys, &cells[i])

@@ -19,11 +19,12 @@ import (
 // Local is the module that runs in this process.
 type Local struct {
 	pool
-	arena  *arena.Arena
-	keys   *domain.Ring
-	sealed *domain.Domain // a domain of this module alone; nil for a member
-	member *domain.Member // nil for a module of its own domain
-	kernel gcm.Kernel
+	arena      *arena.Arena
+	arenaBytes int
+	keys       *domain.Ring
+	sealed     *domain.Domain // a domain of this module alone; nil for a member
+	member     *domain.Member // nil for a module of its own domain
+	kernel     gcm.Kernel
 	// approvedOnly: the kernel is the one of the FIPS 140-3 mode.
 	approvedOnly bool
 	random       io.Reader
@@ -88,6 +89,7 @@ func start(cfg Config, open func(l *Local, o domain.Options) error) (*Local, err
 	if l.arena, l.slots, err = newArena(&cfg); err != nil {
 		return nil, err
 	}
+	l.arenaBytes = l.arena.Bytes()
 	o := domain.Options{Dir: cfg.Dir, Name: cfg.Name, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena, Settle: l.settle}
 	if err := open(l, o); err != nil {
 		return nil, errors.Join(err, l.arena.Close())
@@ -223,12 +225,11 @@ func (l *Local) sweepIdle(idle time.Duration) {
 
 // Status implements Module.
 func (l *Local) Status(context.Context) (Status, error) {
-	_, version, _ := l.keys.Newest()
 	s := Status{
 		Healthy:       !l.pool.closed.Load() && l.keys.InService(),
 		Domain:        l.keys.Name(),
 		DomainNumber:  l.keys.Number(),
-		DomainVersion: version,
+		DomainVersion: l.keys.Version(),
 		DomainKeys:    l.domainKeys(),
 		Workers:       len(l.workers),
 		Busy:          l.busy(),
@@ -237,7 +238,7 @@ func (l *Local) Status(context.Context) (Status, error) {
 		Kernel:        l.kernel.Name(),
 		ArenaKind:     l.arena.Kind().String(),
 		ArenaWhy:      l.arena.Why(),
-		ArenaBytes:    l.arena.Bytes(),
+		ArenaBytes:    l.arenaBytes,
 		RuntimeSecret: runtimeSecret,
 	}
 	s.Kernels = append(s.Kernels, s.Kernel)

@@ -37,15 +37,17 @@ func Open(o Options) (*Domain, error) {
 		v, ok = d.load(plain)
 		return ok
 	}, func() ([]byte, error) {
-		if _, err := io.ReadFull(d.random, d.cells.raw[0][:]); err != nil {
+		if _, err := io.ReadFull(d.random, d.raw[0][:]); err != nil {
 			return nil, fmt.Errorf("drawing its keys: %w", err)
 		}
-		d.cells.ready[0].Init(d.cells.raw[0][:])
+		d.ready[0].Init(d.raw[0][:])
 		v = d.viewOf([]uint32{1}, func(uint32) int { return 0 })
 		return d.append(v), nil
 	})
 	if err != nil {
-		*d.key, *d.cells = vaultKey{}, cells{}
+		*d.key = vaultKey{}
+		clear(d.raw)
+		clear(d.ready)
 		return nil, err
 	}
 	d.current.Store(v)
@@ -89,7 +91,7 @@ func (d *Domain) append(v *view) []byte {
 	plain := binary.BigEndian.AppendUint32(d.plain[:0], uint32(len(v.keys)))
 	for _, key := range v.keys {
 		plain = binary.BigEndian.AppendUint32(plain, key.version)
-		plain = append(plain, d.cells.raw[key.cell][:]...)
+		plain = append(plain, d.raw[key.cell][:]...)
 	}
 	return plain
 }
@@ -107,7 +109,7 @@ func (d *Domain) Rotate() error {
 		return ErrFull
 	}
 	cell := d.free(old)[0]
-	raw := d.cells.raw[cell][:]
+	raw := d.raw[cell][:]
 	if _, err := io.ReadFull(d.random, raw); err != nil {
 		return fmt.Errorf("drawing a domain key: %w", err)
 	}
@@ -122,7 +124,7 @@ func (d *Domain) Rotate() error {
 		clear(raw)
 		return fmt.Errorf("rotating domain keys: %w", err)
 	}
-	d.cells.ready[cell].Init(raw)
+	d.ready[cell].Init(raw)
 	d.publish(v)
 	return nil
 }

@@ -39,7 +39,7 @@ func TestFilesHoldNoKeys(t *testing.T) {
 	if !bytes.Contains(file, d.salt[:]) {
 		t.Fatal("the control, the salt, is not found")
 	}
-	for name, needle := range map[string][]byte{"seal": d.key.seal[:], "key 1": d.cells.raw[0][:], "key 2": d.cells.raw[1][:]} {
+	for name, needle := range map[string][]byte{"seal": d.key.seal[:], "key 1": d.raw[0][:], "key 2": d.raw[1][:]} {
 		if bytes.Equal(needle, make([]byte, len(needle))) {
 			t.Fatalf("%s is zero", name)
 		}

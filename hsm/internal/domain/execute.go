@@ -69,7 +69,7 @@ func (m *Member) executeWith(command, token []byte, now time.Time) ([]byte, erro
 // heldKey is a domain key of the state held; nil: there is none of that version.
 func (m *Member) heldKey(version uint32) []byte {
 	if cell, ok := m.current.Load().cellOf(version); ok {
-		return m.cells.raw[cell][:]
+		return m.raw[cell][:]
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ const ringCells = 2 * MaxKeys
 // and beside one writer. What Newest and Find return may be used while the caller holds a worker of its module: a key
 // that is dropped is wiped only after every worker has been visited.
 type Ring struct {
-	cells   *cells
+	raw     [][gcm.KeySize]byte // in the arena, like ready; slices, so that finding a key touches nothing of it
+	ready   []kdf.Midstate
 	current atomic.Pointer[view]
 	// settle returns once no call uses a key that the view of this moment lacks; false: it could not, and keys are not
 	// to be wiped, since the module closes and wipes everything.
@@ -49,7 +50,8 @@ type ringKey struct {
 
 // init takes the cells.
 func (r *Ring) init(a *arena.Arena, settle func() bool) {
-	r.cells, r.settle = arena.Take[cells](a), settle
+	c := arena.Take[cells](a)
+	r.raw, r.ready, r.settle = c.raw[:], c.ready[:], settle
 	if r.settle == nil {
 		r.settle = func() bool { return true }
 	}
@@ -75,7 +77,16 @@ func (r *Ring) Newest() (id [idSize]byte, version uint32, key *kdf.Midstate) {
 		return id, 0, nil
 	}
 	k := &v.keys[v.active]
-	return v.id, k.version, &r.cells.ready[k.cell]
+	return v.id, k.version, &r.ready[k.cell]
+}
+
+// Version is that of the domain key that seals; 0: out of service.
+func (r *Ring) Version() uint32 {
+	v := r.current.Load()
+	if len(v.keys) == 0 {
+		return 0
+	}
+	return v.keys[v.active].version
 }
 
 // Find is the domain key of a domain and version; false: it is not here.
@@ -86,7 +97,7 @@ func (r *Ring) Find(id *[idSize]byte, version uint32) (*kdf.Midstate, bool) {
 	}
 	for i := len(v.keys) - 1; i >= 0; i-- { // the newest is asked for most
 		if v.keys[i].version == version {
-			return &r.cells.ready[v.keys[i].cell], true
+			return &r.ready[v.keys[i].cell], true
 		}
 	}
 	return nil, false
@@ -121,23 +132,30 @@ func (r *Ring) free(next *view) []int {
 
 // fill puts a key into a cell that no view uses.
 func (r *Ring) fill(cell int, key []byte) {
-	copy(r.cells.raw[cell][:], key)
-	r.cells.ready[cell].Init(key)
+	copy(r.raw[cell][:], key)
+	r.ready[cell].Init(key)
 }
 
 // wipe empties a cell.
 func (r *Ring) wipe(cell int) {
-	clear(r.cells.raw[cell][:])
-	r.cells.ready[cell].Wipe()
+	clear(r.raw[cell][:])
+	r.ready[cell].Wipe()
 }
 
 // publish makes next the view; the keys that it lacks are wiped once no call uses them.
 func (r *Ring) publish(next *view) {
+	old := r.current.Load()
 	r.current.Store(next)
-	if !r.settle() {
-		return
+	var gone []int
+	for _, k := range old.keys {
+		if cell, ok := next.cellOf(k.version); !ok || cell != k.cell {
+			gone = append(gone, k.cell)
+		}
 	}
-	for _, cell := range r.free(next) {
+	if len(gone) == 0 || !r.settle() {
+		return // nobody is held up where a key is only added
+	}
+	for _, cell := range gone {
 		r.wipe(cell)
 	}
 }
