@@ -22,6 +22,7 @@ build: ## build bin/trent
 
 test: ## run all tests
 	$(GO) test ./...
+	TRENT_TEST_HSM=appliance $(GO) test ./fastpath/conformance
 	$(EXPERIMENT) $(GO) test ./hsm/...
 
 lint: ## gofmt, vet, staticcheck, and the house rules (import graph, file sizes, package comments)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"trent/fastpath"
 	"trent/hsm"
 	"trent/hsm/appliance"
 	"trent/hsm/appliance/confine"
@@ -117,6 +118,9 @@ func serveAppliance(ctx context.Context, e *environment, a *applianceSettings) (
 	}
 	if a.RequireLocked && !report.HeapLocked {
 		return failure(fmt.Errorf("memory cannot be locked: the Go heap: %s", report.HeapWhy), "raise the limit, or start without --require-locked")
+	}
+	if e.Getenv("GOGC") == "" {
+		debug.SetGCPercent(fastpath.GCPercent)
 	}
 	debug.SetTraceback("none") // what functions were called with is nobody's business, should this process panic
 	lock, err := a.lock(ctx)
