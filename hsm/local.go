@@ -90,7 +90,9 @@ func start(cfg Config, open func(l *Local, o domain.Options) error) (*Local, err
 		return nil, err
 	}
 	l.arenaBytes = l.arena.Bytes()
-	o := domain.Options{Dir: cfg.Dir, Name: cfg.Name, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena, Settle: l.settle}
+	o := domain.Options{Dir: cfg.Dir, Name: cfg.Name, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena, Settle: l.settle,
+		Now: func() time.Time { return l.now() },
+	}
 	if err := open(l, o); err != nil {
 		return nil, errors.Join(err, l.arena.Close())
 	}
@@ -230,7 +232,7 @@ func (l *Local) Status(context.Context) (Status, error) {
 		Domain:        l.keys.Name(),
 		DomainNumber:  l.keys.Number(),
 		DomainVersion: l.keys.Version(),
-		DomainKeys:    l.domainKeys(),
+		DomainKeys:    l.keys.Keys(),
 		Workers:       len(l.workers),
 		Busy:          l.busy(),
 		Parked:        l.parked.Load(),

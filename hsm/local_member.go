@@ -114,17 +114,6 @@ func (l *Local) DropDomainKey(version uint32) error {
 
 var errMember = fmt.Errorf("%w: the domain keys of a member change by commands", ErrCommand)
 
-// domainKeys is what is public of the domain keys held.
-func (l *Local) domainKeys() []DomainKeyInfo {
-	if l.member != nil {
-		if s, _ := l.member.State(); s != nil {
-			return append([]DomainKeyInfo(nil), s.Keys...)
-		}
-		return nil
-	}
-	return l.keys.Keys()
-}
-
 // settle wipes all ready keys whose tokens are under domain keys that are not held, and returns once no call uses such
 // a domain key; false: the module closes.
 func (l *Local) settle() bool {

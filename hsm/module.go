@@ -256,7 +256,7 @@ type Status struct {
 	Domain        string          // its name
 	DomainNumber  uint64          // of the state held; 0: out of service, or a domain of this module alone
 	DomainVersion uint32          // of the domain key that seals
-	DomainKeys    []DomainKeyInfo // held, versions ascending; times only where the domain has several modules
+	DomainKeys    []DomainKeyInfo // held, versions ascending; zero times: not recorded
 	Workers       int
 	Busy          int           // workers claimed at this moment
 	Parked        uint64        // sweeps that found no free worker, since start

@@ -112,7 +112,7 @@
 //
 //	offset  size  what
 //	0       8     "trentdom"
-//	8       2     0001, the version of this format
+//	8       2     0002, the version of this format
 //	10      1     how the seal key is made: 1 HKDF-SHA256 of a key file or credential, 2 Argon2id of a passphrase
 //	11      1     Argon2id parallelism; 0 otherwise
 //	12      4     Argon2id passes; 0 otherwise
@@ -124,7 +124,8 @@
 //	69+l    4     n, the length of ciphertext and tag
 //	73+l    12    AES-256-GCM nonce
 //	85+l    n     ciphertext ‖ tag (16 bytes), with offsets 0 to 72+l as additional data, of:
-//	              u32 count ‖ (u32 version ‖ 32 bytes of domain key)*, versions ascending
+//	              u32 count ‖ (u32 version ‖ when made ‖ when deactivated, as in a state ‖ 32 bytes of domain key)*,
+//	              versions ascending, the last one active; in format 0001 without the times
 //	85+l+n  32    SHA-256 of all before: tells damage from a wrong key, and authenticates nothing
 //
 // The seal key is HKDF-SHA256 (RFC 5869) of the secret with the salt and the info "trent domain seal", or

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"trent/hsm/internal/arena"
 	"trent/hsm/internal/gcm"
@@ -16,6 +17,7 @@ type Domain struct {
 	vault
 	Ring
 
+	now    func() time.Time
 	mu     sync.Mutex // one writer at a time
 	closed bool
 }
@@ -30,18 +32,21 @@ func ArenaBytes() int {
 
 // Open opens the domain in o.Dir, or makes one with one key when there is none. Errors: see errors.go.
 func Open(o Options) (*Domain, error) {
-	d := &Domain{vault: newVault(&o, domainFile, FileName, arena.Take[domainPlain](o.Arena)[:])}
+	d := &Domain{vault: newVault(&o, domainFile, FileName, arena.Take[domainPlain](o.Arena)[:]), now: o.Now}
+	if d.now == nil {
+		d.now = time.Now
+	}
 	d.Ring.init(o.Arena, o.Settle)
 	var v *view
-	err := d.vault.open(&o, func(plain []byte) (ok bool) {
-		v, ok = d.load(plain)
+	err := d.vault.open(&o, func(format uint16, plain []byte) (ok bool) {
+		v, ok = d.load(format, plain)
 		return ok
 	}, func() ([]byte, error) {
 		if _, err := io.ReadFull(d.random, d.raw[0][:]); err != nil {
 			return nil, fmt.Errorf("drawing its keys: %w", err)
 		}
 		d.ready[0].Init(d.raw[0][:])
-		v = d.viewOf([]uint32{1}, func(uint32) int { return 0 })
+		v = d.viewOf([]KeyInfo{{Version: 1, Phase: Active, Made: d.time(), Activated: d.time()}}, func(uint32) int { return 0 })
 		return d.append(v), nil
 	})
 	if err != nil {
@@ -54,43 +59,46 @@ func Open(o Options) (*Domain, error) {
 	return d, nil
 }
 
-// load reads the sealed content; false: it is not what append writes.
-func (d *Domain) load(plain []byte) (*view, bool) {
-	count := int(binary.BigEndian.Uint32(plain))
-	plain = plain[4:]
-	if count < 1 || count > MaxKeys || len(plain) != count*entrySize {
+// load reads the sealed content; false: it is not what append writes, or wrote in an older format.
+func (d *Domain) load(format uint16, plain []byte) (*view, bool) {
+	r := &reader{b: plain}
+	count := r.count(int(min(r.u32(), MaxKeys+1)), MaxKeys)
+	keys := make([]KeyInfo, count)
+	for i := range keys {
+		k := &keys[i]
+		k.Version, k.Phase = r.u32(), Deactivated
+		if format > 1 {
+			k.Made, k.Ended = r.time(), r.time()
+		}
+		k.Activated = k.Made
+		if i == count-1 {
+			k.Phase = Active
+			r.require(k.Ended.IsZero())
+		}
+		r.require(k.Version > 0 && (i == 0 || k.Version > keys[i-1].Version))
+		d.fill(i, r.take(gcm.KeySize))
+	}
+	if r.bad || count == 0 || len(r.b) > 0 {
 		return nil, false
 	}
-	versions := make([]uint32, count)
-	for i := range count {
-		entry := plain[i*entrySize:][:entrySize]
-		versions[i] = binary.BigEndian.Uint32(entry)
-		if versions[i] == 0 || i > 0 && versions[i] <= versions[i-1] {
-			return nil, false
-		}
-		d.fill(i, entry[4:])
-	}
-	return d.viewOf(versions, func(version uint32) int { return slices.Index(versions, version) }), true
+	cell := -1
+	return d.viewOf(keys, func(uint32) int { cell++; return cell }), true
 }
 
-// viewOf is the view of versions, ascending: the last seals.
-func (d *Domain) viewOf(versions []uint32, cell func(version uint32) int) *view {
-	v := &view{id: d.id, name: d.name, active: len(versions) - 1}
-	for i, version := range versions {
-		k := ringKey{version: version, phase: Deactivated, cell: cell(version)}
-		if i == v.active {
-			k.phase = Active
-		}
-		v.keys = append(v.keys, k)
-	}
-	return v
+// viewOf is the view of keys, versions ascending: the last seals.
+func (d *Domain) viewOf(keys []KeyInfo, cell func(version uint32) int) *view {
+	return newView(d.id, d.name, 0, keys, cell)
 }
+
+// time is that of a key that is being made, as the file holds it.
+func (d *Domain) time() time.Time { return time.UnixMilli(d.now().UnixMilli()).UTC() }
 
 // append writes the keys of v as the file holds them.
 func (d *Domain) append(v *view) []byte {
 	plain := binary.BigEndian.AppendUint32(d.plain[:0], uint32(len(v.keys)))
-	for _, key := range v.keys {
+	for i, key := range v.keys {
 		plain = binary.BigEndian.AppendUint32(plain, key.version)
+		plain = appendTime(appendTime(plain, v.info[i].Made), v.info[i].Ended)
 		plain = append(plain, d.raw[key.cell][:]...)
 	}
 	return plain
@@ -113,8 +121,12 @@ func (d *Domain) Rotate() error {
 	if _, err := io.ReadFull(d.random, raw); err != nil {
 		return fmt.Errorf("drawing a domain key: %w", err)
 	}
-	newest := old.keys[old.active].version + 1
-	v := d.viewOf(append(versionsOf(old), newest), func(version uint32) int {
+	now := d.time()
+	keys := slices.Clone(old.info)
+	last := &keys[old.active]
+	last.Phase, last.Ended = Deactivated, now
+	keys = append(keys, KeyInfo{Version: last.Version + 1, Phase: Active, Made: now, Activated: now})
+	v := d.viewOf(keys, func(version uint32) int {
 		if at, ok := old.cellOf(version); ok {
 			return at
 		}
@@ -139,15 +151,14 @@ func (d *Domain) Drop(version uint32) error {
 		return ErrClosed
 	}
 	old := d.current.Load()
-	versions := versionsOf(old)
-	i := slices.Index(versions, version)
+	i := slices.IndexFunc(old.info, func(k KeyInfo) bool { return k.Version == version })
 	switch {
 	case i < 0:
 		return nil
 	case i == old.active:
 		return ErrActive
 	}
-	v := d.viewOf(slices.Delete(versions, i, i+1), func(version uint32) int {
+	v := d.viewOf(slices.Delete(slices.Clone(old.info), i, i+1), func(version uint32) int {
 		at, _ := old.cellOf(version)
 		return at
 	})
@@ -163,14 +174,6 @@ func (d *Domain) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-}
-
-func versionsOf(v *view) []uint32 {
-	var list []uint32
-	for _, k := range v.keys {
-		list = append(list, k.version)
-	}
-	return list
 }
 
 // String names the domain, never its keys.

@@ -41,7 +41,7 @@ const (
 // identityPlain is room for the content of the file.
 type identityPlain [identityRoom]byte
 
-func identityLength(n int) bool {
+func identityLength(_ uint16, n int) bool {
 	n -= identityFixed + gcm.TagSize
 	return n >= 0 && n%keySize == 0 && n/keySize <= MaxMembers
 }

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"slices"
 
 	"trent/hsm/internal/gcm"
 )
@@ -83,19 +84,16 @@ func (m *Member) remember(t *token) error {
 // hold puts the keys in m.work.keys into use.
 func (m *Member) hold(t *token) {
 	old := m.current.Load()
-	next := &view{id: t.state.Domain, name: t.state.Name, number: t.state.Number}
 	free := m.free(old)
-	for i, k := range t.state.Keys {
-		cell, ok := old.cellOf(k.Version)
+	next := newView(t.state.Domain, t.state.Name, t.state.Number, t.state.Keys, func(version uint32) int {
+		cell, ok := old.cellOf(version)
 		if !ok {
 			cell, free = free[0], free[1:]
+			i := slices.IndexFunc(t.state.Keys, func(k KeyInfo) bool { return k.Version == version })
 			m.fill(cell, m.work.keys[i*gcm.KeySize:][:gcm.KeySize])
 		}
-		if k.Phase == Active {
-			next.active = i
-		}
-		next.keys = append(next.keys, ringKey{k.Version, k.Phase, cell})
-	}
+		return cell
+	})
 	m.held.Store(&holding{t.state, t.hash, t.shares})
 	m.publish(next)
 }

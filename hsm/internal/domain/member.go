@@ -64,7 +64,7 @@ func OpenMember(o Options) (*Member, error) {
 		work:    arena.Take[memberWork](o.Arena),
 	}
 	m.Ring.init(o.Arena, o.Settle)
-	err := m.vault.open(&o, func(plain []byte) bool {
+	err := m.vault.open(&o, func(_ uint16, plain []byte) bool {
 		return loadIdentity(plain, m.private, &m.memory)
 	}, func() ([]byte, error) {
 		if err := m.private.draw(m.random); err != nil {

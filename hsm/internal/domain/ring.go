@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"trent/hsm/internal/arena"
@@ -38,14 +39,26 @@ type view struct {
 	name   string
 	number uint64 // of the state; 0 for a domain of one module
 	keys   []ringKey
-	active int // index in keys
+	info   []KeyInfo // of the same keys
+	active int       // index in keys
 }
 
-// ringKey is a key of a view.
+// ringKey is a key of a view, as small as finding it needs.
 type ringKey struct {
 	version uint32
-	phase   Phase
-	cell    int
+	cell    int32
+}
+
+// newView is a view of these keys, in the cells that cell says.
+func newView(id [idSize]byte, name string, number uint64, keys []KeyInfo, cell func(version uint32) int) *view {
+	v := &view{id: id, name: name, number: number, info: keys}
+	for i, k := range keys {
+		if k.Phase == Active {
+			v.active = i
+		}
+		v.keys = append(v.keys, ringKey{k.Version, int32(cell(k.Version))})
+	}
+	return v
 }
 
 // init takes the cells.
@@ -103,15 +116,9 @@ func (r *Ring) Find(id *[idSize]byte, version uint32) (*kdf.Midstate, bool) {
 	return nil, false
 }
 
-// Keys lists versions and phases, versions ascending; times are zero.
-func (r *Ring) Keys() []KeyInfo {
-	v := r.current.Load()
-	list := make([]KeyInfo, len(v.keys))
-	for i, k := range v.keys {
-		list[i] = KeyInfo{Version: k.version, Phase: k.phase}
-	}
-	return list
-}
+// Keys lists what is public of the domain keys, versions ascending. In a domain of one module there are no check values,
+// and no times of keys that were made by a version of this program which recorded none.
+func (r *Ring) Keys() []KeyInfo { return slices.Clone(r.current.Load().info) }
 
 // free lists cells that neither the view of this moment nor next uses.
 func (r *Ring) free(next *view) []int {
@@ -148,8 +155,8 @@ func (r *Ring) publish(next *view) {
 	r.current.Store(next)
 	var gone []int
 	for _, k := range old.keys {
-		if cell, ok := next.cellOf(k.version); !ok || cell != k.cell {
-			gone = append(gone, k.cell)
+		if cell, ok := next.cellOf(k.version); !ok || cell != int(k.cell) {
+			gone = append(gone, int(k.cell))
 		}
 	}
 	if len(gone) == 0 || !r.settle() {
@@ -164,7 +171,7 @@ func (r *Ring) publish(next *view) {
 func (v *view) cellOf(version uint32) (int, bool) {
 	for _, k := range v.keys {
 		if k.version == version {
-			return k.cell, true
+			return int(k.cell), true
 		}
 	}
 	return 0, false

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"trent/hsm/internal/arena"
 	"trent/hsm/internal/gcm"
@@ -20,7 +21,8 @@ type Options struct {
 	Seal   Seal
 	Kernel gcm.Kernel
 	Random io.Reader
-	Arena  *arena.Arena // with ArenaBytes or MemberArenaBytes to spare
+	Arena  *arena.Arena     // with ArenaBytes or MemberArenaBytes to spare
+	Now    func() time.Time // when keys are made; nil: time.Now
 	// Settle returns once no call uses a domain key that the ring lacks; false: the module closes. nil: nothing does.
 	Settle func() bool
 }
@@ -52,7 +54,7 @@ func newVault(o *Options, k kind, fileName string, plain []byte) vault {
 
 // open opens the file by load, which is given what is sealed and says whether that is what append wrote, or makes
 // one by first, where there is none.
-func (v *vault) open(o *Options, load func(plain []byte) bool, first func() (plain []byte, err error)) error {
+func (v *vault) open(o *Options, load func(format uint16, plain []byte) bool, first func() (plain []byte, err error)) error {
 	m, err := o.Seal.method()
 	if err != nil {
 		return err
@@ -65,43 +67,43 @@ func (v *vault) open(o *Options, load func(plain []byte) bool, first func() (pla
 	case err != nil:
 		return fmt.Errorf("reading the %s file: %w", v.kind.noun, err)
 	}
-	plain, err := v.unseal(o, m, file)
+	format, plain, err := v.unseal(o, m, file)
 	if err != nil {
 		return err
 	}
-	if !load(plain) {
+	if !load(format, plain) {
 		return fmt.Errorf("opening %s: %w: restore it from a backup", v.path, ErrDamaged)
 	}
 	return nil
 }
 
 // unseal takes a file apart and decrypts it.
-func (v *vault) unseal(o *Options, m method, file []byte) ([]byte, error) {
+func (v *vault) unseal(o *Options, m method, file []byte) (format uint16, plain []byte, err error) {
 	f, err := parse(file, v.kind)
 	switch {
 	case errors.Is(err, errNewer):
-		return nil, fmt.Errorf("opening %s: %w: use the version of trent that wrote it, or a newer one", v.path, ErrNewerVersion)
+		return 0, nil, fmt.Errorf("opening %s: %w: use the version of trent that wrote it, or a newer one", v.path, ErrNewerVersion)
 	case err != nil:
-		return nil, fmt.Errorf("opening %s: %w: %s", v.path, ErrDamaged, v.kind.loss)
+		return 0, nil, fmt.Errorf("opening %s: %w: %s", v.path, ErrDamaged, v.kind.loss)
 	case f.method != m && f.method == byPassphrase:
-		return nil, fmt.Errorf("opening %s: %w: it was sealed by a passphrase: give that", v.path, ErrSealKeyMissing)
+		return 0, nil, fmt.Errorf("opening %s: %w: it was sealed by a passphrase: give that", v.path, ErrSealKeyMissing)
 	case f.method != m:
-		return nil, fmt.Errorf("opening %s: %w: it was sealed by a key file or credential: give that instead of a passphrase", v.path, ErrSealKeyMissing)
+		return 0, nil, fmt.Errorf("opening %s: %w: it was sealed by a key file or credential: give that instead of a passphrase", v.path, ErrSealKeyMissing)
 	}
 	v.header = f.header
 	secret, err := o.Seal.secret(o.Dir, v.name)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	if err := deriveSealKey(&v.key.seal, &v.header, secret); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	copy(v.key.nonce[:], f.nonce)
 	plain, ok := v.kernel.Open(v.plain[:0], &v.key.seal, &v.key.nonce, f.sealed, f.aad)
 	if !ok {
-		return nil, fmt.Errorf("opening %s: %w: give the key file, passphrase or credential it was made with", v.path, ErrSealedByOther)
+		return 0, nil, fmt.Errorf("opening %s: %w: give the key file, passphrase or credential it was made with", v.path, ErrSealedByOther)
 	}
-	return plain, nil
+	return f.format, plain, nil
 }
 
 // create makes the file, and the key file if there has to be one.
