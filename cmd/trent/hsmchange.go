@@ -97,7 +97,7 @@ func signersOf(files []string, role operator.Role) ([]hsm.DomainPrincipal, error
 		}
 		p, err := operator.ParsePrincipal(b)
 		if err == nil && p.Role != role {
-			err = fmt.Errorf("it is of a %s, wanted is a %s", p.Role, role)
+			err = fmt.Errorf("its role is %s, wanted is %s", p.Role, role)
 		}
 		if err != nil {
 			return nil, usageError(fmt.Errorf("%s: %w", name, err), "'trent hsm quorum keygen' makes one (NAME.pub)")

@@ -122,7 +122,7 @@ func (f *changeFlags) sharesWanted(operators int) uint8 {
 	case f.threshold > 0:
 		return uint8(min(f.threshold, 255))
 	case f.quorum > 0:
-		return uint8(min(f.quorum, 255))
+		return uint8(min(max(f.quorum, min(2, operators)), 255))
 	}
 	return uint8(min(majority(operators), 255))
 }

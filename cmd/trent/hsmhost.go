@@ -26,6 +26,7 @@ type hsmBackend struct {
 	module hsm.Module
 	where  string         // for the summary
 	close  []func() error // after the module, in this order
+	relay  *hsmRelay      // for operators; nil: the HSM is in this process, or a device
 }
 
 // Close ends the module, then what it stands on.
@@ -260,7 +261,11 @@ func connect(h *host.Host, s *settings, addresses []string, logf func(string, ..
 		h.Attend(attended, installers, attendEvery, logf)
 	}()
 	leave := func() error { stop(); <-ended; return nil }
-	return &hsmBackend{module: host.Join(members), close: []func() error{leave, linked.Close}}, clients, nil
+	b := &hsmBackend{module: host.Join(members), close: []func() error{leave, linked.Close}, relay: &hsmRelay{host: h}}
+	for _, c := range clients {
+		b.relay.modules = append(b.relay.modules, c)
+	}
+	return b, clients, nil
 }
 
 // anyReady brings the domain token to all and waits until one of them can be used.

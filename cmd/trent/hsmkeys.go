@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"trent/hsm"
 	"trent/hsm/operator"
 )
 
@@ -84,6 +85,9 @@ func (k *keyFlags) device(e *environment) (*operator.Key, io.Closer, error) {
 // open reads all keys. The caller closes what it gets.
 func (k *keyFlags) open(e *environment) (keys []*operator.Key, closeAll func(), err error) {
 	closeAll = func() {}
+	if _, _, err := hsm.Harden(); err != nil {
+		return nil, closeAll, failure(fmt.Errorf("hardening the process: %w", err), "")
+	}
 	ask := secretSource(e, k.fd, "passphrase of the key file")
 	for _, file := range k.files {
 		key, err := readKeyFile(file, ask)

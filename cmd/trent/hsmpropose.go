@@ -156,6 +156,9 @@ func (e *environment) sign(file string, s *hsm.DomainState, k *keyFlags, yes boo
 	if err := printCommand(e.Stdout, file, c, s); err != nil {
 		return err
 	}
+	if now := time.Now(); !now.Before(c.Expires) {
+		return failure(fmt.Errorf("%s expired at %s", file, c.Expires.UTC().Format(time.RFC3339)), "have it proposed anew")
+	}
 	if s != nil && c.Kind != operator.CreateDomain {
 		if _, err := operator.StatusOf(s, command, time.Now()); err != nil {
 			return err

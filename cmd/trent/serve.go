@@ -300,7 +300,7 @@ func (r *running) listen(s *settings) (err error) {
 	if err := r.listenVPC(s); err != nil {
 		return err
 	}
-	r.admin = admin.New(r.server)
+	r.admin = admin.New(r.hsm.subject(r.server))
 	if s.TestClock {
 		r.admin.WithClock(r.server)
 	}
