@@ -76,18 +76,17 @@ func WithDomainToken(command, token []byte) []byte { return domain.WithToken(com
 
 // outOf turns the errors of package domain into this one's.
 func outOf(err error) error {
-	for _, one := range [...]struct{ from, to error }{
-		{domain.ErrToken, ErrDomain}, {domain.ErrCommand, ErrCommand}, {domain.ErrQuorum, ErrQuorum},
-		{domain.ErrStale, ErrStale}, {domain.ErrNoState, ErrOutOfService}, {domain.ErrClosed, ErrOutOfService},
-	} {
-		if errors.Is(err, one.from) {
-			return fmt.Errorf("%w: %w", one.to, err)
-		}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, domain.ErrToken): // first: what is wrong with a token may be a command in it
+		return fmt.Errorf("%w: %w", ErrDomain, err)
+	case errors.Is(err, ErrCommand), errors.Is(err, ErrQuorum), errors.Is(err, ErrStale):
+		return err
+	case errors.Is(err, domain.ErrNoState), errors.Is(err, domain.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrOutOfService, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // RotateDomainKey makes a new domain key, durably, in a domain of this module alone; tokens under the old ones still

@@ -14,9 +14,9 @@ import (
 	"trent/hsm/internal/domain"
 )
 
-// needle is the beginning of a secret, multiplied by an odd number, so that looking for it leaves no copy of it. (With
+// hidden is the beginning of a secret, multiplied by an odd number, so that looking for it leaves no copy of it. (With
 // an exclusive or the compiler compares what is found with the bare secret.)
-type needle struct {
+type hidden struct {
 	name   string
 	masked uint64
 	found  int
@@ -24,8 +24,8 @@ type needle struct {
 
 const odd = 0x9e3779b97f4a7c15
 
-func newNeedle(name string, secret []byte, pad uint64) *needle {
-	return &needle{name: name, masked: veil(secret, pad)}
+func newHidden(name string, secret []byte, pad uint64) *hidden {
+	return &hidden{name: name, masked: veil(secret, pad)}
 }
 
 // veil stands alone so that nothing of it is kept on a stack.
@@ -33,8 +33,8 @@ func newNeedle(name string, secret []byte, pad uint64) *needle {
 //go:noinline
 func veil(secret []byte, pad uint64) uint64 { return (binary.LittleEndian.Uint64(secret) ^ pad) * odd }
 
-// scan looks through all memory of this process that can be read, but the arenas.
-func scan(t *testing.T, needles []*needle, arenas ...[]byte) {
+// scanSelf looks through all memory of this process that can be read, but the arenas.
+func scanSelf(t *testing.T, needles []*hidden, arenas ...[]byte) {
 	t.Helper()
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
@@ -51,7 +51,7 @@ func scan(t *testing.T, needles []*needle, arenas ...[]byte) {
 	for lines.Scan() {
 		var from, to uint64
 		var mode string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &mode); err != nil || !strings.HasPrefix(mode, "rw") || isIn(from, arenas) {
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &mode); err != nil || !strings.HasPrefix(mode, "rw") || inArena(from, arenas) {
 			continue
 		}
 		for at := from; at < to; at += uint64(len(buf)) - 8 {
@@ -71,7 +71,7 @@ func scan(t *testing.T, needles []*needle, arenas ...[]byte) {
 	}
 }
 
-func isIn(at uint64, arenas [][]byte) bool {
+func inArena(at uint64, arenas [][]byte) bool {
 	for _, a := range arenas {
 		begin := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(a))))
 		if at >= begin && at < begin+uint64(len(a)) {
@@ -108,17 +108,17 @@ func TestDomainKeysStayInTheArena(t *testing.T) {
 	for i := range canary {
 		canary[i] = byte(3*i + 7)
 	}
-	control := newNeedle("control", canary, 0)
-	needles := []*needle{control}
+	control := newHidden("control", canary, 0)
+	needles := []*hidden{control}
 	for i, key := range hsm.DomainKeysOf(fresh) {
 		for form, pad := range map[string]uint64{"raw": 0, "inner": 0x3636363636363636, "outer": 0x5c5c5c5c5c5c5c5c} {
-			needles = append(needles, newNeedle(fmt.Sprintf("domain key %d, %s", i+1, form), key[:], pad))
+			needles = append(needles, newHidden(fmt.Sprintf("domain key %d, %s", i+1, form), key[:], pad))
 		}
 	}
 	if len(needles) != 1+3*3 { // the pending key of before went with the members that knew it
 		t.Fatalf("%d needles", len(needles))
 	}
-	scan(t, needles, hsm.ArenaOf(fresh), hsm.ArenaOf(members[0]), hsm.ArenaOf(members[1]))
+	scanSelf(t, needles, hsm.ArenaOf(fresh), hsm.ArenaOf(members[0]), hsm.ArenaOf(members[1]))
 	if control.found == 0 {
 		t.Fatal("the control was not found: the search is worth nothing")
 	}
