@@ -22,8 +22,22 @@ func TestOutOfOrder(t *testing.T) {
 	slow := slowCall("slow")
 	done := later(c, slow)
 	await(t, m.began)
+	for range 50 { // more than there are workers for what takes long
+		more := slowCall("more")
+		defer func(done <-chan error) {
+			if err := await(t, done); err != nil {
+				t.Error(err)
+			}
+		}(later(c, more))
+	}
 	for i := range 100 {
 		check(t, c, fastCall(fmt.Sprint("fast ", i)))
+		curve := fastCall(fmt.Sprint("brief ", i))
+		curve.Op, curve.Key = hsm.OpDerive, &hsm.Key{Spec: hsm.P256}
+		check(t, c, curve)
+		if _, err := c.Status(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 	select {
 	case err := <-done:
@@ -273,7 +287,7 @@ func TestAdministration(t *testing.T) {
 	if err != nil || !id.InService || !bytes.Equal(id.HSM.Signing, c.member.Identity()) || id.Number != 1 {
 		t.Errorf("%+v, %v", id, err)
 	}
-	command := bytes.Repeat([]byte("command"), 100000)
+	command := bytes.Repeat([]byte("command"), 50000)
 	if token, err := c.Execute(ctx, command); err != nil || !bytes.Equal(token, command) {
 		t.Errorf("%d bytes, %v", len(token), err)
 	}
@@ -305,6 +319,9 @@ func TestOutOfService(t *testing.T) {
 	defer c.Close()
 	until(t, "out of service", func() bool { return errors.Is(c.Do(fastCall("x")), hsm.ErrOutOfService) })
 	refuse(t, hsm.ErrBusy, c, fastCall("x")) // nothing was started
+	if _, ok := c.Module(); ok || !errors.Is(c.Err(), hsm.ErrOutOfService) {
+		t.Errorf("connected: %v", c.Err())
+	}
 	if id, err := c.Identity(t.Context()); err != nil || id.InService || !bytes.Equal(id.HSM.Signing, member.Identity()) {
 		t.Errorf("%+v, %v", id, err)
 	}
@@ -319,6 +336,9 @@ func TestOutOfService(t *testing.T) {
 	}
 	ready(t, c)
 	check(t, c, fastCall("in service"))
+	if f, ok := c.Module(); !ok || f != hsm.Fingerprint(member.Fingerprint()) || c.Err() != nil {
+		t.Errorf("connected to %v, %v", f, c.Err())
+	}
 }
 
 // ready waits for a connection.
@@ -361,7 +381,9 @@ func TestStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stranger.Close()
-	until(t, "refused", func() bool { return stranger.Do(fastCall("x")).Error() != "link: no connection: link: not connected yet" })
+	until(t, "refused", func() bool {
+		return stranger.Do(fastCall("x")).Error() != "link: no connection: link: not connected yet"
+	})
 	refuse(t, hsm.ErrBusy, stranger, fastCall("x"))
 	check(t, c, fastCall("x"))
 
