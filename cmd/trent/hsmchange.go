@@ -144,6 +144,17 @@ func countOperators(all []hsm.DomainPrincipal) int {
 // majority is more than half, at least two where there are two.
 func majority(operators int) int { return max(min(2, operators), operators/2+1) }
 
+// minRotation is the shortest period that can go on for ever: a domain has room for 64 keys, and each stays a day after its end,
+// for tokens that no store holds.
+const minRotation = 30 * time.Minute
+
+func (f *changeFlags) checkRotation() error {
+	if f.rotation != 0 && f.rotation < minRotation {
+		return usageError(fmt.Errorf("--rotate-every %v would fill the domain: it has room for 64 keys, and each stays for a day after its end", f.rotation), "give "+minRotation.String()+" to 168h")
+	}
+	return nil
+}
+
 // newRules are what the flags ask for with so many operators.
 func (f *changeFlags) newRules(operators int) ([]hsm.DomainRule, error) {
 	quorum := f.quorum

@@ -28,6 +28,9 @@ func showFile(w io.Writer, name string, b []byte, s *hsm.DomainState) error {
 		_, err = fmt.Fprintf(w, "%s: share of operator %s, for module %s\n", name, share.Operator, share.Target)
 		return err
 	}
+	if bytes.HasPrefix(b, []byte("trentlog")) {
+		return usageError(fmt.Errorf("%s is an audit log", name), "'trent hsm audit show' shows it")
+	}
 	if p, err := operator.ParsePrincipal(b); err == nil {
 		_, err = fmt.Fprintf(w, "%s: %s %s %s\n", name, p.Role, p.Name, operator.FingerprintOf(p.Signing))
 		return err
