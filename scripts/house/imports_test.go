@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"hsm/operator":           {"hsm", "hsm/internal/domain"},
 	"hsm/fleet":              {"hsm", "hsm/link"},
 	"hsm/profile":            {"hsm"},
-	"hsm/pkcs11":             {"hsm"},
+	"hsm/pkcs11":             {"hsm", "hsm/internal/token", "hsm/internal/blob"},
 	"hsm/faulty":             {"hsm"},
 	"hsm/hsmtest":            {"hsm"},
 

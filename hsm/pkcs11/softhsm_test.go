@@ -1,0 +1,139 @@
+//go:build pkcs11
+
+package pkcs11_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"trent/hsm"
+	"trent/hsm/hsmtest"
+	"trent/hsm/pkcs11"
+)
+
+const (
+	tokenLabel = "trent-test"
+	userPIN    = "123456"
+)
+
+// library is the SoftHSM2 that scripts/softhsm.sh installs, or the one in $SOFTHSM2_MODULE. All tests share one token,
+// in a directory of the run: a process can load the library only once.
+var library = "/usr/lib/softhsm/libsofthsm2.so"
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if path := os.Getenv("SOFTHSM2_MODULE"); path != "" {
+		library = path
+	}
+	dir, err := os.MkdirTemp("", "trent-softhsm")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = initialise(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "preparing SoftHSM2 (scripts/softhsm.sh installs it):", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// initialise makes an empty token.
+func initialise(dir string) error {
+	conf := filepath.Join(dir, "softhsm2.conf")
+	if err := os.WriteFile(conf, []byte("directories.tokendir = "+dir+"\nobjectstore.backend = file\nlog.level = ERROR\n"), 0o600); err != nil {
+		return err
+	}
+	if err := os.Setenv("SOFTHSM2_CONF", conf); err != nil {
+		return err
+	}
+	ctx := p11.New(library)
+	if ctx == nil {
+		return fmt.Errorf("%s cannot be loaded", library)
+	}
+	defer ctx.Destroy()
+	if err := ctx.Initialize(); err != nil {
+		return err
+	}
+	defer func() { _ = ctx.Finalize() }()
+	slots, err := ctx.GetSlotList(true)
+	if err != nil {
+		return err
+	}
+	if err := ctx.InitToken(slots[0], "so-123456", tokenLabel); err != nil {
+		return err
+	}
+	s, err := ctx.OpenSession(slots[0], p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Login(s, p11.CKU_SO, "so-123456"); err != nil {
+		return err
+	}
+	return ctx.InitPIN(s, userPIN)
+}
+
+func options() pkcs11.Options {
+	return pkcs11.Options{
+		Library: library, Token: tokenLabel, Host: "test", Create: true,
+		PIN: func() ([]byte, error) { return []byte(userPIN), nil },
+	}
+}
+
+// open opens the token and closes it with the test.
+func open(t testing.TB, o pkcs11.Options) *pkcs11.Module {
+	t.Helper()
+	m, err := pkcs11.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// lacks is what the device itself says that it does not have.
+func lacks(m *pkcs11.Module) hsmtest.Lacks {
+	l := hsmtest.Lacks{Pairs: true, Strictness: true, Speed: true}
+	for spec := hsm.SymmetricDefault; spec <= hsm.SM2; spec++ {
+		any := false
+		for usage := hsm.EncryptDecrypt; usage <= hsm.EncapsulateDecapsulate; usage++ {
+			any = any || m.Supports(spec, usage)
+			if !m.Supports(spec, usage) {
+				continue
+			}
+			for _, a := range hsm.Algorithms(spec, usage) {
+				if !m.Runs(a) {
+					l.Algorithms = append(l.Algorithms, a)
+				}
+			}
+		}
+		switch {
+		case !any:
+			l.Specs = append(l.Specs, spec)
+		case hsm.Importable(spec) && !m.Imports(spec):
+			l.Imports = append(l.Imports, spec)
+		}
+	}
+	for w := hsm.WrapOAEPSHA1; w <= hsm.WrapSM2PKE; w++ {
+		if !m.Wraps(w) {
+			l.Wrappings = append(l.Wrappings, w)
+		}
+	}
+	return l
+}
+
+// TestModule runs the suite of all modules.
+func TestModule(t *testing.T) {
+	m := open(t, options())
+	hsmtest.Run(t, hsmtest.Options{Lacks: lacks(m)}, func(testing.TB) hsm.Module { return m })
+}
