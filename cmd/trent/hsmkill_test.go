@@ -25,6 +25,7 @@ type writes struct {
 	keys []string
 	blob map[string][]byte // by key
 	lost int               // calls that failed, which may or may not have been done
+	why  error             // the last of them
 }
 
 // make makes a key and encrypts under it, again and again until ctx ends.
@@ -32,7 +33,7 @@ func (w *writes) make(ctx context.Context, client *kms.Client) {
 	for ctx.Err() == nil {
 		made, err := client.CreateKey(ctx, &kms.CreateKeyInput{})
 		if err != nil {
-			w.miss()
+			w.miss(ctx, err)
 			continue
 		}
 		id := *made.KeyMetadata.KeyId
@@ -41,7 +42,7 @@ func (w *writes) make(ctx context.Context, client *kms.Client) {
 		w.mu.Unlock()
 		sealed, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: &id, Plaintext: []byte(id)})
 		if err != nil {
-			w.miss()
+			w.miss(ctx, err)
 			continue
 		}
 		w.mu.Lock()
@@ -50,7 +51,14 @@ func (w *writes) make(ctx context.Context, client *kms.Client) {
 	}
 }
 
-func (w *writes) miss() { w.mu.Lock(); w.lost++; w.mu.Unlock() }
+// miss counts a call that failed, unless it was the client who gave up.
+func (w *writes) miss(ctx context.Context, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() == nil {
+		w.lost, w.why = w.lost+1, err
+	}
+}
 
 func (w *writes) count() int { w.mu.Lock(); defer w.mu.Unlock(); return len(w.blob) }
 
@@ -133,6 +141,48 @@ func TestHSMKilledUnderTraffic(t *testing.T) {
 		}
 		last = at
 	}
+}
+
+// TestRollingRestart: appliances that are told to stop, one after the other, and are started again cost no request.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "trent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	p := startProgram(t, dir, "--hsm", "spawn:2", "--key-pool", "none")
+	w := &writes{blob: map[string][]byte{}}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() { w.make(ctx, p.KMS()) })
+	}
+	for _, state := range []string{"1", "2"} {
+		before := w.count()
+		eventually(t, "traffic", func() bool { return w.count() > before+10 })
+		console := appliance.NewConsole(filepath.Join(dir, "kms", "hsm", state))
+		st, err := console.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(st.PID, syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "another appliance", func() bool {
+			again, err := console.Status(t.Context())
+			return err == nil && again.PID != st.PID && again.Identity.InService
+		})
+	}
+	before := w.count()
+	eventually(t, "traffic at the end", func() bool { return w.count() > before+10 })
+	stop()
+	clients.Wait()
+	if w.lost > 0 {
+		t.Errorf("%d calls failed, the last by %v", w.lost, w.why)
+	}
+	w.check(t, "after all", p.KMS())
 }
 
 // TestOtherDomain: data of one kind of HSM is not opened by another.
