@@ -95,7 +95,7 @@ func (s *settings) owner(dir string, tokens host.TokenStore) (*host.Owner, error
 	if err != nil {
 		return nil, err
 	}
-	o := &host.Owner{Name: name}
+	o := &host.Owner{Name: name, Record: filepath.Join(dir, "modules")}
 	if o.HostKey, err = host.MakeKey(files.host, false); err != nil {
 		return nil, failure(err, "")
 	}

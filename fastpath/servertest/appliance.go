@@ -167,7 +167,7 @@ func (s *Server) gather(state string) (*host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := &host.Owner{Host: h, Name: "main", Operator: operator, HostKey: key}
+	owner := &host.Owner{Host: h, Name: "main", Operator: operator, HostKey: key, Record: filepath.Join(s.DataDir(), "hsm", "modules")}
 	if err := owner.Gather(context.Background(), []host.Module{appliance.NewConsole(state)}); err != nil {
 		return nil, fmt.Errorf("bringing the appliance into service: %w", err)
 	}

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"trent/hsm"
@@ -30,11 +32,12 @@ type Owner struct {
 	Name     string // of a domain about to be made
 	Operator *operator.Key
 	HostKey  *operator.Key
+	Record   string // file of the modules that were ever its own; others are members by the will of operators
 }
 
-// Gather brings modules into service as one domain: it makes the domain where there is none yet, makes its members be
-// these modules and no others, and delivers the newest token to each. Errors: ErrNotListed, ErrForeign, those of commands
-// and tokens.
+// Gather brings modules into service as one domain: it makes the domain where there is none yet, takes these modules in
+// and what were its own before out, and delivers the newest token to each. Errors: ErrNotListed, ErrForeign, those of
+// commands and tokens.
 func (o *Owner) Gather(ctx context.Context, modules []Module) error {
 	ids := make([]hsm.DomainHSM, len(modules))
 	for i, m := range modules {
@@ -44,6 +47,10 @@ func (o *Owner) Gather(ctx context.Context, modules []Module) error {
 		}
 		ids[i] = id.HSM
 	}
+	former, err := o.remember(ids)
+	if err != nil {
+		return err
+	}
 	switch err := o.Host.Reload(ctx); {
 	case errors.Is(err, ErrNoDomain):
 		if err := o.found(ctx, modules, ids); err != nil {
@@ -52,7 +59,7 @@ func (o *Owner) Gather(ctx context.Context, modules []Module) error {
 	case err != nil:
 		return err
 	default:
-		if err := o.adjust(ctx, modules, ids); err != nil {
+		if err := o.adjust(ctx, modules, ids, former); err != nil {
 			return err
 		}
 	}
@@ -101,20 +108,18 @@ func (o *Owner) execute(ctx context.Context, at Module, s *hsm.DomainState, c op
 	return o.Host.Publish(ctx, token)
 }
 
-// adjust makes the members of the domain be these modules, by one that is a member already.
-func (o *Owner) adjust(ctx context.Context, modules []Module, ids []hsm.DomainHSM) error {
+// adjust makes these modules members of the domain in place of former ones, by one that is a member already.
+func (o *Owner) adjust(ctx context.Context, modules []Module, ids []hsm.DomainHSM, former map[string]bool) error {
 	_, state := o.Host.Newest()
-	member := -1
-	same := len(ids) == len(state.Members)
-	for i := range ids {
-		listed := slices.ContainsFunc(state.Members, func(m hsm.DomainHSM) bool { return string(m.Signing) == string(ids[i].Signing) })
-		if listed && member < 0 {
-			member = i
+	member := slices.IndexFunc(ids, func(id hsm.DomainHSM) bool { return lists(state.Members, &id) })
+	wanted := slices.Clone(ids)
+	for i := range state.Members {
+		if m := &state.Members[i]; !lists(ids, m) && !former[operator.FingerprintOf(m.Signing).String()] {
+			wanted = append(wanted, *m)
 		}
-		same = same && listed
 	}
 	switch {
-	case same:
+	case len(wanted) == len(state.Members) && !slices.ContainsFunc(wanted, func(m hsm.DomainHSM) bool { return !lists(state.Members, &m) }):
 		return nil
 	case member < 0:
 		return fmt.Errorf("%w %s: what its keys protect needs one, or the operators' shares", ErrForeign, state.Name)
@@ -122,8 +127,38 @@ func (o *Owner) adjust(ctx context.Context, modules []Module, ids []hsm.DomainHS
 	if err := o.Host.Deliver(ctx, modules[member]); err != nil {
 		return fmt.Errorf("bringing the domain token to module %d: %w", member+1, err)
 	}
-	if err := o.execute(ctx, modules[member], state, operator.Command{Kind: operator.ModifyMembers, Members: ids}); err != nil {
-		return fmt.Errorf("changing the members of domain %s from %d to %d: %w", state.Name, len(state.Members), len(ids), err)
+	if err := o.execute(ctx, modules[member], state, operator.Command{Kind: operator.ModifyMembers, Members: wanted}); err != nil {
+		return fmt.Errorf("changing the members of domain %s from %d to %d: %w", state.Name, len(state.Members), len(wanted), err)
 	}
 	return nil
+}
+
+func lists(members []hsm.DomainHSM, one *hsm.DomainHSM) bool {
+	return slices.ContainsFunc(members, func(m hsm.DomainHSM) bool { return string(m.Signing) == string(one.Signing) })
+}
+
+// remember adds modules to the record, durably, and gives the fingerprints that are in it.
+func (o *Owner) remember(ids []hsm.DomainHSM) (map[string]bool, error) {
+	text, err := os.ReadFile(o.Record)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("reading which modules are this host's own: %w", err)
+	}
+	own := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		own[strings.TrimSpace(line)] = true
+	}
+	known := len(own)
+	for i := range ids {
+		if f := operator.FingerprintOf(ids[i].Signing).String(); !own[f] {
+			own[f] = true
+			text = append(text, f+"\n"...)
+		}
+	}
+	if len(own) == known {
+		return own, nil
+	}
+	if err := replace(o.Record, text); err != nil {
+		return nil, fmt.Errorf("noting which modules are this host's own: %w", err)
+	}
+	return own, nil
 }

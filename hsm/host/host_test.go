@@ -43,7 +43,7 @@ func (p *place) reopen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.owner = &host.Owner{Host: h, Name: "main", Operator: op, HostKey: key}
+	p.owner = &host.Owner{Host: h, Name: "main", Operator: op, HostKey: key, Record: filepath.Join(p.dir, "tokens", "modules")}
 }
 
 // module opens the module of a name, as a start of its process does.
@@ -119,6 +119,20 @@ func TestGather(t *testing.T) {
 		t.Errorf("after shrinking: %v", err)
 	}
 	if _, s := p.owner.Host.Newest(); len(s.Members) != 1 || !p.owner.Host.Module(s.Members[0].Signing) {
+		t.Errorf("members %v", s.Members)
+	}
+
+	// What operators took in is not the host's to take out.
+	e := p.module(t, "e")
+	if err := os.Remove(filepath.Join(p.dir, "tokens", "modules")); err != nil {
+		t.Fatal(err)
+	}
+	p.gather(t, c, e)
+	if err := os.WriteFile(filepath.Join(p.dir, "tokens", "modules"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.gather(t, c)
+	if _, s := p.owner.Host.Newest(); len(s.Members) != 2 {
 		t.Errorf("members %v", s.Members)
 	}
 	if err := p.tryGather(t.Context(), p.module(t, "d")); !errors.Is(err, host.ErrForeign) {
