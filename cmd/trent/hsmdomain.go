@@ -222,7 +222,10 @@ func newSubmitCommand(e *environment) *cobra.Command {
 		Use:   "submit FILE",
 		Short: "Have a module do a signed command",
 		Long: `Submit has the appliance of the first --state do a command that enough have signed, and all of --state install what comes of
-it. A recovery takes the newest domain token as well, by --token, and restore-keys the backup's.`,
+it. A recovery takes the newest domain token as well, by --token, and restore-keys the backup's.
+
+Submit the commands of a domain to one appliance, or through one server: two appliances that do different commands for one
+state at a time fork the domain, and members of one branch refuse the other.`,
 		Example: "  trent hsm domain submit join.command --state member --state new\n  trent hsm domain submit recover.command --state fresh --token newest.token",
 		Args:    oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
