@@ -235,7 +235,7 @@ state at a time fork the domain, and members of one branch refuse the other.`,
 			}
 			parsed, err := operator.ParseCommand(command)
 			if err != nil {
-				return usageError(fmt.Errorf("%s: %w", args[0], err), "")
+				return usageError(&plain{fmt.Errorf("%s: %w", args[0], err)}, "")
 			}
 			if len(f.states) == 0 && f.server.server == "" {
 				f.states = []string{defaultStateDir(e.Getenv)}

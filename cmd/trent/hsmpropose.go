@@ -152,7 +152,7 @@ func (e *environment) sign(file string, s *hsm.DomainState, k *keyFlags, yes boo
 	}
 	c, err := operator.ParseCommand(command)
 	if err != nil {
-		return usageError(fmt.Errorf("%s: %w", file, err), "")
+		return usageError(&plain{fmt.Errorf("%s: %w", file, err)}, "")
 	}
 	if s == nil && c.Kind != operator.CreateDomain {
 		return usageError(errors.New("what the command changes cannot be said without the domain, and nobody should sign that"),
@@ -247,7 +247,7 @@ func newHSMQuorumStatusCommand(e *environment) *cobra.Command {
 			}
 			parsed, err := operator.ParseCommand(command)
 			if err != nil {
-				return usageError(fmt.Errorf("%s: %w", args[0], err), "")
+				return usageError(&plain{fmt.Errorf("%s: %w", args[0], err)}, "")
 			}
 			var s *hsm.DomainState
 			if parsed.Kind != operator.CreateDomain {
@@ -305,7 +305,7 @@ func newHSMMergeCommand(e *environment) *cobra.Command {
 					return err
 				}
 				if _, err := operator.ParseCommand(b); err != nil {
-					return usageError(fmt.Errorf("%s: %w", name, err), "")
+					return usageError(&plain{fmt.Errorf("%s: %w", name, err)}, "")
 				}
 				files = append(files, b)
 			}
