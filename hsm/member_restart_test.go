@@ -45,9 +45,9 @@ func (r *restartable) clone(t testing.TB) *hsm.Local {
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	c := newCast(t, 1)
-	a, b := newRestartable(t), newRestartable(t)
-	one := execute(t, a, c.creation(t, a.Local, selfOf(t, a).HSM, selfOf(t, b).HSM))
-	install(t, one, a.Local, b.Local)
+	a, b, astray := newRestartable(t), newRestartable(t), newRestartable(t)
+	one := execute(t, a, c.creation(t, a.Local, selfOf(t, a).HSM, selfOf(t, b).HSM, selfOf(t, astray).HSM))
+	install(t, one, a.Local, b.Local, astray.Local)
 	k := newKey(t, a, hsm.SymmetricDefault, hsm.EncryptDecrypt, "k")
 	rotate := domain.Command{Kind: domain.RotateKeys}
 	two := execute(t, a, c.command(t, one, rotate))
@@ -64,6 +64,11 @@ func TestRestart(t *testing.T) {
 		return m
 	}(), c.command(t, two, domain.Command{Kind: domain.ActivateKey, Version: 2, Expires: time.Now().Add(2 * time.Hour)}))
 	_, others := newDomain(t, newCast(t, 1), 1)
+	rogue := astray.Local // on another line since state one
+	install(t, fork, rogue)
+	rogueThree := execute(t, rogue, c.command(t, fork, domain.Command{Kind: domain.ActivateKey, Version: 2}))
+	install(t, rogueThree, rogue)
+	forkOfFour := execute(t, rogue, c.command(t, rogueThree, rotate))
 
 	b.restart(t) // remembers state two
 	if err := b.Do(&hsm.Call{Op: hsm.OpEncrypt, Key: k, Out: make([]byte, 0, 512)}); !errors.Is(err, hsm.ErrOutOfService) {
@@ -78,7 +83,7 @@ func TestRestart(t *testing.T) {
 	for name, x := range map[string]struct {
 		token []byte
 		want  error
-	}{"older": {one, hsm.ErrStale}, "another of that number": {fork, hsm.ErrStale}, "another domain": {others, hsm.ErrDomain}} {
+	}{"a fork's grandchild": {forkOfFour, hsm.ErrStale}, "older": {one, hsm.ErrStale}, "another of that number": {fork, hsm.ErrStale}, "another domain": {others, hsm.ErrDomain}} {
 		if err := b.Install(t.Context(), x.token); !errors.Is(err, x.want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -91,12 +91,47 @@ func decryptUntil(t *testing.T, stop chan struct{}, m *hsm.Local, i int, current
 	}
 }
 
-// TestRefusedTokens: a member installs a child of its state, by a member, and nothing else.
+// TestMissedTokens: a member that missed tokens while it was running takes the newest, by the commands in it.
+func TestMissedTokens(t *testing.T) {
+	t.Parallel()
+	c := newCast(t, 2)
+	members, token := newDomain(t, c, 3)
+	a, behind, removed := members[0], members[1], members[2]
+	k := newKey(t, a, hsm.SymmetricDefault, hsm.EncryptDecrypt, "k")
+	joined := openMember(t, hsm.MemberConfig{})
+	for _, cmd := range []domain.Command{
+		{Kind: domain.RotateKeys}, {Kind: domain.ActivateKey, Version: 2},
+		{Kind: domain.ModifyMembers, Members: []hsm.DomainHSM{selfOf(t, a).HSM, selfOf(t, behind).HSM, selfOf(t, joined).HSM}},
+		{Kind: domain.RotateKeys},
+	} {
+		token = execute(t, a, c.command(t, token, cmd))
+		install(t, token, a)
+	}
+	install(t, token, joined)
+	token = execute(t, joined, c.command(t, token, domain.Command{Kind: domain.ActivateKey, Version: 4})) // by one whom it has never met
+	install(t, token, a, joined, behind)
+	if err := behind.Do(&hsm.Call{Op: hsm.OpEncrypt, Key: k, Out: make([]byte, 0, 512)}); err != nil {
+		t.Error(err)
+	}
+	if id := selfOf(t, behind); id.Number != 6 || id.Hash != stateOf(t, token).Hash() {
+		t.Errorf("%+v", id)
+	}
+	if err := removed.Install(t.Context(), token); !errors.Is(err, hsm.ErrDomain) {
+		t.Errorf("one that was removed meanwhile: %v", err)
+	}
+	clear(token) // the caller may use it for something else: what the member keeps is its own
+	next := domain.Command{Kind: domain.RotateKeys, Domain: selfOf(t, behind).Domain, State: 6, Parent: selfOf(t, behind).Hash}
+	if _, err := behind.Execute(t.Context(), c.sign(t, &next)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefusedTokens: a member installs what follows from its state, by a member, and nothing else.
 func TestRefusedTokens(t *testing.T) {
 	t.Parallel()
 	c := newCast(t, 1)
-	members, first := newDomain(t, c, 2)
-	a, b := members[0], members[1]
+	members, first := newDomain(t, c, 3)
+	a, b, rogue := members[0], members[1], members[2]
 	rotate := domain.Command{Kind: domain.RotateKeys}
 	second := execute(t, a, c.command(t, first, rotate))
 	fork := execute(t, b, c.command(t, first, rotate)) // the same command, other keys
@@ -104,6 +139,10 @@ func TestRefusedTokens(t *testing.T) {
 		t.Errorf("Execute changed the module itself: %+v", id)
 	}
 	install(t, second, a)
+	install(t, fork, rogue)
+	forkChild := execute(t, rogue, c.command(t, fork, domain.Command{Kind: domain.ActivateKey, Version: 2}))
+	install(t, forkChild, rogue)
+	forkGrandchild := execute(t, rogue, c.command(t, forkChild, rotate))
 	activate := c.command(t, second, domain.Command{Kind: domain.ActivateKey, Version: 2})
 	third := execute(t, a, activate)
 	_, others := newDomain(t, newCast(t, 1), 1)
@@ -115,7 +154,8 @@ func TestRefusedTokens(t *testing.T) {
 		"the same again":        {a, second, nil},
 		"the state before":      {a, first, hsm.ErrStale},
 		"a fork":                {a, fork, hsm.ErrStale},
-		"a grandchild":          {b, third, hsm.ErrStale},
+		"a fork's child":        {a, forkChild, hsm.ErrStale},
+		"a fork's grandchild":   {a, forkGrandchild, hsm.ErrStale},
 		"of another domain":     {a, others, hsm.ErrDomain},
 		"nothing":               {a, nil, hsm.ErrDomain},
 		"cut off":               {a, third[:len(third)-1], hsm.ErrDomain},

@@ -124,6 +124,9 @@ func serveAppliance(ctx context.Context, e *environment, a *applianceSettings) (
 	}
 	debug.SetTraceback("none") // what functions were called with is nobody's business, should this process panic
 	lock, err := a.lock(ctx)
+	if ctx.Err() != nil {
+		return nil // told to stop before it began
+	}
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,14 @@ import (
 
 	"trent/hsm"
 	"trent/hsm/appliance"
+	"trent/hsm/appliance/supervise"
 	"trent/hsm/host"
 	"trent/hsm/link"
 )
 
-// HSMVariable is the environment variable that says where the HSM of servers is whose Options leave it open: "appliance"
-// for one behind hsm/link over a Unix socket, empty for the module in this process.
+// HSMVariable is the environment variable that says where the HSM of servers is whose Options leave it open: empty for the
+// module in this process, "appliance" for one in this process but behind hsm/link over a Unix socket, and the path of a
+// trent binary for an appliance in a process of its own, confined as that does it.
 const HSMVariable = "TRENT_TEST_HSM"
 
 // module is an HSM and what it stands on.
@@ -35,14 +37,21 @@ func (m *module) Close() error {
 
 // openModule opens the HSM of a server.
 func (s *Server) openModule() (hsm.Module, error) {
-	if s.options.Appliance || os.Getenv(HSMVariable) == "appliance" {
-		return s.openAppliance()
+	where := os.Getenv(HSMVariable)
+	switch {
+	case s.options.Appliance && where == "" || where == "appliance":
+		return s.openLinked(s.startAppliance)
+	case where != "":
+		return s.openLinked(func(sockets string) (console, address string, end func() error, err error) {
+			return s.startProcess(where, sockets)
+		})
 	}
 	return hsm.Open(hsm.Config{Dir: s.DataDir(), Seal: hsm.Seal{KeyFile: filepath.Join(s.Dir, "seal.key")}})
 }
 
-// openAppliance starts an appliance in this process and the link to it.
-func (s *Server) openAppliance() (_ hsm.Module, err error) {
+// openLinked starts an appliance and the link to it. start is given a directory with a short path, and says where the
+// console and the socket for hosts are.
+func (s *Server) openLinked(start func(sockets string) (console, address string, end func() error, err error)) (_ hsm.Module, err error) {
 	m := &module{}
 	defer func() {
 		if err != nil {
@@ -57,20 +66,12 @@ func (s *Server) openAppliance() (_ hsm.Module, err error) {
 		return nil, err
 	}
 	under(func() error { return os.RemoveAll(sockets) })
-	member, err := hsm.OpenMember(hsm.MemberConfig{
-		Dir: filepath.Join(s.DataDir(), "hsm", "1"), Name: "hsm-1", Seal: hsm.Seal{KeyFile: filepath.Join(s.Dir, "seal.key")},
-	})
-	if err != nil {
-		return nil, err
-	}
-	under(member.Close)
-	address := "unix:" + filepath.Join(sockets, "hosts.sock")
-	end, err := serve(member, sockets, address)
+	console, address, end, err := start(sockets)
 	if err != nil {
 		return nil, err
 	}
 	under(end)
-	h, err := s.gather(sockets)
+	h, err := s.gather(console)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +87,41 @@ func (s *Server) openAppliance() (_ hsm.Module, err error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// startAppliance starts one in this process.
+func (s *Server) startAppliance(sockets string) (console, address string, end func() error, err error) {
+	member, err := hsm.OpenMember(hsm.MemberConfig{
+		Dir: filepath.Join(s.DataDir(), "hsm", "1"), Name: "hsm-1", Seal: hsm.Seal{KeyFile: filepath.Join(s.Dir, "seal.key")},
+	})
+	if err != nil {
+		return "", "", nil, err
+	}
+	address = "unix:" + filepath.Join(sockets, "hosts.sock")
+	stop, err := serve(member, sockets, address)
+	if err != nil {
+		return "", "", nil, errors.Join(err, member.Close())
+	}
+	return sockets, address, func() error { return errors.Join(stop(), member.Close()) }, nil
+}
+
+// startProcess starts one as a child, whose state directory is reached by a short path.
+func (s *Server) startProcess(program, sockets string) (console, address string, end func() error, err error) {
+	kept, dir := filepath.Join(s.DataDir(), "hsm"), filepath.Join(sockets, "h")
+	if err := errors.Join(os.MkdirAll(kept, 0o700), os.Symlink(kept, dir)); err != nil {
+		return "", "", nil, err
+	}
+	children, err := supervise.Start(context.Background(), supervise.Options{
+		Program: program, Dir: dir, N: 1, Env: os.Environ(), Stderr: os.Stderr,
+		Args: func(_ int, state, listen string) []string {
+			return []string{"hsm", "serve", "--state", state, "--listen", listen, "--seal-key", filepath.Join(s.Dir, "seal.key"), "--init", "--quiet", "--lifeline"}
+		},
+	})
+	if err != nil {
+		return "", "", nil, err
+	}
+	child := children.Children()[0]
+	return child.State, child.Listen, func() error { children.Close(); return nil }, nil
 }
 
 // serve runs an appliance; end stops it.

@@ -13,12 +13,14 @@
 // the exporter too. So no two modules need to speak to each other, and nothing is lost with a module that dies between.
 //
 // A member installs the child of the state that it holds, exported by a member of that state, with the command in it that
-// makes the one of the other. It remembers on disk, before anything else happens, which state it holds and who its
-// members are. After a start it holds no keys; it takes a token of its domain by a module that it remembers, not older
-// than the state remembered, and of the same line as far as that can be seen: the same state, or a child of it. That a
-// token several states newer descends from the remembered one is its exporter's word. A module in no domain takes any
-// token that lists it: who hands it the first one decides where it belongs. A rollback of the state directory together
-// with the tokens is not detected.
+// makes the one of the other. A token carries the commands of the last steps, too: a member that missed some tokens while
+// it ran does those commands again, each held against the rules of the state before it, and so gets to the newest state
+// by children alone. It remembers on disk, before anything else happens, which state it holds and who its members are.
+// After a start it holds no keys; it takes a token of its domain by a module that it remembers, not older than the state
+// remembered, and of the same line as far as that can be seen: that state itself, or one whose log of commands goes on
+// from there. That a token so much newer descends from the remembered state that it does not reach back to it is its
+// exporter's word. A module in no domain takes any token that lists it: who hands it the first one decides where it
+// belongs. A rollback of the state directory together with the tokens is not detected.
 //
 // A module that was removed cannot open the token of its removal, nor any later one. It, or a clone of its state
 // directory together with a token of its time, still opens what is under the domain keys of that time: they count as
@@ -64,7 +66,7 @@
 //	              list of shares, each: 32 bytes fingerprint of the operator's signing key ‖ envelope of the share
 //	              12 bytes nonce ‖ 32k + 16 bytes: the domain keys by AES-256-GCM under the key-encryption key, with
 //	                "trent domain keys " ‖ hash of the state as additional data
-//	              u32 length ‖ the audit log's entry for this state
+//	              list of the audit log's last entries, this state's last, each: u32 length ‖ entry
 //	              32 bytes fingerprint of the exporter's signing key, a member's
 //	              u8 length ‖ its ECDSA signature (P-384, SHA-384, ASN.1) of everything before
 //
@@ -100,8 +102,9 @@
 //	160     16    the domain; zeros: in none
 //	176     8     number of the last state
 //	184     32    hash of that state
-//	216     1     n, the number of its members
-//	217     120n  their signing keys
+//	216     32    hash of the audit log's entry for that state
+//	248     1     n, the number of its members
+//	249     120n  their signing keys
 //
 // The private halves lie in the arena. The standard library copies them to the heap while they are used; there a build
 // with GOEXPERIMENT=runtimesecret clears them once they are collected.

@@ -99,6 +99,9 @@ func (m *Member) export(s *step, key func(version uint32) []byte) ([]byte, error
 	} else if s.from != nil {
 		t.shares = s.from.shares
 	}
+	if s.from != nil {
+		t.trail = s.from.extend()
+	}
 	t.entry = s.next.Conclude(parent, s.signed)
 	canonical, err := DecodeState(s.next.AppendState(nil))
 	if err != nil || canonical.memberIndex(m.print) < 0 || len(canonical.Recovery.Key) == 0 {

@@ -28,13 +28,14 @@ type memory struct {
 	domain  [idSize]byte // zeros: in none
 	number  uint64       // of the last state
 	hash    [32]byte     // of that state
+	audit   [32]byte     // its audit head's hash
 	members [][]byte     // their signing keys then
 }
 
 // Sizes of the content of the identity file.
 const (
 	privateSize   = 2*scalarSize + mlkem.SeedSize
-	identityFixed = privateSize + idSize + 8 + 32 + 1
+	identityFixed = privateSize + idSize + 8 + 32 + 32 + 1
 	identityRoom  = identityFixed + MaxMembers*keySize + gcm.TagSize
 )
 
@@ -136,7 +137,8 @@ func appendIdentity(dst []byte, p *private, m *memory) []byte {
 	dst = append(append(append(dst, p.signing[:]...), p.agreement[:]...), p.kem[:]...)
 	dst = append(dst, m.domain[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.number)
-	dst = append(append(dst, m.hash[:]...), byte(len(m.members)))
+	dst = append(append(dst, m.hash[:]...), m.audit[:]...)
+	dst = append(dst, byte(len(m.members)))
 	for _, spki := range m.members {
 		dst = append(dst, spki...)
 	}
@@ -149,7 +151,7 @@ func loadIdentity(plain []byte, p *private, m *memory) bool {
 	copy(p.signing[:], r.take(scalarSize))
 	copy(p.agreement[:], r.take(scalarSize))
 	copy(p.kem[:], r.take(mlkem.SeedSize))
-	m.domain, m.number, m.hash = r.id(), r.u64(), r.hash()
+	m.domain, m.number, m.hash, m.audit = r.id(), r.u64(), r.hash(), r.hash()
 	for range r.count(int(r.u8()), MaxMembers) {
 		spki := append([]byte(nil), r.take(keySize)...)
 		r.require(ValidKey(spki))

@@ -1,15 +1,18 @@
 package domain
 
 import (
+	"bytes"
+	"crypto/subtle"
+	"errors"
 	"fmt"
 	"slices"
 
 	"trent/hsm/internal/gcm"
 )
 
-// Install makes the member hold the state of a token, durably remembered: a child of the state held; after a start one
-// that is not older than the last remembered, by a module remembered; in no domain yet, any that lists the member. The
-// state that is held already changes nothing. Errors: ErrToken, ErrStale, ErrClosed, and those of writing, after which
+// Install makes the member hold the state of a token, durably remembered: one that follows from the state held by the
+// commands in the token; after a start one that is not older than the last remembered, by a module remembered; in no
+// domain yet, any that lists the member. The state that is held already changes nothing. Errors: ErrToken, ErrStale, ErrClosed, and those of writing, after which
 // the member holds what it held.
 func (m *Member) Install(b []byte) error {
 	m.mu.Lock()
@@ -17,7 +20,7 @@ func (m *Member) Install(b []byte) error {
 	if m.closed {
 		return ErrClosed
 	}
-	t, err := parseToken(b)
+	t, err := parseToken(bytes.Clone(b)) // parts of it are kept
 	if err != nil {
 		return err
 	}
@@ -54,18 +57,37 @@ func (m *Member) acceptable(h *holding, t *token) error {
 		return nil
 	case t.state.Domain != r.domain:
 		return fmt.Errorf("%w: it is of another domain", ErrToken)
+	case h != nil && t.state.Number > r.number:
+		return h.followed(t)
 	case !r.knows(t.exporter):
 		return fmt.Errorf("%w: its exporter was no member of state %d", ErrStale, r.number)
 	case t.state.Number < r.number:
 		return fmt.Errorf("%w: it is of state %d, this module has seen %d", ErrStale, t.state.Number, r.number)
-	case t.state.Number == r.number && t.hash != r.hash, t.state.Number == r.number+1 && t.state.Parent != r.hash:
+	case t.state.Number == r.number && t.hash != r.hash, t.state.Number == r.number+1 && t.state.Parent != r.hash,
+		!t.passes(r.number, &r.audit):
 		return fmt.Errorf("%w: it is of another line of states", ErrStale)
-	case h == nil:
-		return nil
-	case t.state.Number != r.number+1:
-		return fmt.Errorf("%w: it is of state %d, and only %d can follow here", ErrStale, t.state.Number, r.number+1)
 	}
-	if err := Step(h.state, t.state, t.entry); err != nil {
+	return nil
+}
+
+// followed checks that a token follows from the state held, in one step or by those that it carries, and that its
+// exporter was a member of the state before it. Errors: ErrToken, ErrStale.
+func (h *holding) followed(t *token) error {
+	if !t.passes(h.state.Number, &h.state.Audit.Hash) {
+		return fmt.Errorf("%w: it is of another line of states", ErrStale)
+	}
+	parent, err := t.walk(h.state)
+	switch {
+	case errors.Is(err, ErrAudit):
+		return fmt.Errorf("%w: %w", ErrToken, err)
+	case err != nil:
+		return err
+	case t.state.Parent != parent.Hash():
+		return fmt.Errorf("%w: it is of another line of states", ErrStale)
+	case parent.member(t.exporter) == nil:
+		return fmt.Errorf("%w: its exporter was no member of state %d", ErrStale, parent.Number)
+	}
+	if err := Step(parent, t.state, t.entry); err != nil {
 		return fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	return nil
@@ -73,7 +95,7 @@ func (m *Member) acceptable(h *holding, t *token) error {
 
 // remember writes what the member knows of its domain after a start.
 func (m *Member) remember(t *token) error {
-	next := memory{domain: t.state.Domain, number: t.state.Number, hash: t.hash}
+	next := memory{domain: t.state.Domain, number: t.state.Number, hash: t.hash, audit: t.state.Audit.Hash}
 	for i := range t.state.Members {
 		next.members = append(next.members, t.state.Members[i].Signing)
 	}
@@ -90,13 +112,14 @@ func (m *Member) hold(t *token) {
 	free := m.free(old)
 	next := newView(t.state.Domain, t.state.Name, t.state.Number, t.state.Keys, func(version uint32) int {
 		cell, ok := old.cellOf(version)
-		if !ok {
+		i := slices.IndexFunc(t.state.Keys, func(k KeyInfo) bool { return k.Version == version })
+		key := m.work.keys[i*gcm.KeySize:][:gcm.KeySize]
+		if !ok || subtle.ConstantTimeCompare(key, m.raw[cell][:]) != 1 {
 			cell, free = free[0], free[1:]
-			i := slices.IndexFunc(t.state.Keys, func(k KeyInfo) bool { return k.Version == version })
-			m.fill(cell, m.work.keys[i*gcm.KeySize:][:gcm.KeySize])
+			m.fill(cell, key)
 		}
 		return cell
 	})
-	m.held.Store(&holding{t.state, t.hash, t.shares})
+	m.held.Store(holdingOf(t))
 	m.publish(next)
 }

@@ -37,7 +37,12 @@ type holding struct {
 	state  *State
 	hash   [32]byte
 	shares []share
+	trail  [][]byte
+	entry  []byte
 }
+
+// holdingOf is what a member holds of a token that it has installed.
+func holdingOf(t *token) *holding { return &holding{t.state, t.hash, t.shares, t.trail, t.entry} }
 
 // memberWork is what one Execute or Install needs, in the arena.
 type memberWork struct {

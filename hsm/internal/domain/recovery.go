@@ -143,7 +143,7 @@ func (m *Member) recover(command, newest []byte, now time.Time) ([]byte, error) 
 	}
 	m.work.parent = m.work.keys
 	key := func(version uint32) []byte { return m.parentKey(t.state, version) }
-	return m.export(&step{&holding{t.state, t.hash, t.shares}, next, change, command}, key)
+	return m.export(&step{holdingOf(t), next, change, command}, key)
 }
 
 // combine sets m.work.recovery to the recovery key of t's state. Error: ErrCommand.

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"trent/hsm/internal/gcm"
 )
@@ -33,8 +32,9 @@ type token struct {
 	sealed   []byte   // the key that encrypts the domain keys, an envelope to each member
 	recovery []byte   // the same to the recovery key
 	shares   []share
-	keys     []byte // domain keys: nonce ‖ ciphertext ‖ tag
-	entry    []byte // of the audit log, for this state
+	keys     []byte   // domain keys: nonce ‖ ciphertext ‖ tag
+	trail    [][]byte // of the audit log: the entries before this state's, see trail.go
+	entry    []byte   // of the audit log, for this state
 	exporter Fingerprint
 }
 
@@ -88,16 +88,13 @@ func parseToken(b []byte) (*token, error) {
 		}
 	}
 	t.keys = r.take(gcm.NonceSize + gcm.KeySize*len(t.state.Keys) + gcm.TagSize)
-	t.entry = r.take(r.count(int(r.u32()), MaxEntry))
+	t.readTrail(r)
 	t.exporter = r.hash()
 	signed := b[:len(b)-len(r.b)]
 	signature := r.take(r.count(int(r.u8()), maxSignature))
 	exporter := t.state.member(t.exporter)
 	if r.bad || len(r.b) > 0 || exporter == nil || !verify(exporter.Signing, signed, signature) {
 		return nil, ErrToken
-	}
-	if _, err := t.state.EntryOf(t.entry); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	return t, nil
 }
@@ -116,7 +113,11 @@ func (t *token) appendBody(dst []byte) []byte {
 		}
 	}
 	dst = append(dst, t.keys...)
-	dst = append(binary.BigEndian.AppendUint32(dst, uint32(len(t.entry))), t.entry...)
+	dst = append(dst, byte(len(t.trail)+1))
+	for _, e := range t.trail {
+		dst = appendRecord(dst, e)
+	}
+	dst = appendRecord(dst, t.entry)
 	return append(dst, t.exporter[:]...)
 }
 
