@@ -158,5 +158,15 @@ func (r *frameReader) makeRoom(need int) {
 	r.begin, r.end = 0, have
 }
 
+// announces reports whether what stands next is the header of a frame of that kind within the wire's own limit.
+func (r *frameReader) announces(kind frameKind) bool {
+	b := r.buf[r.begin:r.end]
+	if len(b) < frameHeader {
+		return false
+	}
+	_, _, _, _, err := parseFrame(b, maxFrame)
+	return err == nil && frameKind(b[5]) == kind
+}
+
 // wipe clears the whole buffer.
 func (r *frameReader) wipe() { clear(r.buf) }

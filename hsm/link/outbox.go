@@ -43,7 +43,8 @@ type outbox struct {
 	queue   frames     // not locked by mu between begin and commit, but by their caller, who holds mu
 	spare   frames     // an empty one to swap with
 	writing bool       // somebody is the writer
-	closing error      // not nil: nothing more is taken
+	ended   bool       // the last message is queued
+	closing error      // not nil: nothing more is written
 
 	handed atomic.Uint64 // the last frame that may have reached the peer
 
@@ -72,9 +73,12 @@ func newOutbox(conn net.Conn, c conduit, timeout time.Duration, failed func(erro
 // ended by commit. Error: why nothing is taken any more; the outbox is not locked then.
 func (o *outbox) begin(size int) ([]byte, error) {
 	o.mu.Lock()
-	if o.closing != nil {
+	if o.closing != nil || o.ended {
 		err := o.closing
 		o.mu.Unlock()
+		if err == nil {
+			err = errClosing
+		}
 		return nil, err
 	}
 	q := &o.queue
@@ -98,6 +102,37 @@ func (o *outbox) commit(buf []byte) bool {
 	o.writing = true
 	o.mu.Unlock()
 	return writer
+}
+
+// hold unlocks, and leaves the writing to the next flushNow or to whoever else writes.
+func (o *outbox) hold(buf []byte) {
+	o.queue.buf = buf
+	o.mu.Unlock()
+}
+
+// flushNow writes what is queued, unless somebody does.
+func (o *outbox) flushNow() {
+	o.mu.Lock()
+	idle := !o.writing && len(o.queue.buf) > 0
+	if idle {
+		o.writing = true
+	}
+	o.mu.Unlock()
+	if idle {
+		o.write(nil)
+	}
+}
+
+// end queues the last message and writes it.
+func (o *outbox) end(kind messageKind) {
+	buf, err := o.begin(messageHeader)
+	if err != nil {
+		return
+	}
+	o.ended = true
+	if o.commit(appendMessage(buf, 0, kind, nil)) {
+		o.write(nil)
+	}
 }
 
 // send queues and writes a whole message. Error: begin's.

@@ -1,0 +1,261 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"trent/hsm"
+	"trent/hsm/internal/session"
+)
+
+// Errors of a line, wrapped by why a call was not started.
+var (
+	errPeer   = errors.New("link: the module broke the rules of the link")
+	errSilent = errors.New("link: the module is silent")
+)
+
+// line is one connection of a client.
+type line struct {
+	client  *Client
+	conn    net.Conn
+	conduit conduit
+	reader  *frameReader
+	out     *outbox
+	table   *table
+	ends    time.Time // of the session
+
+	heard   atomic.Uint32 // frames
+	away    chan struct{} // closed when the module sends away
+	leaving atomic.Bool   // away is closed
+	over    chan struct{} // closed when the reader has ended and every entry has its result
+	why     atomic.Pointer[error]
+}
+
+func newLine(c *Client, conn net.Conn, r *frameReader, k conduit, ends time.Time) *line {
+	l := &line{
+		client: c, conn: conn, conduit: k, reader: r, ends: ends, table: newTable(c.opts.InFlight),
+		away: make(chan struct{}), over: make(chan struct{}),
+	}
+	l.out = newOutbox(conn, k, c.opts.WriteTimeout, l.fail)
+	return l
+}
+
+// start runs the line's two goroutines, the reader and the flusher, which end with the connection.
+func (l *line) start() {
+	done := make(chan struct{})
+	l.client.running.Go(func() { l.out.runFlusher(done) })
+	l.client.running.Go(func() {
+		l.fail(l.read())
+		close(done)
+		l.conduit.Close()
+		l.settle()
+		l.reader.wipe()
+		close(l.over)
+	})
+	// The module waits for the first envelope before it believes that the host is who opened the connection.
+	l.out.send(0, kindPing, nil)
+}
+
+// fail ends the connection; the reader does the rest.
+func (l *line) fail(why error) {
+	l.why.CompareAndSwap(nil, &why)
+	l.out.shut(errClosing)
+	l.conn.Close()
+}
+
+// settle gives every request that has no answer its error. The connection is closed: a frame that was not handed to
+// it by now never will be.
+func (l *line) settle() {
+	handed := l.out.handed.Load()
+	for i := range l.table.entries {
+		e := &l.table.entries[i]
+		switch e.state.Load() {
+		case entryArmed, entryAbandoned:
+			if !l.table.claim(e) {
+				continue
+			}
+			if e.frame > handed {
+				e.deliver(hsm.ErrBusy)
+			} else {
+				e.deliver(hsm.ErrUnavailable)
+			}
+		}
+	}
+}
+
+// read is the reader: it hands answers to their callers until the connection ends, and says why it did.
+func (l *line) read() error {
+	for {
+		kind, body, err := l.reader.next()
+		if err != nil {
+			return fmt.Errorf("reading: %w", err)
+		}
+		if kind != frameEnvelope {
+			return fmt.Errorf("%w: a frame of kind %d", errPeer, kind)
+		}
+		messages, err := openEnvelope(l.conduit, body)
+		if err != nil {
+			return err
+		}
+		l.heard.Add(1)
+		err = l.handleAll(messages)
+		clear(messages)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// openEnvelope opens an envelope in place.
+func openEnvelope(k conduit, body []byte) ([]byte, error) {
+	if len(body) < session.Overhead {
+		return nil, errFrame
+	}
+	messages, err := k.Open(body[session.HeaderSize:session.HeaderSize], body)
+	if err != nil {
+		return nil, fmt.Errorf("opening an envelope: %w", err)
+	}
+	return messages, nil
+}
+
+func (l *line) handleAll(b []byte) error {
+	for len(b) > 0 {
+		m, rest, err := nextMessage(b)
+		if err != nil {
+			return err
+		}
+		if err := l.handle(m); err != nil {
+			return err
+		}
+		b = rest
+	}
+	return nil
+}
+
+func (l *line) handle(m message) error {
+	switch m.kind {
+	case kindGoingAway:
+		if m.id != 0 || len(m.body) != 0 {
+			return errPeer
+		}
+		if l.leaving.CompareAndSwap(false, true) {
+			close(l.away)
+		}
+		return nil
+	case kindPing | answerBit:
+		if m.id != 0 || len(m.body) != 0 {
+			return errPeer
+		}
+		return nil
+	}
+	e := l.table.find(m.id)
+	if e == nil || m.kind != e.kind|answerBit {
+		return fmt.Errorf("%w: an answer of kind %d to no request", errPeer, m.kind)
+	}
+	if !l.table.claim(e) {
+		return nil // its caller is gone
+	}
+	if e.call == nil {
+		e.reply = slices.Clone(m.body)
+		e.deliver(nil)
+		return nil
+	}
+	err, bad := fillCall(e.call, m.body)
+	if bad != nil {
+		e.deliver(hsm.ErrUnavailable)
+		return fmt.Errorf("%w: a malformed result", errPeer)
+	}
+	e.deliver(err)
+	return nil
+}
+
+// do runs a call. started false: nothing was sent, and another line may be tried.
+func (l *line) do(c *hsm.Call, deadline int64) (started bool, err error) {
+	e, id, err := l.entry(deadline)
+	if err != nil || e == nil {
+		return err != nil, err
+	}
+	e.kind, e.call = kindCall, c
+	e.deadline.Store(deadline)
+	var left time.Duration
+	if deadline != 0 {
+		if left = time.Duration(deadline) - time.Since(l.client.base); left <= 0 {
+			l.table.release(e)
+			return true, hsm.ErrDeadline
+		}
+	}
+	buf, err := l.out.begin(callSize(c))
+	if err != nil {
+		l.table.release(e)
+		return false, nil
+	}
+	e.frame = l.out.frame()
+	e.state.Store(entryArmed)
+	writer := l.out.commit(appendCall(buf, id, c, left))
+	if deadline != 0 {
+		l.client.sweeper.arm(deadline)
+	}
+	if writer {
+		if l.table.used.Load() > 1 {
+			yield()
+		}
+		l.out.write(e)
+	}
+	return true, l.wait(e)
+}
+
+// wait returns once the entry's result is there or its time is over.
+func (l *line) wait(e *entry) error {
+	for {
+		<-e.wake
+		switch e.state.Load() {
+		case entryDone:
+			err := e.err
+			l.table.release(e)
+			return err
+		case entryArmed:
+			d := e.deadline.Load()
+			if d != 0 && int64(time.Since(l.client.base)) >= d && l.table.abandon(e) {
+				return hsm.ErrDeadline
+			}
+		}
+	}
+}
+
+// roomLimit bounds the wait for a free entry of a call without deadline.
+const roomLimit = 10 * time.Second
+
+// entry takes an entry, waiting for one until the deadline; nil without an error: the line is over. Error:
+// hsm.ErrBusy.
+func (l *line) entry(deadline int64) (*entry, uint32, error) {
+	if e, id := l.table.take(); e != nil {
+		return e, id, nil
+	}
+	limit := roomLimit
+	if deadline != 0 {
+		limit = time.Duration(deadline) - time.Since(l.client.base)
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	l.table.waiters.Add(1)
+	defer l.table.waiters.Add(-1)
+	for {
+		if e, id := l.table.take(); e != nil {
+			return e, id, nil
+		}
+		select {
+		case <-l.table.room:
+		case <-l.over:
+			return nil, 0, nil
+		case <-timer.C:
+			return nil, 0, hsm.ErrBusy
+		}
+	}
+}
+
+// retire lets the line end once it has its answers: nothing is sent on it after the goodbye.
+func (l *line) retire() { l.out.end(kindGoodbye) }

@@ -1,0 +1,184 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"trent/hsm"
+)
+
+// isFast reports whether a call takes microseconds: those of symmetric keys and HMAC keys.
+func isFast(c *hsm.Call) bool {
+	if c.Recipient != nil || !isQuick(c.Spec) || c.Key != nil && !isQuick(c.Key.Spec) || c.Target != nil && !isQuick(c.Target.Spec) {
+		return false
+	}
+	switch c.Op {
+	case hsm.OpDataKeyPair, hsm.OpWrappingKey, hsm.OpImport:
+		return false
+	}
+	return true
+}
+
+func isQuick(s hsm.KeySpec) bool {
+	switch s {
+	case hsm.SpecNone, hsm.SymmetricDefault, hsm.SM4, hsm.HMAC224, hsm.HMAC256, hsm.HMAC384, hsm.HMAC512:
+		return true
+	}
+	return false
+}
+
+// run does the call, hands its error to answer, and wipes what was secret.
+func (r *request) run(m hsm.Module, since time.Time, answer func(error) error) {
+	if r.left > 0 {
+		r.Deadline = since.Add(r.left)
+	}
+	r.prepare()
+	err := m.Do(&r.Call)
+	answer(err)
+	r.wipe()
+}
+
+// resultSize is what the answer takes at the most.
+func (r *request) resultSize() int {
+	return messageHeader + 1 + len(r.Material) + 12 + len(r.Out) + len(r.Secret) + len(r.Public)
+}
+
+// slowCall is a call on its way to a worker. Its message is its own.
+type slowCall struct {
+	request
+	port  *port
+	id    uint32
+	body  []byte
+	since time.Time
+}
+
+func (p *port) slowly(m message, now time.Time) error {
+	if !p.enter() {
+		p.request.Call = hsm.Call{}
+		return p.answerCode(m, hsm.ErrBusy)
+	}
+	j := &slowCall{port: p, id: m.id, body: slices.Clone(m.body), since: now}
+	if err := j.parseCall(j.body); err != nil {
+		panic("link: a call that is not what it was")
+	}
+	p.server.slow.add(j)
+	return nil
+}
+
+// answerCode answers a call by an error, from the reading goroutine.
+func (p *port) answerCode(m message, err error) error {
+	return p.hold(m.id, m.kind|answerBit, []byte{codeOf(err)})
+}
+
+func (j *slowCall) run() {
+	defer j.port.leave()
+	defer clear(j.body)
+	j.request.run(j.port.server.opts.Module, j.since, func(err error) error {
+		buf, closed := j.port.out.begin(j.resultSize())
+		if closed != nil {
+			return closed
+		}
+		if j.port.out.commit(j.appendResult(buf, j.id, err)) {
+			j.port.out.write(nil)
+		}
+		return nil
+	})
+}
+
+// adminJob is a request other than a call.
+type adminJob struct {
+	port *port
+	id   uint32
+	kind messageKind
+	body []byte
+	ctx  context.Context
+}
+
+// administer hands a request other than a call to a worker.
+func (p *port) administer(m message) error {
+	switch {
+	case m.kind == kindForget && len(m.body) != len(hsm.MaterialID{}), m.kind == kindStatus && len(m.body) != 0, m.kind == kindIdentity && len(m.body) != 0:
+		return errMessage
+	case len(m.body) > MaxToken:
+		return errMessage
+	}
+	if !p.enter() {
+		return p.hold(m.id, m.kind|answerBit, appendAnswer(nil, hsm.ErrBusy))
+	}
+	ctx, ok := p.cancels.add(m.id)
+	if !ok {
+		p.leave()
+		return fmt.Errorf("%w: request %d twice at a time", errHost, m.id)
+	}
+	p.server.slow.add(&adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
+	return nil
+}
+
+func (j *adminJob) run() {
+	p := j.port
+	defer p.leave()
+	answer := j.answer()
+	p.cancels.remove(j.id)
+	p.out.send(j.id, j.kind|answerBit, answer)
+	if j.kind == kindInstall {
+		p.server.Recheck()
+	}
+}
+
+// answer does what is asked for.
+func (j *adminJob) answer() []byte {
+	s := j.port.server
+	switch j.kind {
+	case kindForget:
+		return appendAnswer(nil, s.opts.Module.Forget(j.ctx, hsm.MaterialID(j.body)))
+	case kindStatus:
+		status, err := s.opts.Module.Status(j.ctx)
+		b := appendAnswer(nil, err)
+		if err == nil {
+			if b, err = appendStatus(b, &status); err != nil {
+				return appendAnswer(nil, err)
+			}
+		}
+		return b
+	case kindIdentity:
+		return s.identity(j.ctx)
+	case kindExecute:
+		member, ok := s.opts.Module.(hsm.Member)
+		if !ok {
+			return appendAnswer(nil, hsm.ErrUnsupported)
+		}
+		token, err := member.Execute(j.ctx, j.body)
+		b := appendAnswer(nil, err)
+		if err == nil {
+			b = append(b, token...)
+		}
+		return b
+	default:
+		return s.install(j.ctx, j.body)
+	}
+}
+
+// identity is the answer to the question who the module is.
+func (s *Server) identity(ctx context.Context) []byte {
+	member, ok := s.opts.Module.(hsm.Member)
+	if !ok {
+		return appendAnswer(nil, hsm.ErrUnsupported)
+	}
+	id, err := member.Identity(ctx)
+	b := appendAnswer(nil, err)
+	if err == nil {
+		b = appendIdentity(b, &id)
+	}
+	return b
+}
+
+// install is the answer to a domain token.
+func (s *Server) install(ctx context.Context, token []byte) []byte {
+	member, ok := s.opts.Module.(hsm.Member)
+	if !ok {
+		return appendAnswer(nil, hsm.ErrUnsupported)
+	}
+	return appendAnswer(nil, member.Install(ctx, token))
+}
