@@ -67,7 +67,9 @@ func (s *signer) Sign(digest *[48]byte) ([]byte, error) {
 }
 
 // Fingerprint names the key.
-func (s *signer) Fingerprint() session.Fingerprint { return sha256.Sum256(s.spki) }
+func (s *signer) Fingerprint() session.Fingerprint { return fingerprint(s.spki) }
+
+func fingerprint(spki []byte) session.Fingerprint { return sha256.Sum256(spki) }
 
 // Member is a module of a domain: a session.Authority.
 type Member struct {
