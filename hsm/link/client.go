@@ -75,8 +75,9 @@ type Client struct {
 
 	down  atomic.Pointer[downError] // why there is no connection
 	mu    sync.Mutex
-	up    chan struct{} // closed and made anew when a connection comes up
-	retry chan struct{} // tells keepers to try again now
+	live  map[*line]struct{} // with those that end
+	up    chan struct{}      // closed and made anew when a connection comes up
+	retry chan struct{}      // tells keepers to try again now
 
 	closing sync.Once
 	ctx     context.Context
@@ -93,12 +94,12 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: o, base: time.Now(), up: make(chan struct{}), retry: make(chan struct{}, o.Connections)}
+	c := &Client{opts: o, base: time.Now(), live: map[*line]struct{}{}, up: make(chan struct{}), retry: make(chan struct{}, o.Connections)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.lines = make([]atomic.Pointer[line], o.Connections)
 	c.sweeper = newSweeper(c.base)
 	c.down.Store(&downError{errConnecting})
-	c.running.Go(func() { c.sweeper.run(c.ctx.Done(), c.eachTable) })
+	c.running.Go(func() { c.sweeper.run(c.ctx.Done(), c.eachLine) })
 	for i := range c.lines {
 		c.running.Go(func() { c.keep(&c.lines[i]) })
 	}
@@ -241,12 +242,24 @@ func (c *Client) announce() {
 	c.up = make(chan struct{})
 }
 
-func (c *Client) eachTable(f func(*table)) {
-	for i := range c.lines {
-		if l := c.lines[i].Load(); l != nil {
-			f(l.table)
-		}
+func (c *Client) eachLine(f func(*line)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for l := range c.live {
+		f(l)
 	}
+}
+
+func (c *Client) enlist(l *line) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.live[l] = struct{}{}
+}
+
+func (c *Client) delist(l *line) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.live, l)
 }
 
 // Close ends all connections; calls in progress end with hsm.ErrBusy or hsm.ErrUnavailable.

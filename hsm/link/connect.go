@@ -102,7 +102,7 @@ func (c *Client) watch(l *line) error {
 			l.fail(errSilent)
 			continue
 		}
-		l.out.send(0, kindPing, nil)
+		l.ping()
 	}
 }
 

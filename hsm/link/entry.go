@@ -22,13 +22,14 @@ type entry struct {
 	turn     uint16       // how often it was used: half of the request id
 	kind     messageKind  // of the request
 	deadline atomic.Int64 // nanoseconds of the client's clock; 0: none
+	leads    atomic.Bool  // its caller reads
 	frame    uint64       // that holds the request
 	call     *hsm.Call    // of a call: where the results go
 	reply    []byte       // of others: the answer's body
 	err      error
 	// wake has room for one: it says "look again", so a leftover from the last use does no harm.
 	wake chan struct{}
-	_    [32]byte
+	_    [24]byte
 }
 
 // rouse makes the caller look again.
@@ -43,7 +44,8 @@ func (e *entry) rouse() {
 type table struct {
 	entries []entry
 	next    atomic.Uint32 // where the next search begins
-	used    atomic.Int32
+	used    atomic.Int32  // entries that are not free
+	pending atomic.Int32  // requests that wait for their answer
 	waiters atomic.Int32
 	room    chan struct{}
 }
@@ -73,6 +75,12 @@ func (t *table) take() (*entry, uint32) {
 	return nil, 0
 }
 
+// arm: the request is on its way.
+func (t *table) arm(e *entry) {
+	t.pending.Add(1)
+	e.state.Store(entryArmed)
+}
+
 // release gives back an entry by its owner.
 func (t *table) release(e *entry) {
 	e.call, e.reply, e.err = nil, nil, nil
@@ -83,6 +91,7 @@ func (t *table) release(e *entry) {
 // claim makes the reader the owner of an entry, to fill it. false: its caller is gone; the entry is free again, and
 // nothing of the call was touched.
 func (t *table) claim(e *entry) bool {
+	t.pending.Add(-1)
 	if e.state.CompareAndSwap(entryArmed, entryFilling) {
 		return true
 	}

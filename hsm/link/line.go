@@ -28,6 +28,10 @@ type line struct {
 	table   *table
 	ends    time.Time // of the session
 
+	role     atomic.Uint32 // who reads
+	takeOver chan struct{} // makes the reader, who then has the role, read
+	pings    atomic.Int32  // not answered yet
+
 	heard   atomic.Uint32 // frames
 	away    chan struct{} // closed when the module sends away
 	leaving atomic.Bool   // away is closed
@@ -38,26 +42,10 @@ type line struct {
 func newLine(c *Client, conn net.Conn, r *frameReader, k conduit, ends time.Time) *line {
 	l := &line{
 		client: c, conn: conn, conduit: k, reader: r, ends: ends, table: newTable(c.opts.InFlight),
-		away: make(chan struct{}), over: make(chan struct{}),
+		takeOver: make(chan struct{}, 1), away: make(chan struct{}), over: make(chan struct{}),
 	}
 	l.out = newOutbox(conn, k, c.opts.WriteTimeout, l.fail)
 	return l
-}
-
-// start runs the line's two goroutines, the reader and the flusher, which end with the connection.
-func (l *line) start() {
-	done := make(chan struct{})
-	l.client.running.Go(func() { l.out.runFlusher(done) })
-	l.client.running.Go(func() {
-		l.fail(l.read())
-		close(done)
-		l.conduit.Close()
-		l.settle()
-		l.reader.wipe()
-		close(l.over)
-	})
-	// The module waits for the first envelope before it believes that the host is who opened the connection.
-	l.out.send(0, kindPing, nil)
 }
 
 // fail ends the connection; the reader does the rest.
@@ -83,29 +71,6 @@ func (l *line) settle() {
 			} else {
 				e.deliver(hsm.ErrUnavailable)
 			}
-		}
-	}
-}
-
-// read is the reader: it hands answers to their callers until the connection ends, and says why it did.
-func (l *line) read() error {
-	for {
-		kind, body, err := l.reader.next()
-		if err != nil {
-			return fmt.Errorf("reading: %w", err)
-		}
-		if kind != frameEnvelope {
-			return fmt.Errorf("%w: a frame of kind %d", errPeer, kind)
-		}
-		messages, err := openEnvelope(l.conduit, body)
-		if err != nil {
-			return err
-		}
-		l.heard.Add(1)
-		err = l.handleAll(messages)
-		clear(messages)
-		if err != nil {
-			return err
 		}
 	}
 }
@@ -150,6 +115,7 @@ func (l *line) handle(m message) error {
 		if m.id != 0 || len(m.body) != 0 {
 			return errPeer
 		}
+		l.pings.Store(0)
 		return nil
 	}
 	e := l.table.find(m.id)
@@ -194,7 +160,7 @@ func (l *line) do(c *hsm.Call, deadline int64) (started bool, err error) {
 		return false, nil
 	}
 	e.frame = l.out.frame()
-	e.state.Store(entryArmed)
+	l.table.arm(e)
 	writer := l.out.commit(appendCall(buf, id, c, left))
 	if deadline != 0 {
 		l.client.sweeper.arm(deadline)
@@ -205,24 +171,32 @@ func (l *line) do(c *hsm.Call, deadline int64) (started bool, err error) {
 		}
 		l.out.write(e)
 	}
+	if l.role.CompareAndSwap(nobody, somebody) {
+		l.lead(e)
+	}
 	return true, l.wait(e)
+}
+
+// late reports whether an entry's time is over.
+func (l *line) late(e *entry) bool {
+	d := e.deadline.Load()
+	return d != 0 && int64(time.Since(l.client.base)) >= d
 }
 
 // wait returns once the entry's result is there or its time is over.
 func (l *line) wait(e *entry) error {
 	for {
-		<-e.wake
 		switch e.state.Load() {
 		case entryDone:
 			err := e.err
 			l.table.release(e)
 			return err
 		case entryArmed:
-			d := e.deadline.Load()
-			if d != 0 && int64(time.Since(l.client.base)) >= d && l.table.abandon(e) {
+			if l.late(e) && l.table.abandon(e) {
 				return hsm.ErrDeadline
 			}
 		}
+		<-e.wake
 	}
 }
 
@@ -258,4 +232,7 @@ func (l *line) entry(deadline int64) (*entry, uint32, error) {
 }
 
 // retire lets the line end once it has its answers: nothing is sent on it after the goodbye.
-func (l *line) retire() { l.out.end(kindGoodbye) }
+func (l *line) retire() {
+	l.out.end(kindGoodbye)
+	l.needReader()
+}

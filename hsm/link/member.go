@@ -113,10 +113,11 @@ func (l *line) ask(ctx context.Context, kind messageKind, body []byte) (reply []
 		return nil, false, nil
 	}
 	e.frame = l.out.frame()
-	e.state.Store(entryArmed)
+	l.table.arm(e)
 	if l.out.commit(appendMessage(buf, id, kind, body)) {
 		l.out.write(e)
 	}
+	l.needReader()
 	return l.waitContext(ctx, e, id)
 }
 

@@ -45,8 +45,8 @@ func (s *sweeper) lower(deadline int64) bool {
 	}
 }
 
-// run sweeps until stop. each calls its argument with every table.
-func (s *sweeper) run(stop <-chan struct{}, each func(func(*table))) {
+// run sweeps until stop. each calls its argument with every line.
+func (s *sweeper) run(stop <-chan struct{}, each func(func(*line))) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -60,15 +60,15 @@ func (s *sweeper) run(stop <-chan struct{}, each func(func(*table))) {
 		s.next.Store(never)
 		now := int64(time.Since(s.base))
 		earliest := int64(never)
-		each(func(t *table) { earliest = min(earliest, t.sweep(now)) })
+		each(func(l *line) { earliest = min(earliest, l.sweep(now)) })
 		s.lower(earliest)
 		timer.Reset(time.Duration(s.next.Load()-now) + time.Microsecond)
 	}
 }
 
 // sweep rouses those whose time is over by now, and returns the earliest deadline of the others.
-func (t *table) sweep(now int64) int64 {
-	earliest := int64(never)
+func (l *line) sweep(now int64) int64 {
+	t, earliest := l.table, int64(never)
 	if t.used.Load() == 0 {
 		return earliest
 	}
@@ -81,6 +81,9 @@ func (t *table) sweep(now int64) int64 {
 		case deadline == 0:
 		case deadline <= now:
 			e.rouse()
+			if e.leads.Load() {
+				l.conn.SetReadDeadline(time.Unix(1, 0)) // its caller waits there; whoever reads next takes this back
+			}
 		default:
 			earliest = min(earliest, deadline)
 		}
