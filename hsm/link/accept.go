@@ -64,12 +64,16 @@ func (p *port) answerGreeting(kind frameKind, body []byte) (opened bool, err err
 		}
 		return false, p.write(frameIdentity, p.server.identity(ctx))
 	case frameDeliver:
+		if !p.server.enterHandshake(ctx) {
+			return false, p.refuse(refuseBusy, errTooMany)
+		}
+		defer p.server.leaveHandshake()
 		answer := p.server.install(ctx, body)
 		p.server.Recheck()
 		return false, p.write(frameDelivered, answer)
 	case frameHello, frameOpen:
 		if !p.server.enterHandshake(ctx) {
-			return false, p.refuse(refuseBusy, errors.New("link: too many handshakes"))
+			return false, p.refuse(refuseBusy, errTooMany)
 		}
 		defer p.server.leaveHandshake()
 		if kind == frameHello {
@@ -83,6 +87,8 @@ func (p *port) answerGreeting(kind frameKind, body []byte) (opened bool, err err
 	}
 	return false, p.refuse(refuseMalformed, fmt.Errorf("%w: a frame of kind %d before the session", errHost, kind))
 }
+
+var errTooMany = errors.New("link: too many connections or handshakes")
 
 // open begins the session.
 func (p *port) open(message []byte) (bool, error) {

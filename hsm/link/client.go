@@ -171,7 +171,7 @@ func (c *Client) Do(call *hsm.Call) error {
 		if started, err := l.do(call, deadline); started {
 			return err
 		}
-		c.unpublish(l)
+		c.unpublish(l) // it has ended, or is about to
 	}
 }
 

@@ -23,7 +23,6 @@ const (
 	refuseOutOfService                    // the module holds no state
 	refuseExpired                         // the session is over
 	refuseBusy                            // too many connections or handshakes at a time
-	refuseGoingAway
 	numRefusals
 )
 
@@ -44,8 +43,6 @@ func errorOfRefusal(r refusal) error {
 		return session.ErrExpired
 	case refuseBusy:
 		return errors.New("link: the module has too many connections")
-	case refuseGoingAway:
-		return errGoingAway
 	}
 	return fmt.Errorf("%w: refusal %d", errPeer, r)
 }

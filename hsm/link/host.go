@@ -1,6 +1,7 @@
 package link
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -71,8 +72,12 @@ func (h *Host) drop(t *session.Ticket) {
 	t.Wipe()
 }
 
-// renewal is when a session is renewed that ends at that time: after four fifths of it.
-func renewal(now, ends time.Time) time.Time { return ends.Add(-ends.Sub(now) / 5) }
+// renewal is when a session is renewed that ends at that time: after three to four fifths of it, so that many hosts do
+// not come at once.
+func renewal(now, ends time.Time) time.Time {
+	fifth := ends.Sub(now) / 5
+	return ends.Add(-fifth - rand.N(fifth+1))
+}
 
 // Close forgets the session. Connections run on until their clients are closed.
 func (h *Host) Close() error {

@@ -16,6 +16,7 @@ import (
 var (
 	errPeer   = errors.New("link: the module broke the rules of the link")
 	errSilent = errors.New("link: the module is silent")
+	errUnsent = &downError{errors.New("link: the connection ended before the request was sent")}
 )
 
 // line is one connection of a client.
@@ -67,7 +68,7 @@ func (l *line) settle() {
 				continue
 			}
 			if e.frame > handed {
-				e.deliver(hsm.ErrBusy)
+				e.deliver(errUnsent)
 			} else {
 				e.deliver(hsm.ErrUnavailable)
 			}
@@ -174,7 +175,8 @@ func (l *line) do(c *hsm.Call, deadline int64) (started bool, err error) {
 	if l.role.CompareAndSwap(nobody, somebody) {
 		l.lead(e)
 	}
-	return true, l.wait(e)
+	err = l.wait(e)
+	return err != errUnsent, err
 }
 
 // late reports whether an entry's time is over.

@@ -137,7 +137,7 @@ func (l *line) waitContext(ctx context.Context, e *entry, id uint32) (reply []by
 		if e.state.Load() == entryDone {
 			reply, err = e.reply, e.err
 			l.table.release(e)
-			return reply, true, err
+			return reply, err != errUnsent, err
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"trent/hsm"
 	"trent/hsm/internal/session"
 )
 
@@ -25,18 +24,20 @@ type port struct {
 	out     *outbox
 	why     error // why it ended, the first reason
 
-	request  request // of the call that runs in the reading goroutine
-	inFlight atomic.Int32
-	quiet    *sync.Cond // inFlight is less
+	request  request      // of the call that runs in the reading goroutine
+	inFlight atomic.Int32 // requests that wait for a worker or have one
+	waiting  atomic.Int64 // their bytes
+	quiet    *sync.Cond   // inFlight is less
 	heard    atomic.Uint32
 	lastSeen uint32 // of heard, by the janitor
 	since    time.Time
+	stranger bool        // before the first envelope; guarded by server.mu
 	told     atomic.Bool // that the server is leaving
 	cancels  cancels
 }
 
 func newPort(s *Server, conn net.Conn) *port {
-	p := &port{server: s, conn: conn, reader: newFrameReader(conn, maxGreeting), since: time.Now()}
+	p := &port{server: s, conn: conn, reader: newFrameReader(conn, maxGreeting), stranger: true, since: time.Now()}
 	p.quiet = sync.NewCond(&p.mu)
 	return p
 }
@@ -101,6 +102,7 @@ func (p *port) serve() error {
 		return err
 	}
 	p.conn.SetDeadline(time.Time{})
+	p.server.known(p)
 	for {
 		if err := p.serveFrame(); err != nil {
 			if errors.Is(err, errGoodbye) {
@@ -211,16 +213,21 @@ func (p *port) call(m message, now time.Time) error {
 	return nil
 }
 
+// maxWaiting bounds the bytes of a connection's requests in flight.
+const maxWaiting = 16 << 20
+
 // enter counts a request in; false: there are too many.
-func (p *port) enter() bool {
-	if int(p.inFlight.Add(1)) <= p.server.opts.InFlight {
+func (p *port) enter(size int) bool {
+	p.inFlight.Add(1)
+	if p.waiting.Add(int64(size)) <= maxWaiting && int(p.inFlight.Load()) <= p.server.opts.InFlight {
 		return true
 	}
-	p.leave()
+	p.leave(size)
 	return false
 }
 
-func (p *port) leave() {
+func (p *port) leave(size int) {
+	p.waiting.Add(-int64(size))
 	if p.inFlight.Add(-1) == 0 {
 		p.mu.Lock()
 		p.quiet.Broadcast()
@@ -336,5 +343,3 @@ func (c *cancels) all() {
 
 // adminTimeout bounds a request other than a call.
 const adminTimeout = time.Minute
-
-var _ hsm.Module = (*Client)(nil)

@@ -108,6 +108,9 @@ func (l *line) lead(e *entry) {
 // readFrame reads one frame, and hands the answers in it to their callers. It may return early without an error, for its
 // caller to look at the time.
 func (l *line) readFrame() error {
+	if why := l.why.Load(); why != nil {
+		return *why // what has come before the end is not looked at any more
+	}
 	kind, body, err := l.reader.next()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		l.conn.SetReadDeadline(time.Time{})

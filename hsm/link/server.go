@@ -26,6 +26,7 @@ type ServerOptions struct {
 	RequireLocked bool          // refuse memory that may be swapped
 
 	Connections      int           // at a time, those before their session included; 0: 256
+	Strangers        int           // of these, before their first envelope; 0: a quarter
 	InFlight         int           // requests of a connection at a time; more are answered by hsm.ErrBusy; 0: 1,024
 	Slow             int           // goroutines for calls that take long; 0: 8 a processor
 	Handshakes       int           // at a time; 0: one a processor
@@ -49,6 +50,9 @@ func (o ServerOptions) withDefaults() ServerOptions {
 		if *n.of <= 0 {
 			*n.of = n.zero
 		}
+	}
+	if o.Strangers <= 0 {
+		o.Strangers = max(1, o.Connections/4)
 	}
 	for _, d := range []struct {
 		of   *time.Duration
@@ -74,6 +78,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	ports     map[*port]struct{}
+	strangers int // ports before their session
 	listeners map[net.Listener]struct{}
 	leaving   bool
 	drained   chan struct{} // closed when the last connection of a leaving server has ended
@@ -121,7 +126,7 @@ func (s *Server) Serve(l net.Listener) error {
 		if err == nil {
 			wait = 0
 			if !s.start(conn) {
-				conn.Close()
+				turnAway(conn)
 			}
 			continue
 		}
@@ -143,8 +148,8 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) ServeConn(conn net.Conn) error {
 	p, ok := s.add(conn)
 	if !ok {
-		conn.Close()
-		return ErrServerClosed
+		turnAway(conn)
+		return errTooMany
 	}
 	defer s.running.Done()
 	return p.run()
@@ -161,14 +166,22 @@ func (s *Server) start(conn net.Conn) bool {
 	return ok
 }
 
+// turnAway says that there is no room, as far as the connection takes it.
+func turnAway(conn net.Conn) {
+	conn.SetWriteDeadline(time.Now().Add(time.Second))
+	conn.Write(appendRefusal(nil, refuseBusy))
+	conn.Close()
+}
+
 // add registers a connection, whose run the caller must follow by running.Done; false: there are too many, or the
 // server is leaving.
 func (s *Server) add(conn net.Conn) (*port, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.leaving || len(s.ports) >= s.opts.Connections {
+	if s.leaving || len(s.ports) >= s.opts.Connections || s.strangers >= s.opts.Strangers {
 		return nil, false
 	}
+	s.strangers++
 	p := newPort(s, conn)
 	s.ports[p] = struct{}{}
 	s.running.Add(1)
@@ -179,9 +192,20 @@ func (s *Server) remove(p *port) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.ports, p)
+	if p.stranger {
+		s.strangers--
+	}
 	if s.leaving && len(s.ports) == 0 {
 		close(s.drained)
 	}
+}
+
+// known counts a connection that has its session among the hosts.
+func (s *Server) known(p *port) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.stranger = false
+	s.strangers--
 }
 
 func (s *Server) addListener(l net.Listener) bool {

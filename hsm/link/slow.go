@@ -55,9 +55,8 @@ type slowCall struct {
 }
 
 func (p *port) slowly(m message, now time.Time) error {
-	if !p.enter() {
-		p.request.Call = hsm.Call{}
-		return p.answerCode(m, hsm.ErrBusy)
+	if !p.enter(len(m.body)) {
+		return p.hold(m.id, m.kind|answerBit, []byte{codeOf(hsm.ErrBusy)})
 	}
 	j := &slowCall{port: p, id: m.id, body: slices.Clone(m.body), since: now}
 	if err := j.parseCall(j.body); err != nil {
@@ -67,13 +66,8 @@ func (p *port) slowly(m message, now time.Time) error {
 	return nil
 }
 
-// answerCode answers a call by an error, from the reading goroutine.
-func (p *port) answerCode(m message, err error) error {
-	return p.hold(m.id, m.kind|answerBit, []byte{codeOf(err)})
-}
-
 func (j *slowCall) run() {
-	defer j.port.leave()
+	defer j.port.leave(len(j.body))
 	defer clear(j.body)
 	j.request.run(j.port.server.opts.Module, j.since, func(err error) error {
 		buf, closed := j.port.out.begin(j.resultSize())
@@ -104,12 +98,12 @@ func (p *port) administer(m message) error {
 	case len(m.body) > MaxToken:
 		return errMessage
 	}
-	if !p.enter() {
+	if !p.enter(len(m.body)) {
 		return p.hold(m.id, m.kind|answerBit, appendAnswer(nil, hsm.ErrBusy))
 	}
 	ctx, ok := p.cancels.add(m.id)
 	if !ok {
-		p.leave()
+		p.leave(len(m.body))
 		return fmt.Errorf("%w: request %d twice at a time", errHost, m.id)
 	}
 	p.server.slow.add(&adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
@@ -118,7 +112,7 @@ func (p *port) administer(m message) error {
 
 func (j *adminJob) run() {
 	p := j.port
-	defer p.leave()
+	defer p.leave(len(j.body))
 	answer := j.answer()
 	p.cancels.remove(j.id)
 	p.out.send(j.id, j.kind|answerBit, answer)
