@@ -69,7 +69,7 @@ func (p *port) slowly(m message, now time.Time) error {
 func (j *slowCall) run() {
 	defer j.port.leave(len(j.body))
 	defer clear(j.body)
-	j.request.run(j.port.server.opts.Module, j.since, func(err error) error {
+	answer := func(err error) error {
 		buf, closed := j.port.out.begin(j.resultSize())
 		if closed != nil {
 			return closed
@@ -78,7 +78,12 @@ func (j *slowCall) run() {
 			j.port.out.write(nil)
 		}
 		return nil
-	})
+	}
+	if j.left > 0 && time.Since(j.since) >= j.left {
+		answer(hsm.ErrDeadline) // nobody waits for it any more
+		return
+	}
+	j.request.run(j.port.server.opts.Module, j.since, answer)
 }
 
 // adminJob is a request other than a call.
