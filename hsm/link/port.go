@@ -246,14 +246,14 @@ func (p *port) settled() {
 
 // look is the janitor's visit.
 func (p *port) look(now time.Time) {
-	if heard := p.heard.Load(); heard != p.lastSeen {
+	p.mu.Lock()
+	k := p.conduit
+	p.mu.Unlock()
+	if heard := p.heard.Load(); heard != p.lastSeen || k == nil { // before the session the connection has a deadline
 		p.lastSeen, p.since = heard, now
 	} else if now.Sub(p.since) >= p.server.opts.IdleTimeout {
 		p.fail(errIdle)
 	}
-	p.mu.Lock()
-	k := p.conduit
-	p.mu.Unlock()
 	if k == nil || now.Before(k.Ends()) {
 		return
 	}
