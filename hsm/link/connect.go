@@ -2,9 +2,10 @@ package link
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -53,16 +54,23 @@ func (c *Client) keep(place *atomic.Pointer[line]) {
 	}
 }
 
-// pause waits between attempts, from half of that time on, so that many hosts do not come at once; shorter when
-// something has happened that makes an attempt worth while.
+// pause waits between attempts, at least half of that time; shorter when something has happened that makes an attempt
+// worth while.
 func (c *Client) pause(d time.Duration) {
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
+	timer := time.NewTimer(d/2 + upTo(d/2))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-c.retry:
 	case <-c.ctx.Done():
 	}
+}
+
+// upTo is a time from 0 to d, at random, so that many hosts do not do something at once.
+func upTo(d time.Duration) time.Duration {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(max(d, 0)+1))
 }
 
 // retryNow ends every keeper's pause.

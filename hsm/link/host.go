@@ -1,7 +1,6 @@
 package link
 
 import (
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -72,11 +71,10 @@ func (h *Host) drop(t *session.Ticket) {
 	t.Wipe()
 }
 
-// renewal is when a session is renewed that ends at that time: after three to four fifths of it, so that many hosts do
-// not come at once.
+// renewal is when a session is renewed that ends at that time: after three to four fifths of it.
 func renewal(now, ends time.Time) time.Time {
 	fifth := ends.Sub(now) / 5
-	return ends.Add(-fifth - rand.N(fifth+1))
+	return ends.Add(-fifth - upTo(fifth))
 }
 
 // Close forgets the session. Connections run on until their clients are closed.
