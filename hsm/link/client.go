@@ -79,6 +79,7 @@ type Client struct {
 	up    chan struct{}      // closed and made anew when a connection comes up
 	retry chan struct{}      // tells keepers to try again now
 
+	making  chan struct{} // held by the keeper that makes a session
 	closing sync.Once
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -94,7 +95,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: o, base: time.Now(), live: map[*line]struct{}{}, up: make(chan struct{}), retry: make(chan struct{}, o.Connections)}
+	c := &Client{opts: o, base: time.Now(), live: map[*line]struct{}{}, up: make(chan struct{}), retry: make(chan struct{}, o.Connections), making: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.lines = make([]atomic.Pointer[line], o.Connections)
 	c.sweeper = newSweeper(c.base)

@@ -361,7 +361,9 @@ func TestStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stranger.Close()
-	until(t, "refused", func() bool { return stranger.Do(fastCall("x")).Error() != "link: no connection: link: not connected yet" })
+	until(t, "refused", func() bool {
+		return stranger.Do(fastCall("x")).Error() != "link: no connection: link: not connected yet"
+	})
 	refuse(t, hsm.ErrBusy, stranger, fastCall("x"))
 	check(t, c, fastCall("x"))
 

@@ -135,8 +135,18 @@ func (c *Client) drain(l *line) {
 // connect makes a connection: a handshake where there is no session to use, and the opening. Its error says what the
 // module waits for: hsm.ErrOutOfService for a domain token.
 func (c *Client) connect(ctx context.Context) (*line, error) {
-	h := c.opts.Host
-	l, err := c.open(ctx, h.current(time.Now()))
+	t := c.opts.Host.current(time.Now())
+	if t == nil {
+		// One of the client's connections makes the session, the others use it.
+		select {
+		case c.making <- struct{}{}:
+			defer func() { <-c.making }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		t = c.opts.Host.current(time.Now())
+	}
+	l, err := c.open(ctx, t)
 	if errors.Is(err, errTicket) {
 		// A session that another module made, or an old one, may say nothing to this one; a new one will.
 		l, err = c.open(ctx, nil)

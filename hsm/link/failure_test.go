@@ -201,7 +201,7 @@ func TestOneSessionForAll(t *testing.T) {
 	a := connect(t, &fake{do: echo}, link.ServerOptions{}, link.Options{})
 	address, b := linktest.Socket(t), a.domain.NewMember(t, true)
 	linktest.Start(t, address, link.ServerOptions{Module: &fake{do: echo}, Authority: b})
-	c := linktest.Connect(t, link.Options{Address: address, Host: a.link})
+	c := linktest.Connect(t, link.Options{Address: address, Host: a.link, Connections: 3})
 	check(t, a, fastCall("x"))
 	check(t, c, fastCall("x"))
 	if n := a.member.Sessions() + b.Sessions(); n != 1 {

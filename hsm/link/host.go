@@ -61,16 +61,6 @@ func (h *Host) keep(t *session.Ticket, now time.Time) {
 	h.ticket, h.renew = t, renewal(now, t.Ends())
 }
 
-// drop forgets a session that did not serve.
-func (h *Host) drop(t *session.Ticket) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ticket == t {
-		h.ticket = nil
-	}
-	t.Wipe()
-}
-
 // renewal is when a session is renewed that ends at that time: after three to four fifths of it.
 func renewal(now, ends time.Time) time.Time {
 	fifth := ends.Sub(now) / 5
