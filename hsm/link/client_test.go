@@ -22,8 +22,22 @@ func TestOutOfOrder(t *testing.T) {
 	slow := slowCall("slow")
 	done := later(c, slow)
 	await(t, m.began)
+	for range 50 { // more than there are workers for what takes long
+		more := slowCall("more")
+		defer func(done <-chan error) {
+			if err := await(t, done); err != nil {
+				t.Error(err)
+			}
+		}(later(c, more))
+	}
 	for i := range 100 {
 		check(t, c, fastCall(fmt.Sprint("fast ", i)))
+		curve := fastCall(fmt.Sprint("brief ", i))
+		curve.Op, curve.Key = hsm.OpDerive, &hsm.Key{Spec: hsm.P256}
+		check(t, c, curve)
+		if _, err := c.Status(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 	select {
 	case err := <-done:

@@ -21,9 +21,10 @@
 // it is not.
 //
 // At the module's end one goroutine reads a connection. It runs calls of symmetric and HMAC keys itself, one after the
-// other, and writes their answers when nothing more has come. All others (asymmetric keys, key pairs, imports,
-// recipients, administration) go to goroutines that the connections of a server share, bounded in number, first in,
-// first out. So answers come out of order, and what takes long holds up nothing.
+// other, and writes their answers when nothing more has come. All others go to workers, which the connections of a server
+// share, bounded in number, first in, first out: some for what takes up to a millisecond (curves, public keys,
+// recipients), some for what takes longer (RSA and ML-DSA with the private key, key pairs, imports), some for
+// administration. So answers come out of order, and what takes long holds up nothing that does not.
 //
 // # Bounds
 //
@@ -144,8 +145,8 @@
 //
 // Client, Host and Server are safe for concurrent use. A Client owns its sweeper, one keeper a connection, which makes,
 // replaces and drains it, and two goroutines for each connection, the reader and the flusher. A Server owns a janitor,
-// for each connection the goroutine that reads it and a flusher, and up to ServerOptions.Slow workers, which end when
-// they have nothing to do. Close ends all of them before it returns. No goroutine is made for a call.
+// for each connection the goroutine that reads it and a flusher, and its workers, which end when they have nothing to
+// do. Close ends all of them before it returns. No goroutine is made for a call.
 //
 // What this package is not: it checks no command and no domain token, which modules do; it chooses between no modules,
 // which hsm/fleet does; and it does no cryptography of its own.

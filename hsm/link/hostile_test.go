@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -122,22 +123,19 @@ func TestHostileHost(t *testing.T) {
 // TestSameRequestTwice: an id that is in use names an administrative request once.
 func TestSameRequestTwice(t *testing.T) {
 	t.Parallel()
-	m := newStall(t)
-	p := connect(t, m, link.ServerOptions{Slow: 1}, link.Options{})
-	done := later(p, slowCall("x"))
-	await(t, m.began)
+	began, let := make(chan struct{}, 2), make(chan struct{})
+	p := connect(t, &fake{do: echo, forget: func(context.Context, hsm.MaterialID) error {
+		began <- struct{}{}
+		<-let
+		return nil
+	}}, link.ServerOptions{}, link.Options{})
 	r := rawHost(t, p)
-	r.envelope(t, append(wireMessage(5, wireStatus, nil), wireMessage(5, wireStatus, nil)...))
-	ended := make(chan struct{})
-	go func() {
-		r.expectEnd(t)
-		close(ended)
-	}()
-	await(t, ended)
-	m.release()
-	if err := await(t, done); err != nil {
-		t.Error(err)
-	}
+	forget := wireMessage(5, wireForget, make([]byte, 32))
+	r.envelope(t, forget)
+	await(t, began)
+	r.envelope(t, forget)
+	r.expectEnd(t)
+	close(let)
 }
 
 // TestSilentStranger: who says nothing, or opens a connection and sends nothing over it, is cut off.
