@@ -32,11 +32,17 @@ func splitAddress(address string) (network, at string, err error) {
 // keep holds one connection up, until Close: it is the only one that makes, replaces and publishes it.
 func (c *Client) keep(place *atomic.Pointer[line]) {
 	wait := firstBackoff
+	var old *line // that works, but is to be replaced
+	defer func() { c.leave(place, old) }()
 	for c.ctx.Err() == nil {
 		l, err := c.connect(c.ctx)
 		if err != nil {
 			if c.ctx.Err() == nil {
 				c.down.Store(&downError{err})
+			}
+			if old != nil && !old.isGood() {
+				c.leave(place, old)
+				old = nil
 			}
 			c.pause(wait)
 			wait = min(2*wait, c.opts.Backoff)
@@ -45,13 +51,25 @@ func (c *Client) keep(place *atomic.Pointer[line]) {
 		wait = firstBackoff
 		place.Store(l)
 		c.announce()
-		why := c.watch(l)
-		place.CompareAndSwap(l, nil)
-		if c.ctx.Err() == nil && why != nil {
-			c.down.Store(&downError{why})
+		c.leave(place, old)
+		old = l
+		if why := c.watch(l); why != nil {
+			if c.ctx.Err() == nil {
+				c.down.Store(&downError{why})
+			}
+			c.leave(place, l)
+			old = nil
 		}
-		c.running.Go(func() { c.drain(l) })
 	}
+}
+
+// leave lets nobody else use a line, and ends it in its own time.
+func (c *Client) leave(place *atomic.Pointer[line], l *line) {
+	if l == nil {
+		return
+	}
+	place.CompareAndSwap(l, nil)
+	c.running.Go(func() { c.drain(l) })
 }
 
 // pause waits between attempts, at least half of that time; shorter when something has happened that makes an attempt
@@ -83,7 +101,7 @@ func (c *Client) retryNow() {
 	}
 }
 
-// watch looks after a line until it should be used no more, and says why; nil: nothing is wrong with the module.
+// watch looks after a line until it should be used no more, and says why; nil: it works, and is to be replaced.
 func (c *Client) watch(l *line) error {
 	tick := time.NewTicker(c.opts.Probe)
 	defer tick.Stop()
@@ -93,7 +111,7 @@ func (c *Client) watch(l *line) error {
 	for {
 		select {
 		case <-c.ctx.Done():
-			return nil
+			return errClosed
 		case <-l.over:
 			return *l.why.Load()
 		case <-l.away:
@@ -101,6 +119,9 @@ func (c *Client) watch(l *line) error {
 		case <-renew.C:
 			return nil
 		case <-tick.C:
+			if l.conduit.Spent() {
+				return nil
+			}
 		}
 		if now := l.heard.Load(); now != heard {
 			heard, silent = now, 0
@@ -186,7 +207,7 @@ func (c *Client) open(ctx context.Context, t *session.Ticket) (*line, error) {
 		k.Close()
 		return nil, err
 	}
-	l := newLine(c, g.conn, g.reader, k, k.Ends())
+	l := newLine(c, g.conn, g.reader, k)
 	l.start()
 	return l, nil
 }

@@ -185,10 +185,10 @@ func TestShutdownOfTheIdle(t *testing.T) {
 	r.expectEnd(t)
 }
 
-// TestRenewal: sessions end and are made anew, under load, without a failed call.
+// TestRenewal: sessions end and are made anew without a failed call, also over a single connection.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
-	c := connect(t, &fake{do: echo}, link.ServerOptions{Lifetime: time.Second}, link.Options{Connections: 2, Wait: linktest.Patience})
+	c := connect(t, &fake{do: echo}, link.ServerOptions{Lifetime: time.Second}, link.Options{Connections: 1})
 	until(t, "four sessions", func() bool {
 		check(t, c, fastCall("x"))
 		return c.member.Sessions() >= 4

@@ -23,7 +23,7 @@ var (
 type line struct {
 	client  *Client
 	conn    net.Conn
-	conduit conduit
+	conduit *session.Conn
 	reader  *frameReader
 	out     *outbox
 	table   *table
@@ -40,9 +40,9 @@ type line struct {
 	why     atomic.Pointer[error]
 }
 
-func newLine(c *Client, conn net.Conn, r *frameReader, k conduit, ends time.Time) *line {
+func newLine(c *Client, conn net.Conn, r *frameReader, k *session.Conn) *line {
 	l := &line{
-		client: c, conn: conn, conduit: k, reader: r, ends: ends, table: newTable(c.opts.InFlight),
+		client: c, conn: conn, conduit: k, reader: r, ends: k.Ends(), table: newTable(c.opts.InFlight),
 		takeOver: make(chan struct{}, 1), away: make(chan struct{}), over: make(chan struct{}),
 	}
 	l.out = newOutbox(conn, k, c.opts.WriteTimeout, l.fail)
@@ -232,6 +232,9 @@ func (l *line) entry(deadline int64) (*entry, uint32, error) {
 		}
 	}
 }
+
+// isGood reports whether the line is up, and the module wants it to be.
+func (l *line) isGood() bool { return l.why.Load() == nil && !l.leaving.Load() }
 
 // retire lets the line end once it has its answers: nothing is sent on it after the goodbye.
 func (l *line) retire() {

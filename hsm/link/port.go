@@ -257,7 +257,7 @@ func (p *port) look(now time.Time) {
 	} else if now.Sub(p.since) >= p.server.opts.IdleTimeout {
 		p.fail(errIdle)
 	}
-	if k == nil || now.Before(k.Ends()) {
+	if k == nil || now.Before(k.Ends()) && !k.Spent() {
 		return
 	}
 	p.goAway()
