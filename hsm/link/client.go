@@ -136,6 +136,23 @@ func (c *Client) Ready(ctx context.Context) error {
 	}
 }
 
+// Err is why there is no connection, as Do would say it; nil: there is one.
+func (c *Client) Err() error {
+	if c.pick() != nil {
+		return nil
+	}
+	return c.down.Load()
+}
+
+// Module is the signing key of the module that the client is connected to; false: it is not.
+func (c *Client) Module() (hsm.Fingerprint, bool) {
+	l := c.pick()
+	if l == nil {
+		return hsm.Fingerprint{}, false
+	}
+	return hsm.Fingerprint(l.conduit.Module()), true
+}
+
 // downError is why a call was not started.
 type downError struct{ cause error }
 

@@ -319,6 +319,9 @@ func TestOutOfService(t *testing.T) {
 	defer c.Close()
 	until(t, "out of service", func() bool { return errors.Is(c.Do(fastCall("x")), hsm.ErrOutOfService) })
 	refuse(t, hsm.ErrBusy, c, fastCall("x")) // nothing was started
+	if _, ok := c.Module(); ok || !errors.Is(c.Err(), hsm.ErrOutOfService) {
+		t.Errorf("connected: %v", c.Err())
+	}
 	if id, err := c.Identity(t.Context()); err != nil || id.InService || !bytes.Equal(id.HSM.Signing, member.Identity()) {
 		t.Errorf("%+v, %v", id, err)
 	}
@@ -333,6 +336,9 @@ func TestOutOfService(t *testing.T) {
 	}
 	ready(t, c)
 	check(t, c, fastCall("in service"))
+	if f, ok := c.Module(); !ok || f != hsm.Fingerprint(member.Fingerprint()) || c.Err() != nil {
+		t.Errorf("connected to %v, %v", f, c.Err())
+	}
 }
 
 // ready waits for a connection.
