@@ -287,7 +287,7 @@ func TestAdministration(t *testing.T) {
 	if err != nil || !id.InService || !bytes.Equal(id.HSM.Signing, c.member.Identity()) || id.Number != 1 {
 		t.Errorf("%+v, %v", id, err)
 	}
-	command := bytes.Repeat([]byte("command"), 100000)
+	command := bytes.Repeat([]byte("command"), 50000)
 	if token, err := c.Execute(ctx, command); err != nil || !bytes.Equal(token, command) {
 		t.Errorf("%d bytes, %v", len(token), err)
 	}

@@ -50,7 +50,7 @@
 // is left over, unknown or out of range ends the connection. A frame:
 //
 //	offset  size  what
-//	0       4     length of the rest, up to 16 KiB before the session, 1 MiB + 4 KiB else
+//	0       4     length of the rest, up to 16 KiB before the session, 516 KiB else
 //	4       1     version of the wire: 1
 //	5       1     kind
 //	6       n     body

@@ -25,3 +25,10 @@ func (o *outbox) buffers() [][]byte {
 	defer o.mu.Unlock()
 	return [][]byte{o.queue.buf[:cap(o.queue.buf)], o.spare.buf[:cap(o.spare.buf)], o.rest.buf[:cap(o.rest.buf)]}
 }
+
+// InUse counts the entries of a client's live connections that are not free.
+func (c *Client) InUse() int {
+	n := 0
+	c.eachLine(func(l *line) { n += int(l.table.used.Load()) })
+	return n
+}

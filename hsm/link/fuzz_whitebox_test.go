@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"io"
+	"reflect"
 	"testing"
 	"time"
 
@@ -85,6 +86,29 @@ func someCalls() []hsm.Call {
 	}
 }
 
+// TestEveryField: a field that hsm.Call gets one day has to be given a place on the wire, or a reason here.
+func TestEveryField(t *testing.T) {
+	apart := map[string]bool{"Deadline": true, "Material": true, "Err": true} // as time left, and as results
+	calls := someCalls()
+	of := reflect.TypeFor[hsm.Call]()
+	for i := range of.NumField() {
+		field := of.Field(i)
+		if !field.IsExported() || apart[field.Name] {
+			continue
+		}
+		used := false
+		for _, c := range calls {
+			used = used || !reflect.ValueOf(c).Field(i).IsZero()
+		}
+		if !used {
+			t.Errorf("no test call uses %s", field.Name)
+		}
+	}
+	if n := reflect.TypeFor[hsm.Key]().NumField(); n != 5 {
+		t.Errorf("a key has %d fields", n)
+	}
+}
+
 // FuzzCall: what is taken for a call encodes to the same bytes again, and fits the room that is reserved for it.
 func FuzzCall(f *testing.F) {
 	for i, c := range someCalls() {
@@ -130,6 +154,38 @@ func TestCalls(t *testing.T) {
 		}
 		if again := appendCall(nil, 5, &r.Call, r.left); !bytes.Equal(again, message) {
 			t.Errorf("call %d: %x becomes %x", i, message, again)
+		}
+	}
+}
+
+// TestNothingStays: a request that was used for another call holds nothing of that.
+func TestNothingStays(t *testing.T) {
+	for i, first := range someCalls() {
+		for j, second := range someCalls() {
+			var used, fresh request
+			if err := used.parseCall(appendCall(nil, 5, &first, time.Minute)[messageHeader:]); err != nil {
+				t.Fatal(err)
+			}
+			used.prepare()
+			used.Out, used.Secret, used.Public = append(used.Out, used.Out[:cap(used.Out)]...), append(used.Secret, used.Secret[:cap(used.Secret)]...), nil
+			used.Material, used.Err, used.Deadline = hsm.MaterialID{9}, hsm.ErrBusy, time.Now()
+			message := appendCall(nil, 5, &second, 0)[messageHeader:]
+			if err := used.parseCall(message); err != nil {
+				t.Fatal(err)
+			}
+			if err := fresh.parseCall(message); err != nil {
+				t.Fatal(err)
+			}
+			used.outBuf, used.secretBuf, used.pkBuf = nil, nil, nil
+			if used.Key == nil {
+				used.key = hsm.Key{}
+			}
+			if used.Target == nil {
+				used.target = hsm.Key{}
+			}
+			if !reflect.DeepEqual(used, fresh) {
+				t.Errorf("after call %d, call %d is %+v", i, j, used)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"trent/hsm"
@@ -86,7 +87,8 @@ func (p *port) hand(w *workers, m message, now time.Time) error {
 	if !p.enter(len(m.body)) {
 		return p.hold(m.id, m.kind|answerBit, []byte{codeOf(hsm.ErrBusy)})
 	}
-	j := &slowCall{port: p, id: m.id, body: slices.Clone(m.body), since: now}
+	j := slowCalls.Get().(*slowCall)
+	j.port, j.id, j.since, j.body = p, m.id, now, append(j.body[:0], m.body...)
 	if err := j.parseCall(j.body); err != nil {
 		panic("link: a call that is not what it was")
 	}
@@ -95,8 +97,7 @@ func (p *port) hand(w *workers, m message, now time.Time) error {
 }
 
 func (j *slowCall) run() {
-	defer j.port.leave(len(j.body))
-	defer clear(j.body)
+	defer j.end()
 	answer := func(err error) error {
 		buf, closed := j.port.out.begin(j.resultSize())
 		if closed != nil {
@@ -113,6 +114,18 @@ func (j *slowCall) run() {
 	}
 	j.request.run(j.port.server.opts.Module, j.since, answer)
 }
+
+// end wipes the call's message, and keeps the rest for the next call.
+func (j *slowCall) end() {
+	p, size := j.port, len(j.body)
+	clear(j.body)
+	j.port = nil
+	slowCalls.Put(j)
+	p.leave(size)
+}
+
+// slowCalls keeps calls of workers for the next ones; nothing secret is in them.
+var slowCalls = sync.Pool{New: func() any { return new(slowCall) }}
 
 // adminJob is a request other than a call.
 type adminJob struct {
