@@ -193,14 +193,35 @@ func TestPast(t *testing.T) {
 // TestTableFull: who finds no room waits until the deadline, and has not started.
 func TestTableFull(t *testing.T) {
 	t.Parallel()
-	m := newStall(t)
-	c := connect(t, m, link.ServerOptions{}, link.Options{Connections: 1, InFlight: 2})
-	first, second := later(c, slowCall("1")), later(c, slowCall("2"))
+	m, forgetting := newStall(t), make(chan struct{}, 1)
+	m.forget = func(context.Context, hsm.MaterialID) error {
+		forgetting <- struct{}{}
+		<-m.let
+		return nil
+	}
+	c := connect(t, m, link.ServerOptions{}, link.Options{Connections: 1, InFlight: 4})
+	for _, done := range []<-chan error{later(c, slowCall("1")), later(c, slowCall("2"))} {
+		await(t, m.began)
+		defer func() {
+			if err := await(t, done); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	first := later(c, slowCall("3"))
 	await(t, m.began)
-	await(t, m.began)
-	call := fastCall("3")
-	call.Deadline = time.Now().Add(30 * time.Millisecond)
-	refuse(t, hsm.ErrBusy, c, call)
+	// The slow ones have what they may have.
+	more := slowCall("4")
+	more.Deadline = time.Now().Add(30 * time.Millisecond)
+	refuse(t, hsm.ErrBusy, c, more)
+	check(t, c, fastCall("5"))
+	second := make(chan error, 1)
+	go func() { second <- c.Forget(t.Context(), hsm.MaterialID{1}) }()
+	await(t, forgetting)
+	for _, call := range []*hsm.Call{slowCall("3"), fastCall("3")} {
+		call.Deadline = time.Now().Add(30 * time.Millisecond)
+		refuse(t, hsm.ErrBusy, c, call)
+	}
 	third := later(c, fastCall("4"))
 	m.release()
 	for _, done := range []<-chan error{first, second, third} {

@@ -28,8 +28,9 @@
 //
 // # Bounds
 //
-//   - requests of a connection: the client's table; more wait for room until their deadline, then hsm.ErrBusy. The
-//     server takes as many as it is told, and 16 MiB of those that take long; more it answers by hsm.ErrBusy
+//   - requests of a connection: the client's table, of which calls that take long leave a quarter to the others; more
+//     wait for room until their deadline, then hsm.ErrBusy. The server takes as many as it is told, and 16 MiB of those
+//     that wait for a worker; more it answers by hsm.ErrBusy
 //   - a host that does not read its answers is not read either once 1 MiB waits for it, and is cut off when a write has
 //     not got on for the time allowed
 //   - a connection before its first envelope: few of them, a time limit for all of it, eight frames of 16 KiB, and few

@@ -83,6 +83,57 @@ func TestClosedServer(t *testing.T) {
 	check(t, c, fastCall("y"))
 }
 
+// TestClose: a client that is closed ends its calls, whoever reads for them.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 3} {
+		m := newStall(t)
+		c := connect(t, m, link.ServerOptions{}, link.Options{Connections: 1})
+		var calls []<-chan error
+		for range n {
+			calls = append(calls, later(c, slowCall("x")))
+			await(t, m.began)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, done := range calls {
+			if err := await(t, done); !errors.Is(err, hsm.ErrUnavailable) {
+				t.Error(err)
+			}
+		}
+		refuse(t, hsm.ErrBusy, c, fastCall("y"))
+		if _, err := c.Status(t.Context()); !errors.Is(err, hsm.ErrBusy) {
+			t.Error(err)
+		}
+		m.release()
+	}
+}
+
+// TestApprovedKernel: the link works the same where nonces are random.
+func TestApprovedKernel(t *testing.T) {
+	t.Parallel()
+	d, address := linktest.NewDomain(t), linktest.Socket(t)
+	member := d.NewMember(t, true)
+	host, err := link.NewHost(link.HostOptions{Peers: d.NewHost(t), Kernel: "std-fips", Hybrid: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	linktest.Start(t, address, link.ServerOptions{Module: &fake{do: echo}, Authority: member, Kernel: "std-fips", Hybrid: true})
+	c, err := link.New(link.Options{Address: address, Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ready(t, c)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { check(t, c, fastCall("x")) })
+	}
+	wg.Wait()
+}
+
 // TestUnsent: what a connection never took was not started, also if it is in the middle of a frame.
 func TestUnsent(t *testing.T) {
 	t.Parallel()

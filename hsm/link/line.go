@@ -142,7 +142,7 @@ func (l *line) handle(m message) error {
 
 // do runs a call. started false: nothing was sent, and another line may be tried.
 func (l *line) do(c *hsm.Call, deadline int64) (started bool, err error) {
-	e, id, err := l.entry(deadline)
+	e, id, err := l.entry(laneOf(c), deadline)
 	if err != nil || e == nil {
 		return err != nil, err
 	}
@@ -207,8 +207,8 @@ const roomLimit = 10 * time.Second
 
 // entry takes an entry, waiting for one until the deadline; nil without an error: the line is over. Error:
 // hsm.ErrBusy.
-func (l *line) entry(deadline int64) (*entry, uint32, error) {
-	if e, id := l.table.take(); e != nil {
+func (l *line) entry(lane lane, deadline int64) (*entry, uint32, error) {
+	if e, id := l.table.take(lane); e != nil {
 		return e, id, nil
 	}
 	limit := roomLimit
@@ -217,14 +217,18 @@ func (l *line) entry(deadline int64) (*entry, uint32, error) {
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	l.table.waiters.Add(1)
-	defer l.table.waiters.Add(-1)
+	r := &l.table.anyRoom
+	if lane == long {
+		r = &l.table.someRoom
+	}
+	r.waiters.Add(1)
+	defer r.waiters.Add(-1)
 	for {
-		if e, id := l.table.take(); e != nil {
+		if e, id := l.table.take(lane); e != nil {
 			return e, id, nil
 		}
 		select {
-		case <-l.table.room:
+		case <-r.wake:
 		case <-l.over:
 			return nil, 0, nil
 		case <-timer.C:
