@@ -335,17 +335,24 @@ func wireAttack(t *testing.T, name string, direction int, attack func(*proxy, []
 	var p *proxy
 	var armed, done bool
 	var held []byte
+	var of int // the connection that held is of
+	carried := map[int]int{} // envelopes, by connection
 	p = newProxy(t, target.address, func(conn, d, n int, f []byte) [][]byte {
+		if f[5] == wireEnvelope && d == toModule {
+			carried[conn]++
+		}
 		if !armed || done || d != direction || f[5] != wireEnvelope {
 			return [][]byte{f}
 		}
 		switch {
 		case name == "mix" && held == nil: // the first of either connection goes to the other one, too
-			held = f
+			held, of = f, conn
 			return [][]byte{f}
 		case name == "swap" && held == nil:
-			held = f
+			held, of = f, conn
 			return nil
+		case name == "mix" && conn == of, name == "swap" && conn != of:
+			return [][]byte{f}
 		case name == "mix" || name == "swap":
 			done = true
 			return [][]byte{f, held}
@@ -366,8 +373,12 @@ func wireAttack(t *testing.T, name string, direction int, attack func(*proxy, []
 	}
 	defer c.Close()
 	ready(t, c)
-	check(t, c, fastCall("before"))
-	check(t, c, fastCall("before"))
+	until(t, "calls over all connections", func() bool {
+		check(t, c, fastCall("before"))
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return carried[0] > 2 && (connections == 1 || carried[1] > 2)
+	})
 	p.mu.Lock()
 	armed = true
 	p.mu.Unlock()
@@ -384,6 +395,11 @@ func wireAttack(t *testing.T, name string, direction int, attack func(*proxy, []
 			t.Errorf("call %d: %q, %v", i, calls[i].Out, err)
 		}
 	}
+	p.mu.Lock()
+	if !done {
+		t.Error("the attack did not take place")
+	}
+	p.mu.Unlock()
 	// The connection that was tampered with is over, and another one serves.
 	await(t, why)
 	until(t, "a new connection", func() bool { return c.Do(fastCall("after")) == nil })
