@@ -40,7 +40,7 @@ func (c *Client) keep(place *atomic.Pointer[line]) {
 			if c.ctx.Err() == nil {
 				c.down.Store(&downError{err})
 			}
-			if old != nil && !old.isGood() {
+			if old != nil && !old.isGood() { // a module that is going away serves until it is left
 				c.leave(place, old)
 				old = nil
 			}
@@ -115,7 +115,7 @@ func (c *Client) watch(l *line) error {
 		case <-l.over:
 			return *l.why.Load()
 		case <-l.away:
-			return errGoingAway
+			return nil // it may be the session alone that is over
 		case <-renew.C:
 			return nil
 		case <-tick.C:
@@ -134,8 +134,6 @@ func (c *Client) watch(l *line) error {
 		l.ping()
 	}
 }
-
-var errGoingAway = errors.New("link: the module is going out of service")
 
 // drain ends a line that is not used for new calls any more.
 func (c *Client) drain(l *line) {

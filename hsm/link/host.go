@@ -17,7 +17,7 @@ type Authority = session.Authority
 type HostOptions struct {
 	Peers         Peers
 	Hybrid        bool   // offer ML-KEM-1024 beside P-384
-	Slots         int    // connections, sessions and handshakes at a time; 0: 256
+	Slots         int    // connections, sessions and handshakes at a time; 0: 128
 	Kernel        string // AES-256-GCM; "": the best one here
 	RequireLocked bool   // refuse memory that may be swapped
 }
@@ -34,6 +34,9 @@ type Host struct {
 
 // NewHost makes a host. Errors: session.OpenPool's.
 func NewHost(o HostOptions) (*Host, error) {
+	if o.Slots == 0 {
+		o.Slots = 128
+	}
 	pool, err := session.OpenPool(session.PoolOptions{Slots: o.Slots, Kernel: o.Kernel, RequireLocked: o.RequireLocked})
 	if err != nil {
 		return nil, err

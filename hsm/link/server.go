@@ -94,7 +94,7 @@ type Server struct {
 // NewServer makes a server; Serve and ServeConn feed it. Errors: session.OpenPool's.
 func NewServer(o ServerOptions) (*Server, error) {
 	o = o.withDefaults()
-	pool, err := session.OpenPool(session.PoolOptions{Slots: 2 * o.Connections, Kernel: o.Kernel, RequireLocked: o.RequireLocked})
+	pool, err := session.OpenPool(session.PoolOptions{Slots: o.Connections + 2*o.Handshakes, Kernel: o.Kernel, RequireLocked: o.RequireLocked})
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +251,7 @@ func (s *Server) each(f func(*port)) {
 
 // look is the janitor: it ends connections that are idle, or whose session is over.
 func (s *Server) look() {
-	tick := time.NewTicker(max(s.opts.IdleTimeout/8, time.Millisecond))
+	tick := time.NewTicker(max(min(s.opts.IdleTimeout/8, time.Second), time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
