@@ -335,7 +335,7 @@ func wireAttack(t *testing.T, name string, direction int, attack func(*proxy, []
 	var p *proxy
 	var armed, done bool
 	var held []byte
-	var of int // the connection that held is of
+	var of int               // the connection that held is of
 	carried := map[int]int{} // envelopes, by connection
 	p = newProxy(t, target.address, func(conn, d, n int, f []byte) [][]byte {
 		if f[5] == wireEnvelope && d == toModule {
