@@ -17,6 +17,7 @@ import (
 type port struct {
 	server *Server
 	conn   net.Conn
+	born   time.Time
 	reader *frameReader
 
 	mu      sync.Mutex // guards the three below until the session; afterwards they do not change
@@ -32,12 +33,14 @@ type port struct {
 	lastSeen uint32 // of heard, by the janitor
 	since    time.Time
 	stranger bool        // before the first envelope; guarded by server.mu
+	evicted  bool        // to make room for another stranger; guarded by server.mu
 	told     atomic.Bool // that the server is leaving
 	cancels  cancels
 }
 
 func newPort(s *Server, conn net.Conn) *port {
-	p := &port{server: s, conn: conn, reader: newFrameReader(conn, maxGreeting), stranger: true, since: time.Now()}
+	now := time.Now()
+	p := &port{server: s, conn: conn, born: now, reader: newFrameReader(conn, maxGreeting), stranger: true, since: now}
 	p.quiet = sync.NewCond(&p.mu)
 	return p
 }
