@@ -143,15 +143,20 @@ func (p *port) serveFrame() error {
 	}
 	p.heard.Add(1)
 	defer clear(messages)
-	now := time.Now()
-	for b := messages; len(b) > 0; {
-		var m message
-		if m, b, err = nextMessage(b); err != nil {
+	return p.handleAll(messages, time.Now())
+}
+
+// handleAll does what the messages of an envelope ask for, which came at that time.
+func (p *port) handleAll(b []byte, now time.Time) error {
+	for len(b) > 0 {
+		m, rest, err := nextMessage(b)
+		if err != nil {
 			return err
 		}
-		if err = p.handle(m, now); err != nil {
+		if err := p.handle(m, now); err != nil {
 			return err
 		}
+		b = rest
 	}
 	return nil
 }
