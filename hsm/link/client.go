@@ -18,7 +18,7 @@ type Options struct {
 	Host    *Host  // who this process is, and whom it trusts; shared by the clients of a domain
 
 	Connections  int           // at a time; 0: one for every two processors, 1 to 4
-	InFlight     int           // requests on their way over each; 0: DefaultInFlight
+	InFlight     int           // requests on their way over each, of up to MaxCall bytes; 0: DefaultInFlight
 	Wait         time.Duration // how long a call waits for a connection where there is none; 0: it fails at once
 	DialTimeout  time.Duration // of making a connection, handshake included; 0: 5 s
 	WriteTimeout time.Duration // of a write that does not get on; 0: 10 s

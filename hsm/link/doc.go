@@ -110,7 +110,7 @@
 //	7       1     0
 //	8       4     N, signed
 //	12      8     nanoseconds left; 0: without deadline
-//	20      4     room in Out, up to 64 KiB
+//	20      4     room in Out, up to 16 KiB
 //	24      4     room in Secret
 //	28      4     room in Public
 //	32      12    with flag 4: Time, seconds since 1970 (8, signed) and nanoseconds (4)

@@ -64,6 +64,9 @@ func (r *request) run(m hsm.Module, since time.Time, answer func(error) error) {
 	}
 	r.prepare()
 	err := m.Do(&r.Call)
+	if err == nil && (len(r.Out) > int(r.out) || len(r.Secret) > int(r.secret) || len(r.Public) > int(r.public)) {
+		err = hsm.ErrShort // a module that appends beyond the capacity harms nobody's connection
+	}
 	answer(err)
 	r.wipe()
 }
