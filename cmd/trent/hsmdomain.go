@@ -23,7 +23,8 @@ func newHSMDomainCommand(e *environment) *cobra.Command {
 		Long: `Appliances of one domain share its keys, and do what their operators command. Each verb that changes a domain proposes a
 command, signs it with the keys of --key, and, if these are enough, has the appliance of the first --state do it and all of
 --state install what comes of it. If they are not, it leaves the command in a file for others to sign. Where servers use the
-appliances, command them through one, by --server: a server that is not told goes on with an older state.`,
+appliances, command them through one, by --server: a server that is not told goes on with an older state ('trent hsm domain
+restore --server' brings it the newer one).`,
 		Example: `  trent hsm domain create --state /var/lib/trent-hsm --name main --operator alice.pub --host host-1.pub --key alice.key
   trent hsm domain show --state /var/lib/trent-hsm
   trent hsm domain join --state /var/lib/trent-hsm --state /var/lib/trent-hsm-2 --key alice.key

@@ -115,15 +115,16 @@ func newRestoreCommand(e *environment) *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Bring a domain token to appliances",
 		Long: `Restore has appliances install a domain token from a file, as a host does when they start. Each must be a member. An appliance
-that has seen a newer state refuses.`,
-		Example: "  trent hsm domain restore domain.token --state /var/lib/trent-hsm",
+that has seen a newer state refuses. A server, of --server, takes a token whose state one of its HSMs holds: when operators
+commanded them without it.`,
+		Example: "  trent hsm domain restore domain.token --state /var/lib/trent-hsm\n  trent hsm domain restore newest.token --server /var/lib/trent",
 		Args:    oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			token, _, err := readTokenFile(args[0])
 			if err != nil {
 				return err
 			}
-			if len(sub.states) == 0 {
+			if len(sub.states) == 0 && sub.server.server == "" {
 				sub.states = []string{defaultStateDir(e.Getenv)}
 			}
 			for _, dir := range sub.states {
@@ -134,9 +135,13 @@ that has seen a newer state refuses.`,
 					return err
 				}
 			}
+			if sub.server.server != "" {
+				return sub.server.catchUp(c.Context(), e, token)
+			}
 			return nil
 		},
 	}
+	c.Flags().StringVar(&sub.server.server, "server", "", "data directory of a server that runs here on appliances")
 	c.Flags().StringArrayVar(&sub.states, "state", nil, "state directory of an appliance that runs here; may be repeated")
 	return c
 }
