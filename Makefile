@@ -22,6 +22,8 @@ build: ## build bin/trent
 
 test: ## run all tests
 	$(GO) test ./...
+	$(GO) build -o $(OUT)/trent-under-test ./cmd/trent
+	TRENT_TEST_HSM=$(abspath $(OUT))/trent-under-test $(GO) test ./fastpath/conformance
 	$(EXPERIMENT) $(GO) test ./hsm/...
 
 lint: ## gofmt, vet, staticcheck, and the house rules (import graph, file sizes, package comments)

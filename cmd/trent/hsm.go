@@ -10,7 +10,7 @@ func newHSMCommand(e *environment) *cobra.Command {
 signs a command with a key of their own, and a module does it once enough have signed. 'trent hsm domain' proposes, signs and
 submits in one step where one operator suffices; 'trent hsm quorum' does each by itself.`,
 		Example: `  trent hsm init --state /var/lib/trent-hsm
-  trent hsm serve --state /var/lib/trent-hsm --listen unix:/run/trent-hsm.sock
+  trent hsm serve --state /var/lib/trent-hsm --listen unix:/run/trent-hsm/hosts.sock
   trent hsm quorum keygen --name alice
   trent hsm domain create --state /var/lib/trent-hsm --name main --operator alice.pub --key alice.key
   trent hsm audit verify --state /var/lib/trent-hsm`,

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -46,8 +48,9 @@ entry that is missing, altered, moved or added, and a log that was cut off or is
 // auditFiles say which logs and tokens are meant.
 type hsmAuditFlags struct {
 	stateFlags
-	since  string
-	asJSON bool
+	since   string
+	asJSON  bool
+	stopped bool // the first appliance does not run, so it has no token to compare with
 }
 
 func newAuditReadCommand(e *environment, name, short, long string) *cobra.Command {
@@ -80,8 +83,15 @@ func (f *hsmAuditFlags) logs(ctx context.Context, files []string) (operator.Audi
 		readers = append(readers, file)
 	}
 	if len(files) == 0 {
-		for _, state := range f.states {
+		for i, state := range f.states {
 			b, err := appliance.NewConsole(state).Audit(ctx)
+			var dial *net.OpError
+			if errors.As(err, &dial) { // it does not run: its log lies there all the same
+				if file, readErr := os.ReadFile(filepath.Join(state, operator.AuditFileName)); readErr == nil {
+					b, err = file, nil
+					f.stopped = f.stopped || i == 0
+				}
+			}
 			if err != nil {
 				return nil, noConsole(err, state)
 			}
@@ -121,9 +131,11 @@ func (f *hsmAuditFlags) run(ctx context.Context, e *environment, files []string,
 	if err != nil {
 		return err
 	}
-	_, newest, err := f.newestOrNone(ctx)
-	if err != nil {
-		return err
+	var newest *hsm.DomainState
+	if !f.stopped || f.token != "" {
+		if _, newest, err = f.newestOrNone(ctx); err != nil {
+			return err
+		}
 	}
 	var base *hsm.DomainState
 	if f.since != "" {

@@ -97,7 +97,7 @@ func signersOf(files []string, role operator.Role) ([]hsm.DomainPrincipal, error
 		}
 		p, err := operator.ParsePrincipal(b)
 		if err == nil && p.Role != role {
-			err = fmt.Errorf("it is of a %s, wanted is a %s", p.Role, role)
+			err = fmt.Errorf("its role is %s, wanted is %s", p.Role, role)
 		}
 		if err != nil {
 			return nil, usageError(fmt.Errorf("%s: %w", name, err), "'trent hsm quorum keygen' makes one (NAME.pub)")
@@ -143,6 +143,17 @@ func countOperators(all []hsm.DomainPrincipal) int {
 
 // majority is more than half, at least two where there are two.
 func majority(operators int) int { return max(min(2, operators), operators/2+1) }
+
+// minRotation is the shortest period that can go on for ever: a domain has room for 64 keys, and each stays a day after its end,
+// for tokens that no store holds.
+const minRotation = 30 * time.Minute
+
+func (f *changeFlags) checkRotation() error {
+	if f.rotation != 0 && f.rotation < minRotation {
+		return usageError(fmt.Errorf("--rotate-every %v would fill the domain: it has room for 64 keys, and each stays for a day after its end", f.rotation), "give "+minRotation.String()+" to 168h")
+	}
+	return nil
+}
 
 // newRules are what the flags ask for with so many operators.
 func (f *changeFlags) newRules(operators int) ([]hsm.DomainRule, error) {

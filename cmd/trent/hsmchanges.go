@@ -92,6 +92,9 @@ func buildCreate(ctx context.Context, f *changeFlags, _ *hsm.DomainState) (c ope
 	if f.name == "" || len(f.add) == 0 {
 		return c, usageError(errors.New("a domain needs a name and an operator"), "give --name and --operator FILE")
 	}
+	if err := f.checkRotation(); err != nil {
+		return c, err
+	}
 	c = operator.Command{Kind: operator.CreateDomain, Name: f.name, Rotation: f.rotation}
 	if len(f.states) == 0 && len(f.modules) == 0 {
 		return c, usageError(errors.New("a domain needs a module"), "give --state DIR of an appliance that runs here")
@@ -122,7 +125,7 @@ func (f *changeFlags) sharesWanted(operators int) uint8 {
 	case f.threshold > 0:
 		return uint8(min(f.threshold, 255))
 	case f.quorum > 0:
-		return uint8(min(f.quorum, 255))
+		return uint8(min(max(f.quorum, min(2, operators)), 255))
 	}
 	return uint8(min(majority(operators), 255))
 }
@@ -207,6 +210,9 @@ func buildHosts(_ context.Context, f *changeFlags, s *hsm.DomainState) (c operat
 func buildRules(_ context.Context, f *changeFlags, s *hsm.DomainState) (c operator.Command, err error) {
 	if f.quorum == 0 && f.rotation == 0 && len(f.rules) == 0 {
 		return c, errShow
+	}
+	if err := f.checkRotation(); err != nil {
+		return c, err
 	}
 	c = operator.Command{Kind: operator.ModifyRules, Rules: s.Rules, Rotation: s.Rotation}
 	if f.rotation != 0 {

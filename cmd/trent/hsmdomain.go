@@ -22,7 +22,8 @@ func newHSMDomainCommand(e *environment) *cobra.Command {
 		Short: "Create and change a domain of appliances",
 		Long: `Appliances of one domain share its keys, and do what their operators command. Each verb that changes a domain proposes a
 command, signs it with the keys of --key, and, if these are enough, has the appliance of the first --state do it and all of
---state install what comes of it. If they are not, it leaves the command in a file for others to sign.`,
+--state install what comes of it. If they are not, it leaves the command in a file for others to sign. Where servers use the
+appliances, command them through one, by --server: a server that is not told goes on with an older state.`,
 		Example: `  trent hsm domain create --state /var/lib/trent-hsm --name main --operator alice.pub --host host-1.pub --key alice.key
   trent hsm domain show --state /var/lib/trent-hsm
   trent hsm domain join --state /var/lib/trent-hsm --state /var/lib/trent-hsm-2 --key alice.key
@@ -42,6 +43,7 @@ command, signs it with the keys of --key, and, if these are enough, has the appl
 type submission struct {
 	e        *environment
 	states   []string
+	server   serverFlag
 	tokenOut string
 }
 
@@ -67,7 +69,7 @@ func newChange(e *environment, ch change) *cobra.Command {
 			if err != nil {
 				return refusal(err)
 			}
-			sub.states = f.states
+			sub.states, sub.server = f.states, f.server
 			return refusal(sub.signAndSubmit(c.Context(), s, command, &k, out, cmp.Or(f.backup, f.token)))
 		},
 	}
@@ -119,8 +121,11 @@ func (s *submission) signAndSubmit(ctx context.Context, state *hsm.DomainState, 
 
 // submit has the first appliance do a command, and all install the successor.
 func (s *submission) submit(ctx context.Context, command []byte, kind operator.CommandKind, tokenFile string) error {
+	if s.server.server != "" {
+		return s.relayed(ctx, command, kind)
+	}
 	if len(s.states) == 0 {
-		return usageError(errors.New("which module is to do it is not said"), "give --state DIR of an appliance that runs here")
+		return usageError(errors.New("which module is to do it is not said"), "give --state DIR of an appliance that runs here, or --server DIR of a server")
 	}
 	if kind == operator.RecoverDomain || kind == operator.RestoreKeys {
 		with, _, err := readTokenFile(tokenFile)
@@ -217,7 +222,10 @@ func newSubmitCommand(e *environment) *cobra.Command {
 		Use:   "submit FILE",
 		Short: "Have a module do a signed command",
 		Long: `Submit has the appliance of the first --state do a command that enough have signed, and all of --state install what comes of
-it. A recovery takes the newest domain token as well, by --token, and restore-keys the backup's.`,
+it. A recovery takes the newest domain token as well, by --token, and restore-keys the backup's.
+
+Submit the commands of a domain to one appliance, or through one server: two appliances that do different commands for one
+state at a time fork the domain, and members of one branch refuse the other.`,
 		Example: "  trent hsm domain submit join.command --state member --state new\n  trent hsm domain submit recover.command --state fresh --token newest.token",
 		Args:    oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -227,12 +235,12 @@ it. A recovery takes the newest domain token as well, by --token, and restore-ke
 			}
 			parsed, err := operator.ParseCommand(command)
 			if err != nil {
-				return usageError(fmt.Errorf("%s: %w", args[0], err), "")
+				return usageError(&plain{fmt.Errorf("%s: %w", args[0], err)}, "")
 			}
-			if len(f.states) == 0 {
+			if len(f.states) == 0 && f.server.server == "" {
 				f.states = []string{defaultStateDir(e.Getenv)}
 			}
-			sub.states = f.states
+			sub.states, sub.server = f.states, f.server
 			return refusal(sub.submit(c.Context(), command, parsed.Kind, f.token))
 		},
 	}

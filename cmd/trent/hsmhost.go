@@ -25,8 +25,8 @@ const hsmDir = "hsm"
 type hsmBackend struct {
 	module hsm.Module
 	where  string         // for the summary
-	hosts  *host.Host     // nil: embedded, or a device
 	close  []func() error // after the module, in this order
+	relay  *hsmRelay      // for operators; nil: the HSM is in this process, or a device
 }
 
 // Close ends the module, then what it stands on.
@@ -159,22 +159,11 @@ func openAppliances(ctx context.Context, e *environment, s *settings, logf func(
 	if err := takeToken(ctx, s, h, key, files.host); err != nil {
 		return nil, err
 	}
-	b, clients, err := connect(h, s, s.HSM.Addresses)
+	b, clients, err := connect(h, s, s.HSM.Addresses, logf)
 	if err != nil {
 		return nil, err
 	}
 	b.where = "appliances at " + strings.Join(s.HSM.Addresses, ", ")
-	installers := make([]host.Installer, len(clients))
-	for i, c := range clients {
-		installers[i] = c
-	}
-	attended, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		h.Attend(attended, installers, attendEvery, logf)
-	}()
-	b.close = append([]func() error{func() error { stop(); <-ended; return nil }}, b.close...)
 	if err := anyReady(ctx, h, clients); err != nil {
 		return nil, errors.Join(failure(fmt.Errorf("no HSM of --hsm can be used: %w", err), "start the appliances ('trent hsm serve') and look at 'trent hsm status'"), b.Close())
 	}
@@ -189,16 +178,16 @@ const readyTimeout = 15 * time.Second
 
 // takeToken reads the newest domain token: the one that is kept, or at the first start, the file that is given.
 func takeToken(ctx context.Context, s *settings, h *host.Host, key *operator.Key, keyFile string) error {
-	err := h.Reload(ctx)
-	if (errors.Is(err, host.ErrNoDomain) || errors.Is(err, host.ErrNotListed)) && s.HSMDomainToken != "" {
-		token, readErr := os.ReadFile(s.HSMDomainToken)
-		if readErr != nil {
-			return usageError(fmt.Errorf("domain token: %w", readErr), "give --hsm-domain-token the path of a file that 'trent hsm domain' wrote")
+	if s.HSMDomainToken != "" {
+		token, err := os.ReadFile(s.HSMDomainToken)
+		if err != nil {
+			return usageError(fmt.Errorf("domain token: %w", err), "give --hsm-domain-token the path of a file that 'trent hsm domain backup' wrote")
 		}
-		if err = h.Adopt(ctx, token); err == nil {
-			err = h.Reload(ctx)
+		if err := h.Adopt(ctx, token); err != nil {
+			return failure(fmt.Errorf("taking the domain token of %s: %w", s.HSMDomainToken, err), "give the newest token of the domain that this data directory belongs to")
 		}
 	}
+	err := h.Reload(ctx)
 	switch {
 	case errors.Is(err, host.ErrNotListed), errors.Is(err, host.ErrNoDomain):
 		public, pubErr := writePublic(key, keyFile)
@@ -207,10 +196,10 @@ func takeToken(ctx context.Context, s *settings, h *host.Host, key *operator.Key
 		}
 		if errors.Is(err, host.ErrNoDomain) {
 			return failure(errors.New("no domain token is known: this is the first start with these HSMs"),
-				"have the operators list this host, whose public key is in "+public+", and give the newest domain token by --hsm-domain-token FILE")
+				"have operators list this host: 'trent hsm domain create' or 'hosts --add' take its public file "+public+", and 'backup' writes the domain token for --hsm-domain-token")
 		}
 		return failure(errors.New("the domain does not list this host"),
-			"have the operators add it: its public key is in "+public+"; then give the newest domain token by --hsm-domain-token FILE")
+			"have operators list it: 'trent hsm domain hosts --add "+public+"', then 'trent hsm domain backup' writes the domain token for --hsm-domain-token")
 	case err != nil:
 		return failure(err, "")
 	}
@@ -247,13 +236,14 @@ func hostName(name string) string {
 }
 
 // connect makes a client for each address, and one module of all.
-func connect(h *host.Host, s *settings, addresses []string) (*hsmBackend, []*link.Client, error) {
+func connect(h *host.Host, s *settings, addresses []string, logf func(string, ...any)) (*hsmBackend, []*link.Client, error) {
 	linked, err := link.NewHost(link.HostOptions{Peers: h, Hybrid: true, Kernel: s.Kernel, RequireLocked: s.RequireLocked})
 	if err != nil {
 		return nil, nil, failure(err, "")
 	}
 	var clients []*link.Client
 	var members []hsm.Member
+	var installers []host.Installer
 	for _, address := range addresses {
 		c, err := link.New(link.Options{Address: address, Host: linked})
 		if err != nil {
@@ -262,9 +252,20 @@ func connect(h *host.Host, s *settings, addresses []string) (*hsmBackend, []*lin
 			}
 			return nil, nil, errors.Join(failure(err, ""), linked.Close())
 		}
-		clients, members = append(clients, c), append(members, c)
+		clients, members, installers = append(clients, c), append(members, c), append(installers, c)
 	}
-	return &hsmBackend{module: host.Join(members), hosts: h, close: []func() error{linked.Close}}, clients, nil
+	attended, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.Attend(attended, installers, attendEvery, logf)
+	}()
+	leave := func() error { stop(); <-ended; return nil }
+	b := &hsmBackend{module: host.Join(members), close: []func() error{leave, linked.Close}, relay: &hsmRelay{host: h}}
+	for _, c := range clients {
+		b.relay.modules = append(b.relay.modules, c)
+	}
+	return b, clients, nil
 }
 
 // anyReady brings the domain token to all and waits until one of them can be used.

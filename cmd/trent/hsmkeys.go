@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"trent/hsm"
 	"trent/hsm/operator"
 )
 
@@ -38,19 +39,11 @@ func (k *keyFlags) bindDevice(fs *pflag.FlagSet) {
 
 // secretSource asks on the terminal, or reads a descriptor.
 func secretSource(e *environment, fd int, prompt string) func() ([]byte, error) {
-	var read []byte // a descriptor is read once, and may be asked for several keys
 	return func() ([]byte, error) {
 		if fd < 0 {
 			return askSecret(e, prompt)
 		}
-		if read == nil {
-			p, err := readPassphrase(fd)
-			if err != nil {
-				return nil, err
-			}
-			read = p
-		}
-		return bytes.Clone(read), nil
+		return readPassphrase(fd)
 	}
 }
 
@@ -84,9 +77,23 @@ func (k *keyFlags) device(e *environment) (*operator.Key, io.Closer, error) {
 // open reads all keys. The caller closes what it gets.
 func (k *keyFlags) open(e *environment) (keys []*operator.Key, closeAll func(), err error) {
 	closeAll = func() {}
-	ask := secretSource(e, k.fd, "passphrase of the key file")
+	if _, _, err := hsm.Harden(); err != nil {
+		return nil, closeAll, failure(fmt.Errorf("hardening the process: %w", err), "")
+	}
+	var given []byte // by the descriptor, which is read once for all files
+	defer func() { clear(given) }()
 	for _, file := range k.files {
-		key, err := readKeyFile(file, ask)
+		key, err := readKeyFile(file, func() ([]byte, error) {
+			if k.fd < 0 {
+				return askSecret(e, "passphrase of "+file)
+			}
+			if given == nil {
+				if given, err = readPassphrase(k.fd); err != nil {
+					return nil, err
+				}
+			}
+			return bytes.Clone(given), nil
+		})
 		if err != nil {
 			return nil, closeAll, err
 		}

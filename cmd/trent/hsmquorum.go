@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"trent/hsm"
 	"trent/hsm/operator"
 )
 
@@ -58,7 +59,7 @@ asked for on the terminal, encrypts the file. With --pkcs11 the signing key is o
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return k.run(e) },
 	}
-	c.Flags().StringVar(&k.name, "name", "", "what the domain calls the signer, 1 to 64 characters (required)")
+	c.Flags().StringVar(&k.name, "name", "", "what the domain calls the signer: letters, digits and ._@+- (required)")
 	c.Flags().StringVar(&k.role, "role", "operator", "operator or host")
 	c.Flags().StringVar(&k.dir, "dir", ".", "directory of the files")
 	c.Flags().BoolVar(&k.plain, "no-passphrase", false, "do not encrypt the key file: whoever reads it can sign")
@@ -70,12 +71,15 @@ asked for on the terminal, encrypts the file. With --pkcs11 the signing key is o
 
 func (k *keygen) run(e *environment) error {
 	switch {
-	case k.name == "" || len(k.name) > 64 || bytes.ContainsAny([]byte(k.name), "/\x00"):
-		return usageError(errors.New("--name is missing, or no name of 1 to 64 characters without slashes"), "it is what the domain calls the signer, such as alice")
+	case !operator.ValidName(k.name):
+		return usageError(errors.New("--name is missing, or is not 1 to 64 letters, digits and ._@+-"), "it is what the domain calls the signer, such as alice")
 	case k.role != "operator" && k.role != "host":
 		return usageError(fmt.Errorf("there is no role %q", k.role), "--role is operator or host")
 	case k.plain && k.fd >= 0:
 		return usageError(errors.New("--no-passphrase and --passphrase-fd exclude each other"), "")
+	}
+	if _, _, err := hsm.Harden(); err != nil {
+		return failure(fmt.Errorf("hardening the process: %w", err), "")
 	}
 	base := k.dir + string(os.PathSeparator) + k.name
 	var signer crypto.Signer

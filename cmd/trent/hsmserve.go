@@ -9,10 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"trent/fastpath"
 	"trent/hsm"
 	"trent/hsm/appliance"
 	"trent/hsm/appliance/confine"
@@ -56,7 +59,7 @@ state directory and no system calls but those it needs; the summary says what is
   trent serve --hsm 10.0.0.5:7443,10.0.0.6:7443    # a host of two appliances`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT) // not the stacks that Go prints
 			defer stop()
 			return serveAppliance(ctx, e, &a)
 		},
@@ -69,10 +72,6 @@ state directory and no system calls but those it needs; the summary says what is
 
 // initAppliance makes an identity, in a process confined like that which will use it.
 func initAppliance(e *environment, a *applianceSettings) error {
-	report, err := confine.Drop(confine.Options{User: a.User})
-	if err != nil {
-		return failure(fmt.Errorf("hardening the process: %w", err), "")
-	}
 	keyFile, exists, err := a.prepare()
 	if err != nil {
 		return err
@@ -80,6 +79,10 @@ func initAppliance(e *environment, a *applianceSettings) error {
 	if exists {
 		return failure(fmt.Errorf("state directory %s has the identity of %s", a.State, a.Name),
 			"start it by 'trent hsm serve', or give another --state")
+	}
+	report, err := confine.Drop(confine.Options{User: a.User})
+	if err != nil {
+		return failure(fmt.Errorf("hardening the process: %w", err), "")
 	}
 	paths, err := a.paths(keyFile, false)
 	if err != nil {
@@ -116,7 +119,14 @@ func serveAppliance(ctx context.Context, e *environment, a *applianceSettings) (
 	if a.RequireLocked && !report.HeapLocked {
 		return failure(fmt.Errorf("memory cannot be locked: the Go heap: %s", report.HeapWhy), "raise the limit, or start without --require-locked")
 	}
-	lock, err := lockStateDir(a.State)
+	if e.Getenv("GOGC") == "" {
+		debug.SetGCPercent(fastpath.GCPercent)
+	}
+	debug.SetTraceback("none") // what functions were called with is nobody's business, should this process panic
+	lock, err := a.lock(ctx)
+	if ctx.Err() != nil {
+		return nil // told to stop before it began
+	}
 	if err != nil {
 		return err
 	}
@@ -144,6 +154,24 @@ func serveAppliance(ctx context.Context, e *environment, a *applianceSettings) (
 	defer func() { err = errors.Join(err, m.Close()) }()
 	return a.run(ctx, e, m, hosts, console, report)
 }
+
+// lock takes the state directory. A child waits for the one before it, whose host was killed, to have ended.
+func (a *applianceSettings) lock(ctx context.Context) (*os.File, error) {
+	for deadline := time.Now().Add(lockWait); ; {
+		f, err := lockStateDir(a.State)
+		if err == nil || !a.Lifeline || time.Now().After(deadline) {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// lockWait is longer than a child takes to drain.
+const lockWait = 20 * time.Second
 
 // listen opens both sockets.
 func (a *applianceSettings) listen() (hosts, console net.Listener, err error) {
@@ -187,7 +215,7 @@ func (a *applianceSettings) run(ctx context.Context, e *environment, m *hsm.Loca
 	err = s.Run(ctx)
 	if errors.Is(err, appliance.ErrZeroized) {
 		fmt.Fprintln(e.Stderr, "trent: zeroized: identity and keys are gone; 'trent hsm init' makes a new appliance")
-		return err
+		return nil // as was ordered
 	}
 	fmt.Fprintln(e.Stderr, "trent: stopped")
 	return err

@@ -60,7 +60,7 @@ func openChildren(ctx context.Context, e *environment, s *settings, logf func(st
 	if err := owner.Gather(ctx, modules); err != nil {
 		return nil, failure(fmt.Errorf("bringing the HSMs into service: %w", err), gatherHint(err))
 	}
-	b, clients, err := connect(owner.Host, s, addresses)
+	b, clients, err := connect(owner.Host, s, addresses, logf)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *settings) childArguments(i int, state, listen string) []string {
 
 // childVariables are those of the environment that an appliance has a use for; what else is there, credentials among it,
 // is none of its business. Names ending in * stand for all that begin so.
-var childVariables = []string{"HOME", "XDG_*", "TRENT_DATA_DIR", "CREDENTIALS_DIRECTORY", "PATH", "TMPDIR", "LANG", "TZ", "GO*"}
+var childVariables = []string{"HOME", "XDG_*", "TRENT_DATA_DIR", "CREDENTIALS_DIRECTORY", "PATH", "TMPDIR", "LANG", "TZ", "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOCOVERDIR"}
 
 func childEnvironment(all []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(variable string) bool {

@@ -24,16 +24,18 @@ const maxTokenFile = 1 << 20
 type stateFlags struct {
 	states []string
 	token  string
+	server serverFlag
 }
 
 func (f *stateFlags) bind(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.states, "state", nil, "state directory of an appliance that runs here; may be repeated")
 	fs.StringVar(&f.token, "token", "", "file with the newest domain token, instead of asking an appliance")
+	f.server.bind(fs)
 }
 
 // orDefault makes the default appliance be spoken to where none is named.
 func (f *stateFlags) orDefault(e *environment) {
-	if len(f.states) == 0 && f.token == "" {
+	if len(f.states) == 0 && f.token == "" && f.server.server == "" {
 		f.states = []string{defaultStateDir(e.Getenv)}
 	}
 }
@@ -42,7 +44,7 @@ func (f *stateFlags) orDefault(e *environment) {
 func (f *stateFlags) newest(ctx context.Context) ([]byte, *hsm.DomainState, error) {
 	token, s, err := f.newestOrNone(ctx)
 	if err == nil && s == nil {
-		err = usageError(errors.New("which domain is not said"), "give --state DIR of an appliance in service, or --token FILE")
+		err = usageError(errors.New("which domain is not said"), "give --state DIR of an appliance in service, --server DIR of a server, or --token FILE")
 	}
 	return token, s, err
 }
@@ -51,6 +53,9 @@ func (f *stateFlags) newest(ctx context.Context) ([]byte, *hsm.DomainState, erro
 func (f *stateFlags) newestOrNone(ctx context.Context) ([]byte, *hsm.DomainState, error) {
 	if f.token != "" {
 		return readTokenFile(f.token)
+	}
+	if f.server.server != "" {
+		return f.server.token(ctx)
 	}
 	if len(f.states) == 0 {
 		return nil, nil, nil
@@ -201,5 +206,5 @@ func printRules(row func(string, string, ...any), s *hsm.DomainState) {
 		row("rule", "%s: %s", words, strings.Join(kinds[words], ", "))
 	}
 	row("rotation", "every %v", s.Rotation)
-	row("recovery", "by the shares of %d operators", s.Recovery.Threshold)
+	row("recovery", "by %d operators' shares", s.Recovery.Threshold)
 }

@@ -99,12 +99,12 @@ func zeroize(ctx context.Context, e *environment, a *applianceSettings, yes bool
 
 // eraseStopped erases an appliance that does not run.
 func (a *applianceSettings) eraseStopped(e *environment) error {
-	if _, err := confine.Drop(confine.Options{User: a.User}); err != nil {
-		return failure(fmt.Errorf("hardening the process: %w", err), "")
-	}
 	keyFile, _, err := a.prepare()
 	if err != nil {
 		return err
+	}
+	if _, err := confine.Drop(confine.Options{User: a.User}); err != nil {
+		return failure(fmt.Errorf("hardening the process: %w", err), "")
 	}
 	m, err := a.openMember(e, keyFile)
 	if err != nil {
@@ -198,6 +198,9 @@ func printConfinement(row func(string, string, ...any), p *confine.Report) {
 	capabilities := "none"
 	if len(p.Capabilities) > 0 {
 		capabilities = strings.Join(p.Capabilities, ", ")
+	}
+	if p.User == 0 {
+		groups += " (--user gives it a user of its own)"
 	}
 	row("privileges", "uid %d%s; capabilities: %s%s; new ones: %s", p.User, groups, capabilities, because(p.CapsWhy), yesNo(p.NoNewPrivs, "never", "possible"))
 	row("system calls", "%s", yesNo(p.Seccomp, "filtered by seccomp on all threads", "not filtered"+because(p.SeccompWhy)))

@@ -128,7 +128,7 @@ that has seen a newer state refuses.`,
 			}
 			for _, dir := range sub.states {
 				if err := appliance.NewConsole(dir).Install(c.Context(), token); err != nil {
-					return noConsole(refusal(fmt.Errorf("%s: %w", dir, err)), dir)
+					return restoreRefused(err, dir)
 				}
 				if _, err := fmt.Fprintf(e.Stdout, "%s is in service\n", dir); err != nil {
 					return err
@@ -139,6 +139,18 @@ that has seen a newer state refuses.`,
 	}
 	c.Flags().StringArrayVar(&sub.states, "state", nil, "state directory of an appliance that runs here; may be repeated")
 	return c
+}
+
+// restoreRefused says what to do where an appliance does not take a token.
+func restoreRefused(err error, dir string) error {
+	shown := &plain{fmt.Errorf("%s: %w", dir, err)}
+	switch {
+	case errors.Is(err, hsm.ErrStale):
+		return failure(shown, "bring the newest domain token: servers keep three copies, and 'trent hsm domain backup' gets it from another member")
+	case errors.Is(err, hsm.ErrDomain):
+		return failure(shown, "'trent hsm domain show --token FILE' says whose token it is; a module that it does not list joins by 'trent hsm domain join'")
+	}
+	return noConsole(shown, dir)
 }
 
 // recovery is the change that brings back a domain whose modules are all lost.

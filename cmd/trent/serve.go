@@ -44,6 +44,7 @@ states last, and how the records of requests are kept:
   trent serve --listen 127.0.0.1:9443 --data-dir ./kms
   trent serve --config trent.yaml --names kms.example.test
   trent serve --hsm spawn                      # keys in a process of their own
+  trent serve --hsm 10.0.0.5:7443,10.0.0.6:7443 --hsm-domain-token domain.token
   eval "$(trent env)" && aws kms list-keys     # in another terminal`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -299,7 +300,7 @@ func (r *running) listen(s *settings) (err error) {
 	if err := r.listenVPC(s); err != nil {
 		return err
 	}
-	r.admin = admin.New(r.server)
+	r.admin = admin.New(r.hsm.subject(r.server))
 	if s.TestClock {
 		r.admin.WithClock(r.server)
 	}

@@ -123,7 +123,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 
 	fs.Var(&s.HSM, "hsm", "where keys are: embedded, in this process; spawn or spawn:N, in child processes; unix:PATH or HOST:PORT,…, in appliances that run; pkcs11:…, in a device")
 	fs.StringVar(&s.HSMHostKey, "hsm-host-key", s.HSMHostKey, "key file by which appliances know this server (default: made beside the seal key)")
-	fs.StringVar(&s.HSMDomainToken, "hsm-domain-token", s.HSMDomainToken, "domain token of the first start with appliances that run, from the operators")
+	fs.StringVar(&s.HSMDomainToken, "hsm-domain-token", s.HSMDomainToken, "file of the newest domain token, from the operators: for the first start with appliances that run, or after changes by operators")
 
 	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")
 	fs.BoolVar(&s.SealPassphrase, "seal-passphrase", s.SealPassphrase, "open the sealed domain by a passphrase asked for on the terminal")

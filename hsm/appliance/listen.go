@@ -13,9 +13,6 @@ import (
 // ConsoleName is the console's socket in the state directory.
 const ConsoleName = "console.sock"
 
-// maxSocketPath is what a path of a Unix socket may have on every system that this runs on (sun_path, unix(7)).
-const maxSocketPath = 103
-
 // ListenConsole makes the console's socket in a state directory.
 func ListenConsole(state string) (net.Listener, error) {
 	if err := checkDir(state); err != nil {
@@ -52,20 +49,6 @@ func listenUnix(path string) (net.Listener, error) {
 		return nil, err
 	}
 	return peerListener{l}, nil
-}
-
-// listenPrivate makes a Unix socket and closes it to others. Its directory is 0700, so that nobody else reaches the
-// socket in between; a umask would be the whole process's.
-func listenPrivate(path string) (*net.UnixListener, error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		_ = l.Close()
-		return nil, err
-	}
-	return l, nil
 }
 
 // checkDir makes a socket's directory, for this user alone, or checks the one that is there.

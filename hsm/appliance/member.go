@@ -3,6 +3,7 @@ package appliance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -15,6 +16,7 @@ type keeper struct {
 	hsm.Member
 	log     *domain.Log // nil: none is kept
 	changed func()      // after another state was installed
+	left    func()      // after the module erased itself
 	logf    func(format string, args ...any)
 	token   atomic.Pointer[[]byte]
 }
@@ -36,6 +38,17 @@ func (k *keeper) Install(ctx context.Context, token []byte) error {
 	}
 	k.changed()
 	return nil
+}
+
+// Execute implements hsm.Member. A command may have had the module erase itself.
+func (k *keeper) Execute(ctx context.Context, command []byte) ([]byte, error) {
+	token, err := k.Member.Execute(ctx, command)
+	if err == nil {
+		if _, gone := k.Identity(ctx); errors.Is(gone, hsm.ErrOutOfService) {
+			k.left()
+		}
+	}
+	return token, err
 }
 
 // DoBatch implements hsm.Batcher.

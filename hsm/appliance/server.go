@@ -70,7 +70,7 @@ func New(o Options) (*Server, error) {
 		o.Logf = func(string, ...any) {}
 	}
 	s := &Server{options: o, started: time.Now(), erased: make(chan struct{})}
-	s.member = &keeper{Member: o.Member, logf: o.Logf, changed: s.recheck}
+	s.member = &keeper{Member: o.Member, logf: o.Logf, changed: s.recheck, left: s.end}
 	s.http = &http.Server{
 		Handler: s.console(), ReadHeaderTimeout: consoleTimeout, ReadTimeout: consoleTimeout, WriteTimeout: consoleTimeout,
 		IdleTimeout: consoleTimeout, MaxHeaderBytes: 16 << 10,
@@ -198,6 +198,9 @@ func (s *Server) Zeroize(ctx context.Context, fingerprint string) error {
 	}
 	s.options.Logf("zeroizing by order of the console")
 	err = s.options.Zeroize()
-	s.erasedOnce.Do(func() { close(s.erased) })
+	s.end()
 	return err
 }
+
+// end has Run end: nothing of the module is left.
+func (s *Server) end() { s.erasedOnce.Do(func() { close(s.erased) }) }

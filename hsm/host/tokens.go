@@ -20,7 +20,8 @@ type TokenStore interface {
 	// it returns nil, the token is durable. Errors: ErrConflict, those of writing.
 	Publish(ctx context.Context, parent [32]byte, token []byte) error
 	// Adopt makes token the newest one if there is none, or one of an older state of the same domain: what operators
-	// changed while this host was not listed. Errors: ErrConflict, those of writing.
+	// changed without this host. One of an older state than the newest changes nothing. Errors: ErrConflict for one of
+	// another domain, or another of the same number; those of writing.
 	Adopt(ctx context.Context, token []byte) error
 }
 
@@ -134,8 +135,12 @@ func (f *FileTokens) Adopt(_ context.Context, token []byte) error {
 	if err != nil {
 		return err
 	}
-	if now != nil && (now.Domain != next.Domain || now.Number >= next.Number) {
+	switch {
+	case now == nil:
+	case now.Domain != next.Domain || now.Number == next.Number && now.Hash() != next.Hash():
 		return ErrConflict
+	case now.Number >= next.Number:
+		return nil
 	}
 	for i := range copies {
 		if err := f.write(i, token); err != nil {

@@ -109,10 +109,12 @@ func (r *request) parseCall(body []byte) error {
 		return errMessage
 	}
 	flags := head[6]
-	r.Call = hsm.Call{
-		Op: hsm.Op(head[0]), Algorithm: hsm.Algorithm(head[1]), TargetAlgorithm: hsm.Algorithm(head[2]), Spec: hsm.KeySpec(head[3]),
-		Usage: hsm.Usage(head[4]), Wrapping: hsm.Wrapping(head[5]), Digest: flags&flagDigest != 0, ExternalMu: flags&flagExternalMu != 0,
-	}
+	// One by one: what else a Call has is the module's, and serves the next call.
+	r.Op, r.Algorithm, r.TargetAlgorithm, r.Spec = hsm.Op(head[0]), hsm.Algorithm(head[1]), hsm.Algorithm(head[2]), hsm.KeySpec(head[3])
+	r.Usage, r.Wrapping = hsm.Usage(head[4]), hsm.Wrapping(head[5])
+	r.Digest, r.ExternalMu = flags&flagDigest != 0, flags&flagExternalMu != 0
+	r.Deadline, r.Time, r.Key, r.Target, r.Recipient = time.Time{}, time.Time{}, nil, nil, nil
+	r.Out, r.Secret, r.Public, r.Material, r.Err = nil, nil, nil, hsm.MaterialID{}, nil
 	r.N = int(int32(s.uint32()))
 	left := s.uint64()
 	r.left = time.Duration(left)

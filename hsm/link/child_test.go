@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,11 +29,32 @@ const childEnv = "TRENT_LINK_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if left := leftGoroutines(); code == 0 && left != "" {
+			fmt.Fprintln(os.Stderr, "goroutines of the link outlive their tests:\n"+left)
+			code = 1
+		}
+		os.Exit(code)
 	}
 	if err := serveAsChild(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+}
+
+// leftGoroutines gives the stacks of goroutines that run code of this package's, once they have had time to end.
+func leftGoroutines() string {
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		all := make([]byte, 1<<20)
+		var left []string
+		for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
+			if strings.Contains(stack, "trent/hsm/link.") {
+				left = append(left, stack)
+			}
+		}
+		if len(left) == 0 || time.Now().After(end) {
+			return strings.Join(left, "\n\n")
+		}
 	}
 }
 

@@ -79,6 +79,7 @@ type Client struct {
 	up    chan struct{}      // closed and made anew when a connection comes up
 	retry chan struct{}      // tells keepers to try again now
 
+	making  chan struct{} // held by the keeper that makes a session
 	closing sync.Once
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -94,7 +95,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: o, base: time.Now(), live: map[*line]struct{}{}, up: make(chan struct{}), retry: make(chan struct{}, o.Connections)}
+	c := &Client{opts: o, base: time.Now(), live: map[*line]struct{}{}, up: make(chan struct{}), retry: make(chan struct{}, o.Connections), making: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.lines = make([]atomic.Pointer[line], o.Connections)
 	c.sweeper = newSweeper(c.base)
@@ -133,6 +134,23 @@ func (c *Client) Ready(ctx context.Context) error {
 			return errClosed
 		}
 	}
+}
+
+// Err is why there is no connection, as Do would say it; nil: there is one.
+func (c *Client) Err() error {
+	if c.pick() != nil {
+		return nil
+	}
+	return c.down.Load()
+}
+
+// Module is the signing key of the module that the client is connected to; false: it is not.
+func (c *Client) Module() (hsm.Fingerprint, bool) {
+	l := c.pick()
+	if l == nil {
+		return hsm.Fingerprint{}, false
+	}
+	return hsm.Fingerprint(l.conduit.Module()), true
 }
 
 // downError is why a call was not started.

@@ -2,9 +2,10 @@ package link
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -31,11 +32,17 @@ func splitAddress(address string) (network, at string, err error) {
 // keep holds one connection up, until Close: it is the only one that makes, replaces and publishes it.
 func (c *Client) keep(place *atomic.Pointer[line]) {
 	wait := firstBackoff
+	var old *line // that works, but is to be replaced
+	defer func() { c.leave(place, old) }()
 	for c.ctx.Err() == nil {
 		l, err := c.connect(c.ctx)
 		if err != nil {
 			if c.ctx.Err() == nil {
 				c.down.Store(&downError{err})
+			}
+			if old != nil && !old.isGood() { // a module that is going away serves until it is left
+				c.leave(place, old)
+				old = nil
 			}
 			c.pause(wait)
 			wait = min(2*wait, c.opts.Backoff)
@@ -44,25 +51,44 @@ func (c *Client) keep(place *atomic.Pointer[line]) {
 		wait = firstBackoff
 		place.Store(l)
 		c.announce()
-		why := c.watch(l)
-		place.CompareAndSwap(l, nil)
-		if c.ctx.Err() == nil && why != nil {
-			c.down.Store(&downError{why})
+		c.leave(place, old)
+		old = l
+		if why := c.watch(l); why != nil {
+			if c.ctx.Err() == nil {
+				c.down.Store(&downError{why})
+			}
+			c.leave(place, l)
+			old = nil
 		}
-		c.running.Go(func() { c.drain(l) })
 	}
 }
 
-// pause waits between attempts, from half of that time on, so that many hosts do not come at once; shorter when
-// something has happened that makes an attempt worth while.
+// leave lets nobody else use a line, and ends it in its own time.
+func (c *Client) leave(place *atomic.Pointer[line], l *line) {
+	if l == nil {
+		return
+	}
+	place.CompareAndSwap(l, nil)
+	c.running.Go(func() { c.drain(l) })
+}
+
+// pause waits between attempts, at least half of that time; shorter when something has happened that makes an attempt
+// worth while.
 func (c *Client) pause(d time.Duration) {
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
+	timer := time.NewTimer(d/2 + upTo(d/2))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-c.retry:
 	case <-c.ctx.Done():
 	}
+}
+
+// upTo is a time from 0 to d, at random, so that many hosts do not do something at once.
+func upTo(d time.Duration) time.Duration {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(max(d, 0)+1))
 }
 
 // retryNow ends every keeper's pause.
@@ -75,7 +101,7 @@ func (c *Client) retryNow() {
 	}
 }
 
-// watch looks after a line until it should be used no more, and says why; nil: nothing is wrong with the module.
+// watch looks after a line until it should be used no more, and says why; nil: it works, and is to be replaced.
 func (c *Client) watch(l *line) error {
 	tick := time.NewTicker(c.opts.Probe)
 	defer tick.Stop()
@@ -85,14 +111,17 @@ func (c *Client) watch(l *line) error {
 	for {
 		select {
 		case <-c.ctx.Done():
-			return nil
+			return errClosed
 		case <-l.over:
 			return *l.why.Load()
 		case <-l.away:
-			return errGoingAway
+			return nil // it may be the session alone that is over
 		case <-renew.C:
 			return nil
 		case <-tick.C:
+			if l.conduit.Spent() {
+				return nil
+			}
 		}
 		if now := l.heard.Load(); now != heard {
 			heard, silent = now, 0
@@ -105,8 +134,6 @@ func (c *Client) watch(l *line) error {
 		l.ping()
 	}
 }
-
-var errGoingAway = errors.New("link: the module is going out of service")
 
 // drain ends a line that is not used for new calls any more.
 func (c *Client) drain(l *line) {
@@ -127,8 +154,18 @@ func (c *Client) drain(l *line) {
 // connect makes a connection: a handshake where there is no session to use, and the opening. Its error says what the
 // module waits for: hsm.ErrOutOfService for a domain token.
 func (c *Client) connect(ctx context.Context) (*line, error) {
-	h := c.opts.Host
-	l, err := c.open(ctx, h.current(time.Now()))
+	t := c.opts.Host.current(time.Now())
+	if t == nil {
+		// One of the client's connections makes the session, the others use it.
+		select {
+		case c.making <- struct{}{}:
+			defer func() { <-c.making }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		t = c.opts.Host.current(time.Now())
+	}
+	l, err := c.open(ctx, t)
 	if errors.Is(err, errTicket) {
 		// A session that another module made, or an old one, may say nothing to this one; a new one will.
 		l, err = c.open(ctx, nil)
@@ -168,7 +205,7 @@ func (c *Client) open(ctx context.Context, t *session.Ticket) (*line, error) {
 		k.Close()
 		return nil, err
 	}
-	l := newLine(c, g.conn, g.reader, k, k.Ends())
+	l := newLine(c, g.conn, g.reader, k)
 	l.start()
 	return l, nil
 }

@@ -42,25 +42,46 @@ func (e *entry) rouse() {
 
 // table is the requests on their way over one connection; a request id is the entry's place and turn.
 type table struct {
-	entries []entry
-	next    atomic.Uint32 // where the next search begins
-	used    atomic.Int32  // entries that are not free
-	pending atomic.Int32  // requests that wait for their answer
+	entries  []entry
+	next     atomic.Uint32 // where the next search begins
+	used     atomic.Int32  // entries that are not free
+	pending  atomic.Int32  // requests that wait for their answer
+	forLong  uint32        // how many of the entries calls may have that take long
+	anyRoom  queue         // of those who wait for any entry
+	someRoom queue         // of those who wait for one of the first
+}
+
+// queue is where those wait who find no free entry.
+type queue struct {
 	waiters atomic.Int32
-	room    chan struct{}
+	wake    chan struct{}
+}
+
+// call wakes one.
+func (r *queue) call() {
+	if r.waiters.Load() != 0 {
+		select {
+		case r.wake <- struct{}{}:
+		default: // enough wakings are on their way
+		}
+	}
 }
 
 func newTable(size int) *table {
-	t := &table{entries: make([]entry, size), room: make(chan struct{}, size)}
+	t := &table{entries: make([]entry, size), forLong: uint32(max(1, size*3/4))}
+	t.anyRoom.wake, t.someRoom.wake = make(chan struct{}, size), make(chan struct{}, size)
 	for i := range t.entries {
 		t.entries[i].wake = make(chan struct{}, 1)
 	}
 	return t
 }
 
-// take finds a free entry; nil: there is none.
-func (t *table) take() (*entry, uint32) {
+// take finds a free entry; nil: there is none. Calls that take long leave some to the others.
+func (t *table) take(l lane) (*entry, uint32) {
 	n := uint32(len(t.entries))
+	if l == long {
+		n = t.forLong
+	}
 	i := t.next.Add(1) % n
 	for range n {
 		if e := &t.entries[i]; e.state.Load() == entryFree && e.state.CompareAndSwap(entryFree, entryTaken) {
@@ -109,12 +130,8 @@ func (e *entry) deliver(err error) {
 
 func (t *table) freed() {
 	t.used.Add(-1)
-	if t.waiters.Load() != 0 {
-		select {
-		case t.room <- struct{}{}:
-		default: // enough wakings are on their way
-		}
-	}
+	t.anyRoom.call()
+	t.someRoom.call()
 }
 
 // abandon leaves an entry whose time is over. false: its result is being written, and must be waited for.

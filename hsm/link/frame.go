@@ -13,7 +13,7 @@ const Version = 1
 // Limits of the wire, in bytes.
 const (
 	// MaxToken bounds a domain token or a command.
-	MaxToken = 1 << 20
+	MaxToken = 512 << 10
 	// MaxCall bounds the encoding of one call or its answer.
 	MaxCall = 256 << 10
 	// MaxResult bounds each of the three results of a call.

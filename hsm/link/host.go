@@ -1,7 +1,6 @@
 package link
 
 import (
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -18,7 +17,7 @@ type Authority = session.Authority
 type HostOptions struct {
 	Peers         Peers
 	Hybrid        bool   // offer ML-KEM-1024 beside P-384
-	Slots         int    // connections, sessions and handshakes at a time; 0: 256
+	Slots         int    // connections, sessions and handshakes at a time; 0: 128
 	Kernel        string // AES-256-GCM; "": the best one here
 	RequireLocked bool   // refuse memory that may be swapped
 }
@@ -35,6 +34,9 @@ type Host struct {
 
 // NewHost makes a host. Errors: session.OpenPool's.
 func NewHost(o HostOptions) (*Host, error) {
+	if o.Slots == 0 {
+		o.Slots = 128
+	}
 	pool, err := session.OpenPool(session.PoolOptions{Slots: o.Slots, Kernel: o.Kernel, RequireLocked: o.RequireLocked})
 	if err != nil {
 		return nil, err
@@ -62,21 +64,10 @@ func (h *Host) keep(t *session.Ticket, now time.Time) {
 	h.ticket, h.renew = t, renewal(now, t.Ends())
 }
 
-// drop forgets a session that did not serve.
-func (h *Host) drop(t *session.Ticket) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ticket == t {
-		h.ticket = nil
-	}
-	t.Wipe()
-}
-
-// renewal is when a session is renewed that ends at that time: after three to four fifths of it, so that many hosts do
-// not come at once.
+// renewal is when a session is renewed that ends at that time: after three to four fifths of it.
 func renewal(now, ends time.Time) time.Time {
 	fifth := ends.Sub(now) / 5
-	return ends.Add(-fifth - rand.N(fifth+1))
+	return ends.Add(-fifth - upTo(fifth))
 }
 
 // Close forgets the session. Connections run on until their clients are closed.

@@ -23,7 +23,7 @@ var (
 type line struct {
 	client  *Client
 	conn    net.Conn
-	conduit conduit
+	conduit *session.Conn
 	reader  *frameReader
 	out     *outbox
 	table   *table
@@ -40,9 +40,9 @@ type line struct {
 	why     atomic.Pointer[error]
 }
 
-func newLine(c *Client, conn net.Conn, r *frameReader, k conduit, ends time.Time) *line {
+func newLine(c *Client, conn net.Conn, r *frameReader, k *session.Conn) *line {
 	l := &line{
-		client: c, conn: conn, conduit: k, reader: r, ends: ends, table: newTable(c.opts.InFlight),
+		client: c, conn: conn, conduit: k, reader: r, ends: k.Ends(), table: newTable(c.opts.InFlight),
 		takeOver: make(chan struct{}, 1), away: make(chan struct{}), over: make(chan struct{}),
 	}
 	l.out = newOutbox(conn, k, c.opts.WriteTimeout, l.fail)
@@ -142,7 +142,7 @@ func (l *line) handle(m message) error {
 
 // do runs a call. started false: nothing was sent, and another line may be tried.
 func (l *line) do(c *hsm.Call, deadline int64) (started bool, err error) {
-	e, id, err := l.entry(deadline)
+	e, id, err := l.entry(laneOf(c), deadline)
 	if err != nil || e == nil {
 		return err != nil, err
 	}
@@ -207,8 +207,8 @@ const roomLimit = 10 * time.Second
 
 // entry takes an entry, waiting for one until the deadline; nil without an error: the line is over. Error:
 // hsm.ErrBusy.
-func (l *line) entry(deadline int64) (*entry, uint32, error) {
-	if e, id := l.table.take(); e != nil {
+func (l *line) entry(lane lane, deadline int64) (*entry, uint32, error) {
+	if e, id := l.table.take(lane); e != nil {
 		return e, id, nil
 	}
 	limit := roomLimit
@@ -217,14 +217,18 @@ func (l *line) entry(deadline int64) (*entry, uint32, error) {
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	l.table.waiters.Add(1)
-	defer l.table.waiters.Add(-1)
+	r := &l.table.anyRoom
+	if lane == long {
+		r = &l.table.someRoom
+	}
+	r.waiters.Add(1)
+	defer r.waiters.Add(-1)
 	for {
-		if e, id := l.table.take(); e != nil {
+		if e, id := l.table.take(lane); e != nil {
 			return e, id, nil
 		}
 		select {
-		case <-l.table.room:
+		case <-r.wake:
 		case <-l.over:
 			return nil, 0, nil
 		case <-timer.C:
@@ -232,6 +236,9 @@ func (l *line) entry(deadline int64) (*entry, uint32, error) {
 		}
 	}
 }
+
+// isGood reports whether the line is up, and the module wants it to be.
+func (l *line) isGood() bool { return l.why.Load() == nil && !l.leaving.Load() }
 
 // retire lets the line end once it has its answers: nothing is sent on it after the goodbye.
 func (l *line) retire() {

@@ -192,15 +192,18 @@ func (p *port) hold(id uint32, kind messageKind, body []byte) error {
 	return nil
 }
 
-// call runs a fast call at once, and hands a slow one to a worker.
+// call runs a call at once, or hands it to a worker.
 func (p *port) call(m message, now time.Time) error {
 	p.server.calls.Add(1)
 	r := &p.request
 	if err := r.parseCall(m.body); err != nil {
 		return err
 	}
-	if !isFast(&r.Call) {
-		return p.slowly(m, now)
+	switch laneOf(&r.Call) {
+	case brief:
+		return p.hand(&p.server.brief, m, now)
+	case long:
+		return p.hand(&p.server.long, m, now)
 	}
 	r.run(p.server.opts.Module, now, func(err error) error {
 		buf, closed := p.out.begin(r.resultSize())
@@ -246,15 +249,15 @@ func (p *port) settled() {
 
 // look is the janitor's visit.
 func (p *port) look(now time.Time) {
-	if heard := p.heard.Load(); heard != p.lastSeen {
+	p.mu.Lock()
+	k := p.conduit
+	p.mu.Unlock()
+	if heard := p.heard.Load(); heard != p.lastSeen || k == nil { // before the session the connection has a deadline
 		p.lastSeen, p.since = heard, now
 	} else if now.Sub(p.since) >= p.server.opts.IdleTimeout {
 		p.fail(errIdle)
 	}
-	p.mu.Lock()
-	k := p.conduit
-	p.mu.Unlock()
-	if k == nil || now.Before(k.Ends()) {
+	if k == nil || now.Before(k.Ends()) && !k.Spent() {
 		return
 	}
 	p.goAway()

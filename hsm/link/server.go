@@ -28,7 +28,7 @@ type ServerOptions struct {
 	Connections      int           // at a time, those before their session included; 0: 256
 	Strangers        int           // of these, before their first envelope; 0: a quarter
 	InFlight         int           // requests of a connection at a time; more are answered by hsm.ErrBusy; 0: 1,024
-	Slow             int           // goroutines for calls that take long; 0: 8 a processor
+	Slow             int           // goroutines for calls behind the module's gate; 0: 8 a processor
 	Handshakes       int           // at a time; 0: one a processor
 	HandshakeTimeout time.Duration // from the connection to the first envelope; 0: 10 s
 	IdleTimeout      time.Duration // without a frame; 0: 2 min
@@ -72,7 +72,9 @@ type Server struct {
 	opts       ServerOptions
 	responder  session.Responder
 	pool       *session.Pool
-	slow       workers
+	brief      workers
+	long       workers
+	admin      workers
 	handshakes chan struct{}
 	deliveries bucket
 
@@ -92,7 +94,7 @@ type Server struct {
 // NewServer makes a server; Serve and ServeConn feed it. Errors: session.OpenPool's.
 func NewServer(o ServerOptions) (*Server, error) {
 	o = o.withDefaults()
-	pool, err := session.OpenPool(session.PoolOptions{Slots: 2 * o.Connections, Kernel: o.Kernel, RequireLocked: o.RequireLocked})
+	pool, err := session.OpenPool(session.PoolOptions{Slots: o.Connections + 2*o.Handshakes, Kernel: o.Kernel, RequireLocked: o.RequireLocked})
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +107,14 @@ func NewServer(o ServerOptions) (*Server, error) {
 		drained:    make(chan struct{}),
 	}
 	s.responder.Authority, s.responder.Pool, s.responder.Hybrid, s.responder.Lifetime = o.Authority, pool, o.Hybrid, o.Lifetime
-	s.slow.limit = o.Slow
+	s.brief.limit, s.long.limit, s.admin.limit = 2*runtime.GOMAXPROCS(0), o.Slow, adminWorkers
 	s.deliveries = newBucket(o.Deliveries, time.Minute)
 	s.running.Go(s.look)
 	return s, nil
 }
+
+// adminWorkers bounds the administrative requests that run at a time.
+const adminWorkers = 8
 
 // ErrServerClosed is what Serve returns after Shutdown or Close.
 var ErrServerClosed = errors.New("link: the server is closed")
@@ -246,7 +251,7 @@ func (s *Server) each(f func(*port)) {
 
 // look is the janitor: it ends connections that are idle, or whose session is over.
 func (s *Server) look() {
-	tick := time.NewTicker(max(s.opts.IdleTimeout/8, time.Millisecond))
+	tick := time.NewTicker(max(min(s.opts.IdleTimeout/8, time.Second), time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
@@ -313,7 +318,9 @@ func (s *Server) Close() error {
 		close(s.stop)
 		s.each(func(p *port) { p.fail(ErrServerClosed) })
 		s.running.Wait()
-		s.slow.wait()
+		s.brief.wait()
+		s.long.wait()
+		s.admin.wait()
 		err = s.pool.Close()
 	})
 	return err

@@ -61,6 +61,9 @@ func Propose(s *hsm.DomainState, c Command, now time.Time, life time.Duration) (
 			now = s.Made
 		}
 	}
+	if life <= 0 || life > MaxCommandLife {
+		return nil, fmt.Errorf("%w: it must be good for some time, and at most %d days", ErrCommand, MaxCommandLife/(24*time.Hour))
+	}
 	c.Expires = now.Add(life)
 	c.Members, c.Signers, c.Rules = slices.Clone(c.Members), slices.Clone(c.Signers), slices.Clone(c.Rules)
 	b, err := c.Encode()
@@ -87,7 +90,7 @@ func ParseCommand(b []byte) (*Command, error) {
 // Sign adds a signature. Errors: ErrCommand, ErrSigned, the signer's.
 func Sign(command []byte, signer crypto.Signer, random io.Reader) ([]byte, error) {
 	if signer == nil {
-		return nil, errors.New("the signing key is in a PKCS #11 token: name its library")
+		return nil, ErrInDevice
 	}
 	return domain.Sign(command, signer, random)
 }

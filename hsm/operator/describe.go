@@ -21,14 +21,14 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 		d.signers(nil, c.Signers)
 		d.rules(nil, c.Rules)
 		d.add("rotate domain keys every %v", c.Rotation)
-		d.add("%d operators' shares recover the domain", c.Threshold)
+		d.add("%s the domain", sharesRecover(c.Threshold))
 	case ModifyMembers:
 		d.members(s, c.Members)
 	case ModifySigners:
 		d.signers(s, c.Signers)
 		d.rules(s, c.Rules)
 		if c.Threshold > 0 {
-			d.add("make a new recovery key: %d operators' shares recover the domain, older shares do not", c.Threshold)
+			d.add("make a new recovery key: %s the domain, older shares do not", sharesRecover(c.Threshold))
 		}
 	case ModifyRules:
 		d.rules(s, c.Rules)
@@ -46,7 +46,7 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 	case RecoverDomain:
 		d.add("recover the domain in module %s by %d operators' shares", c.Target, len(c.Shares))
 		d.members(s, c.Members)
-		d.add("make a new recovery key: %d operators' shares recover the domain, older shares do not", c.Threshold)
+		d.add("make a new recovery key: %s the domain, older shares do not", sharesRecover(c.Threshold))
 	case RestoreKeys:
 		for _, k := range c.Keys {
 			d.add("bring back domain key %d of %s, to re-encrypt what a backup has under it", k.Version, stamp(k.Made))
@@ -56,6 +56,13 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 		d.add("%s changes nothing", c.Kind)
 	}
 	return d
+}
+
+func sharesRecover(n uint8) string {
+	if n == 1 {
+		return "1 operator's share recovers"
+	}
+	return fmt.Sprintf("%d operators' shares recover", n)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -90,14 +97,16 @@ func (d *description) members(s *hsm.DomainState, next []hsm.DomainHSM) {
 	}
 	for _, n := range next {
 		i := slices.IndexFunc(old, func(m hsm.DomainHSM) bool { return bytes.Equal(m.Signing, n.Signing) })
-		switch {
-		case i < 0:
+		if i < 0 {
 			d.add("add module %s (%s)%s", n.Name, FingerprintOf(n.Signing), kemWords(n.KEM))
-		case !bytes.Equal(old[i].Agreement, n.Agreement) || !bytes.Equal(old[i].KEM, n.KEM):
-			d.add("give module %s (%s) other agreement keys", n.Name, FingerprintOf(n.Signing))
-			gone = true
-		case old[i].Name != n.Name:
+			continue
+		}
+		if old[i].Name != n.Name {
 			d.add("name module %s (%s) %s", old[i].Name, FingerprintOf(n.Signing), n.Name)
+		}
+		if !bytes.Equal(old[i].Agreement, n.Agreement) || !bytes.Equal(old[i].KEM, n.KEM) {
+			d.add("give module %s (%s) other agreement keys%s", n.Name, FingerprintOf(n.Signing), kemWords(n.KEM))
+			gone = true
 		}
 	}
 	if gone {
@@ -133,16 +142,19 @@ func (d *description) signers(s *hsm.DomainState, next []hsm.DomainPrincipal) {
 	}
 	for _, q := range byRole(next) {
 		i := slices.IndexFunc(old, func(p hsm.DomainPrincipal) bool { return bytes.Equal(p.Signing, q.Signing) })
-		switch {
-		case i < 0:
+		if i < 0 {
 			d.add("add %s %s (%s)", q.Role, q.Name, FingerprintOf(q.Signing))
-		case old[i].Role != q.Role:
-			d.add("make %s %s a %s, named %s", old[i].Role, old[i].Name, q.Role, q.Name)
+			continue
+		}
+		if old[i].Name != q.Name {
+			d.add("name %s %s (%s) %s", old[i].Role, old[i].Name, FingerprintOf(q.Signing), q.Name)
+		}
+		if old[i].Role != q.Role {
+			d.add("%s %s becomes %s", old[i].Role, q.Name, q.Role)
 			gone = gone || old[i].Role == ServiceHost
-		case !bytes.Equal(old[i].Agreement, q.Agreement):
+		}
+		if old[i].Role == q.Role && !bytes.Equal(old[i].Agreement, q.Agreement) {
 			d.add("give %s %s another agreement key", q.Role, q.Name)
-		case old[i].Name != q.Name:
-			d.add("name %s %s (%s) %s", q.Role, old[i].Name, FingerprintOf(q.Signing), q.Name)
 		}
 	}
 	if gone {

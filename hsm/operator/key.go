@@ -23,6 +23,8 @@ import (
 var (
 	ErrKeyFile    = errors.New("not a key file of an operator or host")
 	ErrPassphrase = errors.New("the key file needs another passphrase")
+	// ErrInDevice is a key whose signing half is not in its file.
+	ErrInDevice = errors.New("the signing key is in a PKCS #11 token: name its library")
 )
 
 const (
@@ -62,6 +64,9 @@ func NewKey(signer crypto.Signer, agreement bool, random io.Reader) (*Key, error
 // Principal is the key's public half.
 func (k *Key) Principal(name string) (hsm.DomainPrincipal, error) {
 	p := hsm.DomainPrincipal{Name: name, Role: domain.ServiceHost}
+	if k.Signer == nil {
+		return p, ErrInDevice
+	}
 	var err error
 	if p.Signing, err = x509.MarshalPKIXPublicKey(k.Signer.Public()); err != nil {
 		return p, fmt.Errorf("encoding a signing key: %w", err)

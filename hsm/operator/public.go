@@ -30,6 +30,9 @@ type public struct {
 	KEM       []byte `json:"kem,omitempty"`
 }
 
+// ValidName reports whether a domain can call a signer or module so.
+func ValidName(name string) bool { return domain.ValidLabel(name) }
+
 // EncodePrincipal is an operator's or host's public file.
 func EncodePrincipal(p hsm.DomainPrincipal) ([]byte, error) {
 	return encodePublic(public{Format: principalFormat, Name: p.Name, Role: p.Role.String(), Signing: p.Signing, Agreement: p.Agreement})
@@ -88,6 +91,8 @@ func parsePublic(file []byte, format string) (f public, err error) {
 	switch {
 	case f.Format != format:
 		return f, fmt.Errorf("%w: its format is %q, wanted is %q", ErrPublicFile, f.Format, format)
+	case !domain.ValidLabel(f.Name):
+		return f, fmt.Errorf("%w: the name %q is not 1 to 64 letters, digits and ._@+-", ErrPublicFile, f.Name)
 	case !domain.ValidKey(f.Signing):
 		return f, fmt.Errorf("%w: its signing key is not on P-384", ErrPublicFile)
 	}

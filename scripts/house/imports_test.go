@@ -55,7 +55,7 @@ var rooms = map[string][]string{
 	"fastpath/admin":       {},
 	"fastpath/console":     {},
 	"fastpath/conformance": {},
-	"fastpath/servertest":  {"fastpath/*", "fastpath", "hsm", "store", "store/pebblestore"},
+	"fastpath/servertest":  {"fastpath/*", "fastpath", "hsm", "hsm/appliance", "hsm/host", "hsm/link", "store", "store/pebblestore"},
 
 	"store":             {},
 	"store/pebblestore": {"store"},

@@ -180,20 +180,20 @@ func (s *Supervisor) once(ctx context.Context, c *Child, first bool, started cha
 	}
 }
 
-// await returns once the child's console answers.
+// await returns once the child's console answers; that of a child before it, whose host was killed, may do so still.
 func (s *Supervisor) await(ctx context.Context, c *Child, p *process) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		_, err := c.Identity(ctx)
-		if err == nil {
+		st, err := c.Status(ctx)
+		if err == nil && st.PID == p.command.Process.Pid {
 			return nil
 		}
 		select {
 		case <-p.exited:
 			return p.reason()
 		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w", err)
+			return fmt.Errorf("not ready: %w", errors.Join(ctx.Err(), err))
 		case <-time.After(pollConsole):
 		}
 	}

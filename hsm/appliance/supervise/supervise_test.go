@@ -41,6 +41,7 @@ type member struct{ hsm.Module }
 func (member) Identity(context.Context) (hsm.MemberIdentity, error) {
 	return hsm.MemberIdentity{HSM: hsm.DomainHSM{Name: strconv.Itoa(os.Getpid())}}, nil
 }
+func (member) Status(context.Context) (hsm.Status, error)      { return hsm.Status{}, nil }
 func (member) Execute(context.Context, []byte) ([]byte, error) { return nil, hsm.ErrCommand }
 func (member) Install(context.Context, []byte) error           { return nil }
 

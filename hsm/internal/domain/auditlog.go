@@ -43,7 +43,7 @@ func OpenLog(dir string) (*Log, error) {
 	}
 	l := &Log{file: f}
 	if err := l.load(dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("opening %s: %w: move it away for whoever is to look into it; other members' logs complete a new one", path, err), f.Close())
 	}
 	return l, nil
 }
@@ -233,7 +233,7 @@ func readLog(r io.Reader) (entries []*AuditEntry, good int64, err error) {
 		}
 		e, err := ParseEntry(entry)
 		if err != nil {
-			return entries, good, fmt.Errorf("%w: what follows entry %d is damaged: get the log from another member", ErrAudit, lastNumber(entries))
+			return entries, good, fmt.Errorf("%w: what follows entry %d is damaged", ErrAudit, lastNumber(entries))
 		}
 		entries = append(entries, e)
 		good += int64(4 + len(entry))
@@ -248,7 +248,7 @@ func readRecord(r io.Reader) ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(length[:])
 	if n > uint32(MaxEntry) {
-		return nil, fmt.Errorf("%w: a record of %d bytes is longer than any entry", ErrAudit, n)
+		return nil, fmt.Errorf("%w: a record of %d bytes is longer than any entry: it is damaged", ErrAudit, n)
 	}
 	entry := make([]byte, n)
 	_, err := io.ReadFull(r, entry)

@@ -141,6 +141,14 @@
 // replaces a file. A rollback of the whole directory to older files is not detected. Whoever has both the
 // file and the secret has the keys; losing the secret loses them.
 //
-// What this package is not: it does not manage the tokens under its keys, carries nothing between modules, and keeps no
-// audit log. It has no goroutines. Readers of domain keys are lock-free and safe beside whoever changes them.
+// # Commands and the audit log
+//
+// Their formats are drawn at Command, AuditEntry and Log. Operators, or hosts for the rotation, sign a command, which names
+// the state that it applies to by number and hash; Check holds the signatures, all of which must be right and of listed
+// signers, against that state's rules; Successor makes the next state, and is pure. The rules of every state keep a single
+// operator from changing a protection where there are two, and each command possible. Each state has one entry in the
+// log, with the signed command; the log's head is in the state. From the log alone all states can be made again, and
+// so are when it is verified (VerifyLog), and when a member installs (Step).
+//
+// What this package is not: it does not manage the tokens under its keys, and carries nothing between modules. It has no goroutines. Readers of domain keys are lock-free and safe beside whoever changes them.
 package domain

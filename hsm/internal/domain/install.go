@@ -49,6 +49,9 @@ func (m *Member) Install(b []byte) error {
 // acceptable holds a token against what the member holds or remembers. Errors: ErrToken, ErrStale.
 func (m *Member) acceptable(h *holding, t *token) error {
 	r := &m.memory
+	if err := t.state.check(); err != nil { // no command makes such a state
+		return fmt.Errorf("%w: %w", ErrToken, err)
+	}
 	switch {
 	case r.domain == [idSize]byte{}:
 		return nil

@@ -178,7 +178,7 @@ func checkHSMs(all []HSM) error {
 		m := &all[i]
 		switch {
 		case !validLabel(m.Name):
-			return fmt.Errorf("the module's name %q is not 1 to %d printable characters", m.Name, maxName)
+			return fmt.Errorf("the module's name %q is not 1 to %d letters, digits and ._@+-", m.Name, maxName)
 		case names[m.Name]:
 			return fmt.Errorf("two modules are named %s: give each its own name", m.Name)
 		case i > 0 && compareHSMs(all[i-1], *m) >= 0:
@@ -208,7 +208,7 @@ func checkPrincipals(all []Principal) error {
 		p := &all[i]
 		switch {
 		case !validLabel(p.Name):
-			return fmt.Errorf("the signer's name %q is not 1 to %d printable characters", p.Name, maxName)
+			return fmt.Errorf("the signer's name %q is not 1 to %d letters, digits and ._@+-", p.Name, maxName)
 		case names[p.Name]:
 			return fmt.Errorf("two signers are named %s: give each its own name", p.Name)
 		case p.Role != Operator && p.Role != ServiceHost:

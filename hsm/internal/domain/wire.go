@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -123,15 +124,20 @@ func appendShort(dst, b []byte) []byte {
 // appendLabel writes a u8 length and s.
 func appendLabel(dst []byte, s string) []byte { return append(append(dst, byte(len(s))), s...) }
 
-// validLabel is 1 to 64 printable ASCII characters.
+// validLabel is 1 to 64 letters, digits and any of ._@+- (ASCII): names that look different are different, and none can
+// move a terminal's cursor.
 func validLabel(s string) bool {
 	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("._@+-", rune(c)) {
 			return false
 		}
 	}
 	return len(s) >= 1 && len(s) <= maxName
 }
+
+// ValidLabel reports whether a module or signer can have this name.
+func ValidLabel(s string) bool { return validLabel(s) }
 
 // Sizes of P-384 in bytes.
 const (

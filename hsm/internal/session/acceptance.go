@@ -19,14 +19,15 @@ func (r *Responder) Accept(dst, message []byte, now time.Time) ([]byte, *Conn, e
 		return dst, nil, ErrOutOfService
 	}
 	m, ok := parseOpen(message)
-	if !ok || m.domain != domain {
+	id := sha256.Sum256(message)
+	if !ok || m.domain != domain || r.opens.has(&id) {
 		return dst, nil, ErrRefused
 	}
 	s, err := r.Pool.take()
 	if err != nil {
 		return dst, nil, err
 	}
-	out, c, err := r.accept(dst, message, s, &m, number, now)
+	out, c, err := r.accept(dst, message, s, &m, &id, number, now)
 	if err != nil {
 		r.Pool.release(s)
 		return dst, nil, err
@@ -34,7 +35,7 @@ func (r *Responder) Accept(dst, message []byte, now time.Time) ([]byte, *Conn, e
 	return out, c, nil
 }
 
-func (r *Responder) accept(dst, message []byte, s *slot, m *open, number uint64, now time.Time) ([]byte, *Conn, error) {
+func (r *Responder) accept(dst, message []byte, s *slot, m *open, id *[32]byte, number uint64, now time.Time) ([]byte, *Conn, error) {
 	host, over, ok := r.Authority.OpenSession(&s.key, m.token)
 	if !ok {
 		return dst, nil, ErrRefused
@@ -44,8 +45,7 @@ func (r *Responder) accept(dst, message []byte, s *slot, m *open, number uint64,
 	if !proves(s, m.proof) {
 		return dst, nil, ErrRefused
 	}
-	id := sha256.Sum256(message)
-	if _, listed := r.Authority.Host(host); !listed || !r.opens.add(&id) {
+	if _, listed := r.Authority.Host(host); !listed || !r.opens.add(id) {
 		return dst, nil, ErrRefused
 	}
 	// One that ends too late is of a clock that has been set back since: it must not live longer for that.

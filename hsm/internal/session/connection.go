@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"trent/hsm/internal/arena"
 	"trent/hsm/internal/gcm"
 )
 
@@ -46,12 +47,13 @@ type Conn struct {
 	spent  atomic.Bool
 }
 
-// lane is one direction of a connection.
+// lane is one direction of a connection. Its two users run on two processors: so no cache line is of both.
 type lane struct {
 	state     atomic.Uint32
 	direction byte
 	next      uint64 // counter of the next envelope; its user's own
 	keys      *laneKeys
+	_         [arena.Align]byte
 }
 
 // laneKeys is what a lane needs of the arena: the key, and what goes through the kernel's interface, so that it does
@@ -60,6 +62,7 @@ type laneKeys struct {
 	key   [gcm.KeySize]byte
 	nonce [gcm.NonceSize]byte
 	aad   [aadSize]byte
+	_     [arena.Align]byte
 }
 
 const aadSize = 1 + 1 + 8 + 4

@@ -49,6 +49,9 @@ type slot struct {
 	proof   [kdf.Size]byte
 }
 
+// PoolBytes is what a pool of so many slots takes of the memory that a process may lock.
+func PoolBytes(slots int) int { return arena.SizeOf[slot](slots) }
+
 // OpenPool makes the memory. Errors: gcm.ErrUnknown, arena.ErrUnlocked, and the operating system's.
 func OpenPool(o PoolOptions) (*Pool, error) {
 	if o.Slots == 0 {
@@ -61,7 +64,7 @@ func OpenPool(o PoolOptions) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a pool of session keys: %w", err)
 	}
-	a, err := arena.New(arena.Options{Bytes: arena.SizeOf[slot](o.Slots), RequireLocked: o.RequireLocked})
+	a, err := arena.New(arena.Options{Bytes: PoolBytes(o.Slots), RequireLocked: o.RequireLocked})
 	if err != nil {
 		return nil, fmt.Errorf("opening a pool of session keys: %w", err)
 	}

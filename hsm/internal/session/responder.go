@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/mlkem"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"time"
@@ -26,7 +27,8 @@ type Responder struct {
 
 // Answer checks a hello and appends the module's message of the handshake to dst; nothing of it is kept. A host that is
 // not listed is refused before any asymmetric work, and so is a hello that was answered lately; for others the signature
-// is checked before anything else is done. Errors: ErrRefused, ErrStale, ErrOutOfService, ErrFull, and those of signing and of randomness.
+// is checked before anything else is done. Errors: ErrRefused, ErrStale, ErrOutOfService, ErrFull, and those of signing,
+// sealing and randomness.
 func (r *Responder) Answer(dst, message []byte, now time.Time) ([]byte, error) {
 	domain, number, ok := r.Authority.Domain()
 	if !ok {
@@ -82,29 +84,35 @@ func (r *Responder) appendAnswer(dst, message []byte, s *slot, m *hello, a *answ
 	if err != nil {
 		return dst, err
 	}
-	sk := (*[32]byte)(s.scratch[:])
-	if _, err := io.ReadFull(r.Pool.random, sk[:]); err != nil {
-		return dst, fmt.Errorf("drawing a session key: %w", err)
+	if out, err = r.appendSessionKey(out, s, m.host, &agreed, now.Add(time.Duration(a.seconds)*time.Second)); err != nil {
+		return dst, err
 	}
-	token, err := r.Authority.SealSession(nil, sk, m.host, now.Add(time.Duration(a.seconds)*time.Second))
-	if err != nil {
-		return dst, fmt.Errorf("sealing a session key: %w", err)
-	}
-	if len(token) < minTokenSize || len(token) > MaxToken {
-		return dst, fmt.Errorf("sealing a session key: a token of %d bytes", len(token))
-	}
-	nonceAt := len(out)
-	out = append(out, s.nonce[:]...)
-	out = r.Pool.kernel.Seal(out, &s.key, &s.nonce, sk[:], agreed[:])
-	copy(out[nonceAt:], s.nonce[:]) // the kernel may have drawn its own
-	out = append(out, byte(len(token)>>8), byte(len(token)))
-	out = append(out, token...)
 	digest := transcript(answerLabel, message, out[len(dst):])
 	out, err = appendSignature(out, r.Authority.Sign, &digest)
 	if err != nil {
 		return dst, err
 	}
 	return out, nil
+}
+
+// appendSessionKey draws a session key and appends it under the agreed key, and its token.
+func (r *Responder) appendSessionKey(dst []byte, s *slot, host Fingerprint, agreed *[digestSize]byte, ends time.Time) ([]byte, error) {
+	sk := (*[32]byte)(s.scratch[:])
+	if _, err := io.ReadFull(r.Pool.random, sk[:]); err != nil {
+		return dst, fmt.Errorf("drawing a session key: %w", err)
+	}
+	token, err := r.Authority.SealSession(nil, sk, host, ends)
+	if err != nil {
+		return dst, fmt.Errorf("sealing a session key: %w", err)
+	}
+	if len(token) < minTokenSize || len(token) > MaxToken {
+		return dst, fmt.Errorf("sealing a session key: a token of %d bytes", len(token))
+	}
+	out := append(dst, s.nonce[:]...)
+	out = r.Pool.kernel.Seal(out, &s.key, &s.nonce, sk[:], agreed[:])
+	copy(out[len(dst):], s.nonce[:]) // the kernel may have drawn its own
+	out = binary.BigEndian.AppendUint16(out, uint16(len(token)))
+	return append(out, token...), nil
 }
 
 // agree makes the module's ephemeral keys and both secrets.

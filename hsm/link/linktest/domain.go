@@ -74,9 +74,17 @@ func fingerprint(spki []byte) session.Fingerprint { return sha256.Sum256(spki) }
 // Member is a module of a domain: a session.Authority.
 type Member struct {
 	*signer
-	domain *Domain
-	mu     sync.Mutex
-	number uint64 // of the state held; 0: out of service
+	domain   *Domain
+	mu       sync.Mutex
+	number   uint64 // of the state held; 0: out of service
+	sessions int
+}
+
+// Sessions counts the sessions that the member has made.
+func (m *Member) Sessions() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sessions
 }
 
 // NewMember makes a member that holds the newest state, or none.
@@ -141,6 +149,9 @@ func (m *Member) Host(f session.Fingerprint) ([]byte, bool) {
 // SealSession implements session.Authority. The token is host (32) ‖ end (8) ‖ session key ⊕ MAC of those (32) ‖ MAC of
 // all (32).
 func (m *Member) SealSession(dst []byte, sk *[32]byte, host session.Fingerprint, ends time.Time) ([]byte, error) {
+	m.mu.Lock()
+	m.sessions++
+	m.mu.Unlock()
 	token := binary.BigEndian.AppendUint64(append([]byte(nil), host[:]...), uint64(ends.Unix()))
 	for i, b := range m.domain.mac("mask", token) {
 		token = append(token, b^sk[i])

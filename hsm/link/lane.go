@@ -4,21 +4,49 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"trent/hsm"
 )
 
-// isFast reports whether a call takes microseconds: those of symmetric keys and HMAC keys.
-func isFast(c *hsm.Call) bool {
-	if c.Recipient != nil || !isQuick(c.Spec) || c.Key != nil && !isQuick(c.Key.Spec) || c.Target != nil && !isQuick(c.Target.Spec) {
-		return false
-	}
+// lane is where a call runs.
+type lane uint8
+
+const (
+	inline lane = iota // in the reading goroutine: microseconds
+	brief              // by a worker: less than a millisecond, and nothing to wait for
+	long               // by a worker: milliseconds and more, behind the module's gate
+)
+
+// laneOf says where a call runs. Calls of symmetric and HMAC keys are the fast ones; RSA and ML-DSA with the private key,
+// and whatever makes or takes in a key pair, are slow.
+func laneOf(c *hsm.Call) lane {
 	switch c.Op {
 	case hsm.OpDataKeyPair, hsm.OpWrappingKey, hsm.OpImport:
-		return false
+		return long
+	case hsm.OpGenerate, hsm.OpGeneratePool:
+		if !isQuick(c.Spec) {
+			return long
+		}
+	case hsm.OpSign, hsm.OpDecrypt, hsm.OpReEncrypt:
+		if c.Key != nil && isHeavy(c.Key.Spec) {
+			return long
+		}
 	}
-	return true
+	if c.Recipient != nil || !isQuick(c.Spec) || c.Key != nil && !isQuick(c.Key.Spec) || c.Target != nil && !isQuick(c.Target.Spec) {
+		return brief
+	}
+	return inline
+}
+
+// isHeavy reports whether a spec's private key takes long to use.
+func isHeavy(s hsm.KeySpec) bool {
+	switch s {
+	case hsm.RSA2048, hsm.RSA3072, hsm.RSA4096, hsm.MLDSA44, hsm.MLDSA65, hsm.MLDSA87:
+		return true
+	}
+	return false
 }
 
 func isQuick(s hsm.KeySpec) bool {
@@ -54,22 +82,23 @@ type slowCall struct {
 	since time.Time
 }
 
-func (p *port) slowly(m message, now time.Time) error {
+// hand gives a call to a worker.
+func (p *port) hand(w *workers, m message, now time.Time) error {
 	if !p.enter(len(m.body)) {
 		return p.hold(m.id, m.kind|answerBit, []byte{codeOf(hsm.ErrBusy)})
 	}
-	j := &slowCall{port: p, id: m.id, body: slices.Clone(m.body), since: now}
+	j := slowCalls.Get().(*slowCall)
+	j.port, j.id, j.since, j.body = p, m.id, now, append(j.body[:0], m.body...)
 	if err := j.parseCall(j.body); err != nil {
 		panic("link: a call that is not what it was")
 	}
-	p.server.slow.add(j)
+	w.add(j)
 	return nil
 }
 
 func (j *slowCall) run() {
-	defer j.port.leave(len(j.body))
-	defer clear(j.body)
-	j.request.run(j.port.server.opts.Module, j.since, func(err error) error {
+	defer j.end()
+	answer := func(err error) error {
 		buf, closed := j.port.out.begin(j.resultSize())
 		if closed != nil {
 			return closed
@@ -78,8 +107,25 @@ func (j *slowCall) run() {
 			j.port.out.write(nil)
 		}
 		return nil
-	})
+	}
+	if j.left > 0 && time.Since(j.since) >= j.left {
+		answer(hsm.ErrDeadline) // nobody waits for it any more
+		return
+	}
+	j.request.run(j.port.server.opts.Module, j.since, answer)
 }
+
+// end wipes the call's message, and keeps the rest for the next call.
+func (j *slowCall) end() {
+	p, size := j.port, len(j.body)
+	clear(j.body)
+	j.port = nil
+	slowCalls.Put(j)
+	p.leave(size)
+}
+
+// slowCalls keeps calls of workers for the next ones; nothing secret is in them.
+var slowCalls = sync.Pool{New: func() any { return new(slowCall) }}
 
 // adminJob is a request other than a call.
 type adminJob struct {
@@ -106,7 +152,7 @@ func (p *port) administer(m message) error {
 		p.leave(len(m.body))
 		return fmt.Errorf("%w: request %d twice at a time", errHost, m.id)
 	}
-	p.server.slow.add(&adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
+	p.server.admin.add(&adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
 	return nil
 }
 

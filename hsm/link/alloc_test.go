@@ -1,0 +1,41 @@
+//go:build !race && unix
+
+package link_test
+
+import (
+	"testing"
+	"time"
+
+	"trent/hsm"
+	"trent/hsm/hsmtest"
+	"trent/hsm/link"
+)
+
+// TestAllocations: a call on a warm connection allocates nothing at the host's end but what the kernel does, two cipher
+// objects for each of the two envelopes; with a kernel of our own that is nothing.
+func TestAllocations(t *testing.T) {
+	c := startChild(t, link.Options{Connections: 1})
+	k := hsmtest.NewKey(t, c, hsm.SymmetricDefault, hsm.EncryptDecrypt, "k")
+	sealed := hsm.Call{Op: hsm.OpEncrypt, Key: &k.Key, In: make([]byte, 32), Out: make([]byte, 0, 512)}
+	if err := c.Do(&sealed); err != nil {
+		t.Fatal(err)
+	}
+	out, secret := make([]byte, 0, 512), make([]byte, 0, 64)
+	for _, call := range []hsm.Call{
+		{Op: hsm.OpEncrypt, Key: &k.Key, In: make([]byte, 32)},
+		{Op: hsm.OpDecrypt, Key: &k.Key, In: sealed.Out},
+		{Op: hsm.OpDataKey, Key: &k.Key, N: 32},
+		{Op: hsm.OpReEncrypt, Key: &k.Key, Target: &k.Key, In: sealed.Out},
+		{Op: hsm.OpRandom, N: 32},
+	} {
+		got := testing.AllocsPerRun(200, func() {
+			call.Out, call.Secret, call.Deadline = out, secret, time.Now().Add(time.Minute)
+			if err := c.Do(&call); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > 4 {
+			t.Errorf("op %d: %v allocations", call.Op, got)
+		}
+	}
+}
