@@ -44,6 +44,9 @@ func Importable(spec KeySpec) bool { return algorithm.Importable(algorithm.Spec(
 // it is no import token. Nothing is authenticated by this.
 func WrappingKeyOf(importToken []byte) (MaterialID, bool) {
 	h, err := token.Parse(importToken)
+	if d, deviceErr := token.ParseDevice(importToken); deviceErr == nil { // hsm/pkcs11's
+		h, err = d.Header, nil
+	}
 	if err != nil || h.Purpose != token.Import || len(importToken) != ImportTokenSize {
 		return MaterialID{}, false
 	}

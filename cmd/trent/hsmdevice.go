@@ -1,8 +1,12 @@
 package main
 
-import "errors"
+import "strings"
 
 // openDevice makes the module of a PKCS #11 device.
-func openDevice(*environment, *settings) (*hsmBackend, error) {
-	return nil, usageError(errors.New("this build of trent has no PKCS #11"), "build it with -tags pkcs11")
+func openDevice(e *environment, s *settings) (*hsmBackend, error) {
+	m, err := openPKCS11(e, s, strings.TrimPrefix(s.HSM.PKCS11, pkcs11Prefix))
+	if err != nil {
+		return nil, err
+	}
+	return &hsmBackend{module: m, where: "a device behind PKCS #11"}, nil
 }

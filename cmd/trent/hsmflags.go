@@ -98,7 +98,7 @@ func (a *applianceSettings) prepare() (keyFile string, exists bool, err error) {
 	case err == nil:
 		a.Name, exists = name, true
 	case !errors.Is(err, os.ErrNotExist):
-		return "", false, failure(err, "")
+		return "", false, failure(err, "restore it from a backup, or remove it, make another identity and have operators join that")
 	case a.Name == "":
 		if a.Name, err = hsm.NewMemberName(); err != nil {
 			return "", false, failure(err, "")

@@ -12,7 +12,7 @@ import (
 type hsmMode struct {
 	Spawn     int      // how many children; 0: none
 	Addresses []string // of appliances
-	PKCS11    string   // what a device is called by; empty: none
+	PKCS11    string   // "pkcs11:" and what a device is called by; empty: none
 }
 
 // maxSpawn bounds how many children a server makes.
@@ -30,7 +30,7 @@ func (m *hsmMode) String() string {
 	case len(m.Addresses) > 0:
 		return strings.Join(m.Addresses, ",")
 	case m.PKCS11 != "":
-		return "pkcs11:" + m.PKCS11
+		return m.PKCS11
 	}
 	return "embedded"
 }
@@ -52,8 +52,8 @@ func (m *hsmMode) Set(text string) error {
 			return fmt.Errorf("%q: spawn:N takes 1 to %d", text, maxSpawn)
 		}
 		m.Spawn = n
-	case kind == "pkcs11" && rest != "":
-		m.PKCS11 = rest
+	case strings.HasPrefix(text, pkcs11Prefix):
+		m.PKCS11 = text
 	default:
 		return m.setAddresses(text)
 	}

@@ -197,7 +197,7 @@ func (a *applianceSettings) run(ctx context.Context, e *environment, m *hsm.Loca
 		Zeroize: m.Zeroize,
 	})
 	if err != nil {
-		return failure(err, "")
+		return failure(err, "a damaged log can be put aside: 'trent hsm audit merge' makes a whole one of other members' logs")
 	}
 	if !a.Quiet {
 		if err := a.announce(ctx, e.Stdout, s); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trent/hsm"
 	"trent/hsm/appliance"
 	"trent/hsm/appliance/supervise"
 	"trent/hsm/host"
@@ -76,6 +77,8 @@ func gatherHint(err error) string {
 	switch {
 	case errors.Is(err, host.ErrForeign):
 		return "put the state directories of this data directory's HSMs back"
+	case errors.Is(err, hsm.ErrDomain), errors.Is(err, hsm.ErrStale):
+		return "put back a copy of the newest domain token (hsm/domain.token in the data directory), or the state directories that belong to it"
 	case errors.Is(err, host.ErrNotListed):
 		return "put the host key back that this data directory was made with"
 	}

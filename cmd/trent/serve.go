@@ -142,6 +142,7 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 	if err != nil {
 		return r, usageError(err, "--regions takes names such as us-east-1,eu-west-1")
 	}
+	s.fitDevice()
 	pool, err := lifecycle.ParsePoolSizes(s.KeyPool)
 	if err != nil {
 		return r, usageError(err, "--key-pool takes sizes such as RSA_2048=4,RSA_4096=1, or none")
@@ -269,7 +270,7 @@ func makeDir(dir, noun, flag string) error {
 	return nil
 }
 
-// openModule opens the HSM on its sealed domain.
+// openModule opens the HSM in this process on its sealed domain.
 func openModule(e *environment, s *settings) (*hsm.Local, error) {
 	seal, err := s.seal(e)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -76,6 +77,8 @@ type settings struct {
 	configDir string // that files named in the config file are relative to
 }
 
+var defaultKeyPool = []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"}
+
 // defaultSettings are the settings of a server that is told nothing.
 func defaultSettings(getenv func(string) string) settings {
 	return settings{
@@ -86,7 +89,7 @@ func defaultSettings(getenv func(string) string) settings {
 		ResourceQuotas:   resourceQuotas{quota.Default()},
 		SealPassphraseFD: -1,
 		SlotIdle:         time.Second,
-		KeyPool:          []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"},
+		KeyPool:          slices.Clone(defaultKeyPool),
 		CacheKeys:        1 << 20,
 		StoreCacheBytes:  64 << 20,
 		MaxBodyBytes:     1 << 20,
@@ -121,7 +124,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.Var(&s.Principals, "principals", "whom policies and grants may name: open (whoever is well-formed) or strict (who exists, as the service)")
 	fs.Var(&s.RequestQuotas, "request-quotas", "how often an account may call in a Region: off, or aws, with overrides, such as aws,scale=0.01,CreateKey=50,rsa=off")
 
-	fs.Var(&s.HSM, "hsm", "where keys are: embedded, in this process; spawn or spawn:N, in child processes; unix:PATH or HOST:PORT,…, in appliances that run; pkcs11:…, in a device")
+	fs.Var(&s.HSM, "hsm", "where keys are: embedded, in this process; spawn or spawn:N, in child processes; unix:PATH or HOST:PORT,…, in appliances that run; pkcs11:MODULE.so?token=LABEL&pin-file=FILE, in a device")
 	fs.StringVar(&s.HSMHostKey, "hsm-host-key", s.HSMHostKey, "key file by which appliances know this server (default: made beside the seal key)")
 	fs.StringVar(&s.HSMDomainToken, "hsm-domain-token", s.HSMDomainToken, "file of the newest domain token, from the operators: for the first start with appliances that run, or after changes by operators")
 

@@ -13,7 +13,7 @@ import (
 // that stands beside them made to fit: its spec, usage, material and identity.
 func (s *suite) hostileTokens(t *testing.T) {
 	to := target(hsm.P256, hsm.SignVerify, t.Name())
-	w := s.wrappingFor(t, to, hsm.WrapRSAAESKeyWrapSHA256, hsm.RSA2048)
+	w := s.wrappingFor(t, to, s.hybrid(t), hsm.RSA2048)
 	const materialAt = 24 // in a token (package token)
 	keyOf := func(token []byte, spec hsm.KeySpec, usage hsm.Usage, identity []byte) hsm.Key {
 		k := hsm.Key{Token: token, Identity: identity, Spec: spec, Usage: usage}

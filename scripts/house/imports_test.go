@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"hsm/fleet":              {"hsm", "hsm/link"},
 	"hsm/host":               {"hsm", "hsm/operator"},
 	"hsm/profile":            {"hsm"},
-	"hsm/pkcs11":             {"hsm"},
+	"hsm/pkcs11":             {"hsm", "hsm/internal/token", "hsm/internal/blob"},
 	"hsm/faulty":             {"hsm"},
 	"hsm/hsmtest":            {"hsm"},
 

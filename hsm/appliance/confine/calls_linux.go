@@ -9,7 +9,7 @@ import (
 // Those that make new sockets are not among them: an appliance listens before it is confined, and calls nobody.
 var allowed = []string{
 	// Files, within what Landlock leaves.
-	"read", "write", "readv", "writev", "pread64", "pwrite64", "close", "openat", "open", "fstat", "newfstatat", "lstat", "stat", "statx",
+	"read", "write", "readv", "writev", "pread64", "pwrite64", "close", "openat", "open", "fstat", "newfstatat", "fstatat", "lstat", "stat", "statx",
 	"lseek", "getdents64", "readlinkat", "faccessat", "faccessat2", "mkdirat", "unlinkat", "unlink", "renameat", "renameat2", "rename", "linkat",
 	"fsync", "fdatasync", "ftruncate", "fchmod", "fchmodat", "fchown", "flock", "fcntl", "fallocate", "getcwd", "sendfile",
 	// Memory.

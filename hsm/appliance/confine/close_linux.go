@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -69,8 +70,14 @@ func restrictFiles(p Paths, r *Report) error {
 	return nil
 }
 
+// filtered are the architectures for which calls_linux.go is complete.
+var filtered = []string{"amd64", "arm64"}
+
 // policy is the filter: calls.go by this machine's table of system calls.
 func policy() (seccomp.Policy, error) {
+	if !slices.Contains(filtered, runtime.GOARCH) {
+		return seccomp.Policy{}, errors.New("which calls a program makes is not known for " + runtime.GOARCH)
+	}
 	info, err := arch.GetInfo(runtime.GOARCH)
 	if err != nil {
 		return seccomp.Policy{}, err
