@@ -259,6 +259,41 @@ func TestInFlightLimit(t *testing.T) {
 	}
 }
 
+// TestFairness: a host with many calls that take long does not hold up those of another.
+func TestFairness(t *testing.T) {
+	t.Parallel()
+	began, next := make(chan string, 100), make(chan struct{})
+	m := &fake{do: func(c *hsm.Call) error {
+		began <- string(c.In)
+		<-next
+		return echo(c)
+	}}
+	a := connect(t, m, link.ServerOptions{Slow: 1}, link.Options{Connections: 1})
+	var calls []<-chan error
+	for range 20 {
+		calls = append(calls, later(a, slowCall("many")))
+	}
+	await(t, began)
+	until(t, "many in flight", func() bool { return a.server.Status().InFlight == 20 })
+	b := linktest.Connect(t, link.Options{Address: a.address, Host: a.link, Connections: 1})
+	calls = append(calls, later(b, slowCall("one")))
+	until(t, "one more", func() bool { return a.server.Status().InFlight == 21 })
+	for i := range 3 {
+		next <- struct{}{}
+		if in := await(t, began); in == "one" {
+			break
+		} else if i == 2 {
+			t.Error("it has to wait for the many")
+		}
+	}
+	close(next)
+	for _, done := range calls {
+		if err := await(t, done); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestQueuedTooLong: a call whose time is over before a worker is free does not run.
 func TestQueuedTooLong(t *testing.T) {
 	t.Parallel()

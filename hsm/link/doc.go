@@ -22,7 +22,7 @@
 //
 // At the module's end one goroutine reads a connection. It runs calls of symmetric and HMAC keys itself, one after the
 // other, and writes their answers when nothing more has come. All others go to workers, which the connections of a server
-// share, bounded in number, first in, first out: some for what takes up to a millisecond (curves, public keys,
+// share, bounded in number, those of a connection first in, first out, those of several in turn: some for what takes up to a millisecond (curves, public keys,
 // recipients), some for what takes longer (RSA and ML-DSA with the private key, key pairs, imports), some for
 // administration. So answers come out of order, and what takes long holds up nothing that does not.
 //

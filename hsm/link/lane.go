@@ -95,7 +95,7 @@ func (p *port) hand(w *workers, m message, now time.Time) error {
 	if err := j.parseCall(j.body); err != nil {
 		panic("link: a call that is not what it was")
 	}
-	w.add(j)
+	w.add(p, j)
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (p *port) administer(m message) error {
 		p.leave(len(m.body))
 		return fmt.Errorf("%w: request %d twice at a time", errHost, m.id)
 	}
-	p.server.admin.add(&adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
+	p.server.admin.add(p, &adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
 	return nil
 }
 
