@@ -23,7 +23,8 @@ func newHSMDomainCommand(e *environment) *cobra.Command {
 		Long: `Appliances of one domain share its keys, and do what their operators command. Each verb that changes a domain proposes a
 command, signs it with the keys of --key, and, if these are enough, has the appliance of the first --state do it and all of
 --state install what comes of it. If they are not, it leaves the command in a file for others to sign. Where servers use the
-appliances, command them through one, by --server: a server that is not told goes on with an older state.`,
+appliances, command them through one, by --server: a server that is not told goes on with an older state ('trent hsm domain
+restore --server' brings it the newer one).`,
 		Example: `  trent hsm domain create --state /var/lib/trent-hsm --name main --operator alice.pub --host host-1.pub --key alice.key
   trent hsm domain show --state /var/lib/trent-hsm
   trent hsm domain join --state /var/lib/trent-hsm --state /var/lib/trent-hsm-2 --key alice.key
@@ -222,7 +223,10 @@ func newSubmitCommand(e *environment) *cobra.Command {
 		Use:   "submit FILE",
 		Short: "Have a module do a signed command",
 		Long: `Submit has the appliance of the first --state do a command that enough have signed, and all of --state install what comes of
-it. A recovery takes the newest domain token as well, by --token, and restore-keys the backup's.`,
+it. A recovery takes the newest domain token as well, by --token, and restore-keys the backup's.
+
+Submit the commands of a domain to one appliance, or through one server: two appliances that do different commands for one
+state at a time fork the domain, and members of one branch refuse the other.`,
 		Example: "  trent hsm domain submit join.command --state member --state new\n  trent hsm domain submit recover.command --state fresh --token newest.token",
 		Args:    oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -232,7 +236,7 @@ it. A recovery takes the newest domain token as well, by --token, and restore-ke
 			}
 			parsed, err := operator.ParseCommand(command)
 			if err != nil {
-				return usageError(fmt.Errorf("%s: %w", args[0], err), "")
+				return usageError(&plain{fmt.Errorf("%s: %w", args[0], err)}, "")
 			}
 			if len(f.states) == 0 && f.server.server == "" {
 				f.states = []string{defaultStateDir(e.Getenv)}

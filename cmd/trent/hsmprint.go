@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"trent/hsm"
@@ -17,13 +18,13 @@ func showFile(w io.Writer, name string, b []byte, s *hsm.DomainState) error {
 	case bytes.HasPrefix(b, []byte("trentcmd")):
 		c, err := operator.ParseCommand(b)
 		if err != nil {
-			return usageError(fmt.Errorf("%s: %w", name, err), "")
+			return usageError(&plain{fmt.Errorf("%s: %w", name, err)}, "")
 		}
 		return printCommand(w, name, c, s)
 	case bytes.HasPrefix(b, []byte("trentshr")):
 		share, err := operator.ParseShare(b)
 		if err != nil {
-			return usageError(fmt.Errorf("%s: %w", name, err), "")
+			return usageError(&plain{fmt.Errorf("%s: %w", name, err)}, "")
 		}
 		_, err = fmt.Fprintf(w, "%s: share of operator %s, for module %s\n", name, share.Operator, share.Target)
 		return err
@@ -75,12 +76,28 @@ func printCommand(w io.Writer, name string, c *operator.Command, s *hsm.DomainSt
 	return nil
 }
 
+// plain is an error without the names of what it is, for people; programs still find these.
+type plain struct{ err error }
+
+func (p *plain) Error() string {
+	text := p.err.Error()
+	for _, name := range []error{hsm.ErrCommand, operator.ErrCommand, hsm.ErrQuorum, operator.ErrQuorum} {
+		text = strings.ReplaceAll(text, name.Error()+": ", "")
+	}
+	return text
+}
+
+func (p *plain) Unwrap() error { return p.err }
+
 // refusal is the exit code and hint for what commands, tokens and files were refused for.
 func refusal(err error) error {
 	var e *exitError
 	switch {
 	case err == nil, errors.As(err, &e):
 		return err
+	}
+	err = &plain{err}
+	switch {
 	case errors.Is(err, hsm.ErrStale), errors.Is(err, operator.ErrStale):
 		return failure(err, "the domain went on: propose the change anew for its newest state")
 	case errors.Is(err, hsm.ErrQuorum), errors.Is(err, operator.ErrQuorum):

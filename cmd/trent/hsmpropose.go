@@ -118,9 +118,10 @@ func newHSMSignCommand(e *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sign FILE",
 		Short: "Sign a command after reading what it does",
-		Long: `Sign says what a command does, asks, and adds a signature to the file. With --state or --token it says what that changes in
-the domain as it is, and refuses a command that applies to another state. Only the holder of the key can know whether the
-change is wanted: nothing else stands between a signed command and the domain.`,
+		Long: `Sign says what a command changes in the domain as it is, asks, and adds a signature to the file. The domain is that of an
+appliance, a server or a domain token; where it comes from matters little, since a command is signed only for the state that
+it names by its hash, and does nothing in any other. Only the holder of the key can know whether the change is wanted: nothing
+else stands between a signed command and the domain.`,
 		Example: "  trent hsm quorum sign join.command --key alice.key --state /var/lib/trent-hsm\n  trent hsm quorum sign join.command --token newest.token --pkcs11 /usr/lib/softhsm/libsofthsm2.so --pkcs11-label carol",
 		Args:    oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -151,7 +152,11 @@ func (e *environment) sign(file string, s *hsm.DomainState, k *keyFlags, yes boo
 	}
 	c, err := operator.ParseCommand(command)
 	if err != nil {
-		return usageError(fmt.Errorf("%s: %w", file, err), "")
+		return usageError(&plain{fmt.Errorf("%s: %w", file, err)}, "")
+	}
+	if s == nil && c.Kind != operator.CreateDomain {
+		return usageError(errors.New("what the command changes cannot be said without the domain, and nobody should sign that"),
+			"give --state DIR of an appliance, --server DIR of a server, or --token FILE, which whoever proposed it has")
 	}
 	if err := printCommand(e.Stdout, file, c, s); err != nil {
 		return err
@@ -242,7 +247,7 @@ func newHSMQuorumStatusCommand(e *environment) *cobra.Command {
 			}
 			parsed, err := operator.ParseCommand(command)
 			if err != nil {
-				return usageError(fmt.Errorf("%s: %w", args[0], err), "")
+				return usageError(&plain{fmt.Errorf("%s: %w", args[0], err)}, "")
 			}
 			var s *hsm.DomainState
 			if parsed.Kind != operator.CreateDomain {
@@ -300,7 +305,7 @@ func newHSMMergeCommand(e *environment) *cobra.Command {
 					return err
 				}
 				if _, err := operator.ParseCommand(b); err != nil {
-					return usageError(fmt.Errorf("%s: %w", name, err), "")
+					return usageError(&plain{fmt.Errorf("%s: %w", name, err)}, "")
 				}
 				files = append(files, b)
 			}

@@ -54,6 +54,19 @@ func (a *administered) Command(ctx context.Context, name string, body []byte) (a
 	case "hsm-token":
 		token, _ := a.relay.host.Newest()
 		return relayedToken{Token: token}, nil
+	case "hsm-catch-up":
+		var t relayedToken
+		if err := json.Unmarshal(body, &t); err != nil {
+			return nil, &refusedCommand{fmt.Errorf("reading the domain token: %w", err)}
+		}
+		undelivered, err := a.relay.host.CatchUp(ctx, t.Token, a.relay.modules)
+		if errors.Is(err, hsm.ErrDomain) || errors.Is(err, host.ErrNotHeld) || errors.Is(err, host.ErrConflict) || errors.Is(err, host.ErrNotListed) {
+			return nil, &refusedCommand{err}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return relayedToken{Undelivered: words(undelivered)}, nil
 	case "hsm-execute":
 		var c relayedCommand
 		if err := json.Unmarshal(body, &c); err != nil {
@@ -66,13 +79,16 @@ func (a *administered) Command(ctx context.Context, name string, body []byte) (a
 		if err != nil {
 			return nil, err
 		}
-		r := relayedToken{Token: token}
-		if undelivered != nil {
-			r.Undelivered = undelivered.Error()
-		}
-		return r, nil
+		return relayedToken{token, words(undelivered)}, nil
 	}
 	return a.Server.Command(ctx, name, body)
+}
+
+func words(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // subject is what the administration speaks to.
@@ -107,6 +123,19 @@ func (f *serverFlag) token(ctx context.Context) ([]byte, *hsm.DomainState, error
 func (f *serverFlag) execute(ctx context.Context, command []byte) (*relayedToken, error) {
 	var answer relayedToken
 	return &answer, f.ask(ctx, "hsm-execute", relayedCommand{command}, &answer)
+}
+
+// catchUp brings the server a state that its HSMs were brought without it.
+func (f *serverFlag) catchUp(ctx context.Context, e *environment, token []byte) error {
+	var answer relayedToken
+	if err := f.ask(ctx, "hsm-catch-up", relayedToken{Token: token}, &answer); err != nil {
+		return err
+	}
+	if answer.Undelivered != "" {
+		fmt.Fprintf(e.Stderr, "trent: the server goes on bringing it to HSMs that do not hold it yet: %s\n", answer.Undelivered)
+	}
+	_, err := fmt.Fprintf(e.Stdout, "the server on %s has it\n", f.server)
+	return err
 }
 
 func (f *serverFlag) ask(ctx context.Context, name string, arguments, answer any) error {

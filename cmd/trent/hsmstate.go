@@ -206,5 +206,5 @@ func printRules(row func(string, string, ...any), s *hsm.DomainState) {
 		row("rule", "%s: %s", words, strings.Join(kinds[words], ", "))
 	}
 	row("rotation", "every %v", s.Rotation)
-	row("recovery", "by the shares of %d operators", s.Recovery.Threshold)
+	row("recovery", "by %d operators' shares", s.Recovery.Threshold)
 }

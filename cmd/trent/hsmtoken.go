@@ -115,30 +115,47 @@ func newRestoreCommand(e *environment) *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Bring a domain token to appliances",
 		Long: `Restore has appliances install a domain token from a file, as a host does when they start. Each must be a member. An appliance
-that has seen a newer state refuses.`,
-		Example: "  trent hsm domain restore domain.token --state /var/lib/trent-hsm",
+that has seen a newer state refuses. A server, of --server, takes a token whose state one of its HSMs holds: when operators
+commanded them without it.`,
+		Example: "  trent hsm domain restore domain.token --state /var/lib/trent-hsm\n  trent hsm domain restore newest.token --server /var/lib/trent",
 		Args:    oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			token, _, err := readTokenFile(args[0])
 			if err != nil {
 				return err
 			}
-			if len(sub.states) == 0 {
+			if len(sub.states) == 0 && sub.server.server == "" {
 				sub.states = []string{defaultStateDir(e.Getenv)}
 			}
 			for _, dir := range sub.states {
 				if err := appliance.NewConsole(dir).Install(c.Context(), token); err != nil {
-					return noConsole(refusal(fmt.Errorf("%s: %w", dir, err)), dir)
+					return restoreRefused(err, dir)
 				}
 				if _, err := fmt.Fprintf(e.Stdout, "%s is in service\n", dir); err != nil {
 					return err
 				}
 			}
+			if sub.server.server != "" {
+				return sub.server.catchUp(c.Context(), e, token)
+			}
 			return nil
 		},
 	}
+	c.Flags().StringVar(&sub.server.server, "server", "", "data directory of a server that runs here on appliances")
 	c.Flags().StringArrayVar(&sub.states, "state", nil, "state directory of an appliance that runs here; may be repeated")
 	return c
+}
+
+// restoreRefused says what to do where an appliance does not take a token.
+func restoreRefused(err error, dir string) error {
+	shown := &plain{fmt.Errorf("%s: %w", dir, err)}
+	switch {
+	case errors.Is(err, hsm.ErrStale):
+		return failure(shown, "bring the newest domain token: servers keep three copies, and 'trent hsm domain backup' gets it from another member")
+	case errors.Is(err, hsm.ErrDomain):
+		return failure(shown, "'trent hsm domain show --token FILE' says whose token it is; a module that it does not list joins by 'trent hsm domain join'")
+	}
+	return noConsole(shown, dir)
 }
 
 // recovery is the change that brings back a domain whose modules are all lost.

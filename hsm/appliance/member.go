@@ -32,11 +32,7 @@ func (k *keeper) Install(ctx context.Context, token []byte) error {
 		return nil
 	}
 	if k.log != nil {
-		entry, err := domain.TokenEntry(token)
-		if err == nil {
-			err = k.log.Append(entry)
-		}
-		if err != nil {
+		if err := k.keep(token); err != nil {
 			k.logf("audit log: %v", err)
 		}
 	}
@@ -64,6 +60,27 @@ func (k *keeper) DoBatch(cs []*hsm.Call) {
 	for _, c := range cs {
 		c.Err = k.Do(c)
 	}
+}
+
+// keep adds the entries of a token to the log: its own, and those before it that the log lacks.
+func (k *keeper) keep(token []byte) error {
+	entries, err := domain.TokenEntries(token)
+	if err != nil {
+		return err
+	}
+	for i, entry := range entries {
+		e, err := domain.ParseEntry(entry)
+		if err != nil {
+			return err
+		}
+		if e.Number <= k.log.Head().Count && i < len(entries)-1 {
+			continue
+		}
+		if err := k.log.Append(entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // held is the token, nil for none.

@@ -19,13 +19,50 @@ func (h *Host) Relay(ctx context.Context, command []byte, modules []Module) (tok
 	if err := h.Publish(ctx, token); err != nil {
 		return nil, nil, fmt.Errorf("publishing what the command makes: %w", err)
 	}
+	return token, h.deliver(ctx, modules), nil
+}
+
+// ErrNotHeld is a domain token whose state no module holds.
+var ErrNotHeld = errors.New("host: no module holds the state of this domain token")
+
+// CatchUp takes a newer token than the host's, of a state that operators had made at a module's console: one of the modules
+// must hold it, since only modules know whether it is of their line. Then all get it. Errors: hsm.ErrDomain, ErrNotHeld,
+// ErrConflict, ErrNotListed, the store's.
+func (h *Host) CatchUp(ctx context.Context, token []byte, modules []Module) (undelivered, err error) {
+	s, _, err := hsm.ParseDomainToken(token)
+	if err != nil {
+		return nil, err
+	}
+	if !held(ctx, s, modules) {
+		return nil, ErrNotHeld
+	}
+	if err := h.Adopt(ctx, token); err != nil {
+		return nil, err
+	}
+	if err := h.Reload(ctx); err != nil {
+		return nil, err
+	}
+	return h.deliver(ctx, modules), nil
+}
+
+func held(ctx context.Context, s *hsm.DomainState, modules []Module) bool {
+	for _, m := range modules {
+		if id, err := m.Identity(ctx); err == nil && id.InService && id.Domain == s.Domain && id.Hash == s.Hash() {
+			return true
+		}
+	}
+	return false
+}
+
+// deliver brings the newest token to all.
+func (h *Host) deliver(ctx context.Context, modules []Module) error {
 	var failed []error
 	for i, m := range modules {
 		if err := h.Deliver(ctx, m); err != nil {
 			failed = append(failed, fmt.Errorf("hsm %d: %w", i+1, err))
 		}
 	}
-	return token, errors.Join(failed...), nil
+	return errors.Join(failed...)
 }
 
 // execute asks one module after the other: a command may be for one of them alone, or remove one, and one may be out of

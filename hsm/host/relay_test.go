@@ -73,6 +73,42 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// TestCatchUp: a host takes the state that a module has come to, and none that only a file knows of.
+func TestCatchUp(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, b := p.module(t, "a"), p.module(t, "b")
+	p.gather(t, a, b)
+	modules := []host.Module{a, b}
+	token, err := a.Execute(t.Context(), p.signed(t, 2*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.owner.Host.CatchUp(t.Context(), token, modules); !errors.Is(err, host.ErrNotHeld) {
+		t.Fatalf("a token that no module holds: %v", err)
+	}
+	if _, s := p.owner.Host.Newest(); s.Number != 1 {
+		t.Fatalf("the host is at state %d", s.Number)
+	}
+	if err := a.Install(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	if undelivered, err := p.owner.Host.CatchUp(t.Context(), token, modules); err != nil || undelivered != nil {
+		t.Fatalf("%v, %v", err, undelivered)
+	}
+	_, s := p.owner.Host.Newest()
+	if id, err := b.Identity(t.Context()); err != nil || s.Number != 2 || id.Hash != s.Hash() {
+		t.Fatalf("the host is at state %d, a module at %d, %v", s.Number, id.Number, err)
+	}
+	p.reopen(t)
+	if err := p.owner.Host.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, s := p.owner.Host.Newest(); s.Number != 2 {
+		t.Fatalf("after a start the host is at state %d", s.Number)
+	}
+}
+
 // TestRelayFindsTheModule: a module that is away or out of service, or that the command removes, is not the one that does it.
 func TestRelayFindsTheModule(t *testing.T) {
 	t.Parallel()

@@ -107,8 +107,10 @@ func (p *port) open(message []byte) (bool, error) {
 	p.mu.Unlock()
 	if ended != nil {
 		p.fail(ended)
+		return true, ended
 	}
-	return true, ended
+	p.recheck() // the state may have changed since the host was found in it
+	return true, nil
 }
 
 func (p *port) write(kind frameKind, body []byte) error {

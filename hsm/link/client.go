@@ -18,11 +18,11 @@ type Options struct {
 	Host    *Host  // who this process is, and whom it trusts; shared by the clients of a domain
 
 	Connections  int           // at a time; 0: one for every two processors, 1 to 4
-	InFlight     int           // requests on their way over each; 0: DefaultInFlight
+	InFlight     int           // requests on their way over each, of up to MaxCall bytes; 0: DefaultInFlight
 	Wait         time.Duration // how long a call waits for a connection where there is none; 0: it fails at once
 	DialTimeout  time.Duration // of making a connection, handshake included; 0: 5 s
 	WriteTimeout time.Duration // of a write that does not get on; 0: 10 s
-	Probe        time.Duration // how often a connection is looked after; silent for three times that long, it is given up; 0: 5 s
+	Probe        time.Duration // how often a connection is looked after; silent for four times that long, it is given up; 0: 2 s
 	DrainTimeout time.Duration // how long a retired connection may take for its last answers; 0: 1 min
 	Backoff      time.Duration // longest time between attempts to connect; 0: 1 s
 }
@@ -55,7 +55,7 @@ func (o Options) withDefaults() (Options, error) {
 		of   *time.Duration
 		zero time.Duration
 	}{
-		{&o.DialTimeout, 5 * time.Second}, {&o.WriteTimeout, 10 * time.Second}, {&o.Probe, 5 * time.Second},
+		{&o.DialTimeout, 5 * time.Second}, {&o.WriteTimeout, 10 * time.Second}, {&o.Probe, 2 * time.Second},
 		{&o.DrainTimeout, time.Minute}, {&o.Backoff, time.Second},
 	} {
 		if *d.of == 0 {

@@ -70,7 +70,7 @@ func TestPipelining(t *testing.T) {
 // TestResults: what a call held stays, results come behind it, and only as much as there is room for.
 func TestResults(t *testing.T) {
 	t.Parallel()
-	caps := make(chan [3]int, 1)
+	caps := make(chan [3]int, 2)
 	m := &fake{do: func(c *hsm.Call) error {
 		caps <- [3]int{cap(c.Out), cap(c.Secret), cap(c.Public)}
 		c.Out, c.Secret, c.Public = append(c.Out, "out"...), append(c.Secret, "secret"...), append(c.Public, "public"...)
@@ -85,6 +85,12 @@ func TestResults(t *testing.T) {
 	}
 	if got := <-caps; got != [3]int{8, 6, 99} {
 		t.Errorf("the module has room for %v", got)
+	}
+	tight := fastCall("in")
+	tight.Out, tight.Secret = make([]byte, 0, 2), make([]byte, 0, 100)
+	refuse(t, hsm.ErrShort, c, tight)
+	if len(tight.Out)+len(tight.Secret) != 0 {
+		t.Error("results with an error")
 	}
 	if string(call.Out) != "about" || string(call.Secret) != "secret" || string(call.Public) != "\x00public" || call.Material[0] != 7 {
 		t.Errorf("%q, %q, %q, %v", call.Out, call.Secret, call.Public, call.Material)
@@ -157,16 +163,19 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// hurry is long enough for a call to reach a worker on a busy machine.
+const hurry = 250 * time.Millisecond
+
 func lateCall(t *testing.T, c hsm.Module, m *stall, left <-chan time.Duration) {
 	call := slowCall("in a hurry")
-	call.Deadline = time.Now().Add(50 * time.Millisecond)
+	call.Deadline = time.Now().Add(hurry)
 	out := call.Out[:cap(call.Out)]
 	refuse(t, hsm.ErrDeadline, c, call)
 	if time.Now().Before(call.Deadline) {
 		t.Error("too early")
 	}
 	await(t, m.began)
-	if d := await(t, left); d > 50*time.Millisecond {
+	if d := await(t, left); d > hurry {
 		t.Errorf("the module thinks that it has %v", d)
 	}
 	// From here on the call is the caller's: the race detector sees who else writes to it.
@@ -244,6 +253,41 @@ func TestInFlightLimit(t *testing.T) {
 	check(t, c, fastCall("4"))
 	m.release()
 	for _, done := range []<-chan error{first, second} {
+		if err := await(t, done); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestFairness: a host with many calls that take long does not hold up those of another.
+func TestFairness(t *testing.T) {
+	t.Parallel()
+	began, next := make(chan string, 100), make(chan struct{})
+	m := &fake{do: func(c *hsm.Call) error {
+		began <- string(c.In)
+		<-next
+		return echo(c)
+	}}
+	a := connect(t, m, link.ServerOptions{Slow: 1}, link.Options{Connections: 1})
+	var calls []<-chan error
+	for range 20 {
+		calls = append(calls, later(a, slowCall("many")))
+	}
+	await(t, began)
+	until(t, "many in flight", func() bool { return a.server.Status().InFlight == 20 })
+	b := linktest.Connect(t, link.Options{Address: a.address, Host: a.link, Connections: 1})
+	calls = append(calls, later(b, slowCall("one")))
+	until(t, "one more", func() bool { return a.server.Status().InFlight == 21 })
+	for i := range 3 {
+		next <- struct{}{}
+		if in := await(t, began); in == "one" {
+			break
+		} else if i == 2 {
+			t.Error("it has to wait for the many")
+		}
+	}
+	close(next)
+	for _, done := range calls {
 		if err := await(t, done); err != nil {
 			t.Error(err)
 		}

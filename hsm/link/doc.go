@@ -22,7 +22,7 @@
 //
 // At the module's end one goroutine reads a connection. It runs calls of symmetric and HMAC keys itself, one after the
 // other, and writes their answers when nothing more has come. All others go to workers, which the connections of a server
-// share, bounded in number, first in, first out: some for what takes up to a millisecond (curves, public keys,
+// share, bounded in number, those of a connection first in, first out, those of several in turn: some for what takes up to a millisecond (curves, public keys,
 // recipients), some for what takes longer (RSA and ML-DSA with the private key, key pairs, imports), some for
 // administration. So answers come out of order, and what takes long holds up nothing that does not.
 //
@@ -110,7 +110,7 @@
 //	7       1     0
 //	8       4     N, signed
 //	12      8     nanoseconds left; 0: without deadline
-//	20      4     room in Out, up to 64 KiB
+//	20      4     room in Out, up to 16 KiB
 //	24      4     room in Secret
 //	28      4     room in Public
 //	32      12    with flag 4: Time, seconds since 1970 (8, signed) and nanoseconds (4)

@@ -17,7 +17,7 @@ const (
 	// MaxCall bounds the encoding of one call or its answer.
 	MaxCall = 256 << 10
 	// MaxResult bounds each of the three results of a call.
-	MaxResult = 64 << 10
+	MaxResult = 16 << 10
 
 	frameHeader = 6                  // length, version, kind
 	maxFrame    = MaxToken + 4096    // the rest of a frame

@@ -64,6 +64,9 @@ func (r *request) run(m hsm.Module, since time.Time, answer func(error) error) {
 	}
 	r.prepare()
 	err := m.Do(&r.Call)
+	if err == nil && (len(r.Out) > int(r.out) || len(r.Secret) > int(r.secret) || len(r.Public) > int(r.public)) {
+		err = hsm.ErrShort // a module that appends beyond the capacity harms nobody's connection
+	}
 	answer(err)
 	r.wipe()
 }
@@ -92,7 +95,7 @@ func (p *port) hand(w *workers, m message, now time.Time) error {
 	if err := j.parseCall(j.body); err != nil {
 		panic("link: a call that is not what it was")
 	}
-	w.add(j)
+	w.add(p, j)
 	return nil
 }
 
@@ -152,7 +155,7 @@ func (p *port) administer(m message) error {
 		p.leave(len(m.body))
 		return fmt.Errorf("%w: request %d twice at a time", errHost, m.id)
 	}
-	p.server.admin.add(&adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
+	p.server.admin.add(p, &adminJob{port: p, id: m.id, kind: m.kind, body: slices.Clone(m.body), ctx: ctx})
 	return nil
 }
 

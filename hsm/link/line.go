@@ -142,7 +142,7 @@ func (l *line) handle(m message) error {
 
 // do runs a call. started false: nothing was sent, and another line may be tried.
 func (l *line) do(c *hsm.Call, deadline int64) (started bool, err error) {
-	e, id, err := l.entry(laneOf(c), deadline)
+	e, id, err := l.entry(laneOf(c), deadline, nil)
 	if err != nil || e == nil {
 		return err != nil, err
 	}
@@ -205,9 +205,9 @@ func (l *line) wait(e *entry) error {
 // roomLimit bounds the wait for a free entry of a call without deadline.
 const roomLimit = 10 * time.Second
 
-// entry takes an entry, waiting for one until the deadline; nil without an error: the line is over. Error:
+// entry takes an entry, waiting for one until the deadline or done; nil without an error: the line is over. Error:
 // hsm.ErrBusy.
-func (l *line) entry(lane lane, deadline int64) (*entry, uint32, error) {
+func (l *line) entry(lane lane, deadline int64, done <-chan struct{}) (*entry, uint32, error) {
 	if e, id := l.table.take(lane); e != nil {
 		return e, id, nil
 	}
@@ -231,6 +231,8 @@ func (l *line) entry(lane lane, deadline int64) (*entry, uint32, error) {
 		case <-r.wake:
 		case <-l.over:
 			return nil, 0, nil
+		case <-done:
+			return nil, 0, hsm.ErrBusy
 		case <-timer.C:
 			return nil, 0, hsm.ErrBusy
 		}

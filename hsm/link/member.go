@@ -101,7 +101,7 @@ func (l *line) ask(ctx context.Context, kind messageKind, body []byte) (reply []
 	if d, ok := ctx.Deadline(); ok {
 		deadline = max(1, int64(time.Until(d)+time.Since(l.client.base)))
 	}
-	e, id, err := l.entry(brief, deadline)
+	e, id, err := l.entry(brief, deadline, ctx.Done())
 	if err != nil || e == nil {
 		return nil, err != nil, err
 	}

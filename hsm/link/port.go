@@ -17,6 +17,7 @@ import (
 type port struct {
 	server *Server
 	conn   net.Conn
+	born   time.Time
 	reader *frameReader
 
 	mu      sync.Mutex // guards the three below until the session; afterwards they do not change
@@ -32,12 +33,14 @@ type port struct {
 	lastSeen uint32 // of heard, by the janitor
 	since    time.Time
 	stranger bool        // before the first envelope; guarded by server.mu
+	evicted  bool        // to make room for another stranger; guarded by server.mu
 	told     atomic.Bool // that the server is leaving
 	cancels  cancels
 }
 
 func newPort(s *Server, conn net.Conn) *port {
-	p := &port{server: s, conn: conn, reader: newFrameReader(conn, maxGreeting), stranger: true, since: time.Now()}
+	now := time.Now()
+	p := &port{server: s, conn: conn, born: now, reader: newFrameReader(conn, maxGreeting), stranger: true, since: now}
 	p.quiet = sync.NewCond(&p.mu)
 	return p
 }
@@ -140,15 +143,20 @@ func (p *port) serveFrame() error {
 	}
 	p.heard.Add(1)
 	defer clear(messages)
-	now := time.Now()
-	for b := messages; len(b) > 0; {
-		var m message
-		if m, b, err = nextMessage(b); err != nil {
+	return p.handleAll(messages, time.Now())
+}
+
+// handleAll does what the messages of an envelope ask for, which came at that time.
+func (p *port) handleAll(b []byte, now time.Time) error {
+	for len(b) > 0 {
+		m, rest, err := nextMessage(b)
+		if err != nil {
 			return err
 		}
-		if err = p.handle(m, now); err != nil {
+		if err := p.handle(m, now); err != nil {
 			return err
 		}
+		b = rest
 	}
 	return nil
 }

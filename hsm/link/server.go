@@ -26,7 +26,7 @@ type ServerOptions struct {
 	RequireLocked bool          // refuse memory that may be swapped
 
 	Connections      int           // at a time, those before their session included; 0: 256
-	Strangers        int           // of these, before their first envelope; 0: a quarter
+	Strangers        int           // of these, before their first envelope, of more the oldest has to go; 0: a quarter
 	InFlight         int           // requests of a connection at a time; more are answered by hsm.ErrBusy; 0: 1,024
 	Slow             int           // goroutines for calls behind the module's gate; 0: 8 a processor
 	Handshakes       int           // at a time; 0: one a processor
@@ -183,14 +183,32 @@ func turnAway(conn net.Conn) {
 func (s *Server) add(conn net.Conn) (*port, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.leaving || len(s.ports) >= s.opts.Connections || s.strangers >= s.opts.Strangers {
+	if s.leaving || len(s.ports) >= s.opts.Connections || s.strangers >= 2*s.opts.Strangers {
 		return nil, false
+	}
+	if s.strangers >= s.opts.Strangers {
+		s.evict()
 	}
 	s.strangers++
 	p := newPort(s, conn)
 	s.ports[p] = struct{}{}
 	s.running.Add(1)
 	return p, true
+}
+
+// evict ends the stranger that has been there for longest: a host needs milliseconds to be none any more, whoever wants
+// to keep others out stays.
+func (s *Server) evict() {
+	var oldest *port
+	for p := range s.ports {
+		if p.stranger && !p.evicted && (oldest == nil || p.born.Before(oldest.born)) {
+			oldest = p
+		}
+	}
+	if oldest != nil {
+		oldest.evicted = true
+		oldest.fail(errTooMany)
+	}
 }
 
 func (s *Server) remove(p *port) {

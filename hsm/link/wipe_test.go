@@ -42,8 +42,8 @@ func TestWiped(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for i := range 40 {
-		wg.Go(func() { call(hsm.OpEncrypt, hsm.SymmetricDefault, 1+i*30) })
-		wg.Go(func() { call(hsm.OpDerive, hsm.P256, 1+i*30) })
+		wg.Go(func() { call(hsm.OpEncrypt, hsm.SymmetricDefault, 1+i*8) })
+		wg.Go(func() { call(hsm.OpDerive, hsm.P256, 1+i*8) })
 	}
 	wg.Wait()
 	call(hsm.OpEncrypt, hsm.SymmetricDefault, 1) // its answer is written when everything before it is wiped

@@ -5,22 +5,30 @@ import (
 	"time"
 )
 
-// workers runs jobs on at most limit goroutines, first in, first out. A goroutine ends when there is nothing to do.
+// workers runs jobs on at most limit goroutines: those of a connection first in, first out, those of several in turn, so
+// that a host with many does not hold up the others. A goroutine ends when there is nothing to do.
 type workers struct {
 	limit   int
 	mu      sync.Mutex
-	queue   []job
+	jobs    map[*port][]job
+	turns   []*port // those that have jobs, whose turn is next first
 	running int
 	ended   sync.WaitGroup
 }
 
 type job interface{ run() }
 
-// add queues a job. How many there can be is its caller's to bound.
-func (w *workers) add(j job) {
+// add queues a job of a connection. How many there can be is its caller's to bound.
+func (w *workers) add(p *port, j job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue = append(w.queue, j)
+	if w.jobs == nil {
+		w.jobs = map[*port][]job{}
+	}
+	if len(w.jobs[p]) == 0 {
+		w.turns = append(w.turns, p)
+	}
+	w.jobs[p] = append(w.jobs[p], j)
 	if w.running < w.limit {
 		w.running++
 		w.ended.Go(w.work)
@@ -37,17 +45,26 @@ func (w *workers) work() {
 	}
 }
 
+// next takes the first job of the connection whose turn it is; false: there is none, and the caller is counted out.
 func (w *workers) next() (job, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue) == 0 {
+	if len(w.turns) == 0 {
 		w.running--
-		w.queue = nil
+		w.turns = nil
 		return nil, false
 	}
-	j := w.queue[0]
-	w.queue[0] = nil
-	w.queue = w.queue[1:]
+	p := w.turns[0]
+	w.turns[0] = nil
+	w.turns = w.turns[1:]
+	j, left := w.jobs[p][0], w.jobs[p][1:]
+	w.jobs[p][0] = nil
+	if len(left) == 0 {
+		delete(w.jobs, p)
+	} else {
+		w.jobs[p] = left
+		w.turns = append(w.turns, p)
+	}
 	return j, true
 }
 

@@ -21,14 +21,14 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 		d.signers(nil, c.Signers)
 		d.rules(nil, c.Rules)
 		d.add("rotate domain keys every %v", c.Rotation)
-		d.add("%d operators' shares recover the domain", c.Threshold)
+		d.add("%s the domain", sharesRecover(c.Threshold))
 	case ModifyMembers:
 		d.members(s, c.Members)
 	case ModifySigners:
 		d.signers(s, c.Signers)
 		d.rules(s, c.Rules)
 		if c.Threshold > 0 {
-			d.add("make a new recovery key: %d operators' shares recover the domain, older shares do not", c.Threshold)
+			d.add("make a new recovery key: %s the domain, older shares do not", sharesRecover(c.Threshold))
 		}
 	case ModifyRules:
 		d.rules(s, c.Rules)
@@ -46,7 +46,7 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 	case RecoverDomain:
 		d.add("recover the domain in module %s by %d operators' shares", c.Target, len(c.Shares))
 		d.members(s, c.Members)
-		d.add("make a new recovery key: %d operators' shares recover the domain, older shares do not", c.Threshold)
+		d.add("make a new recovery key: %s the domain, older shares do not", sharesRecover(c.Threshold))
 	case RestoreKeys:
 		for _, k := range c.Keys {
 			d.add("bring back domain key %d of %s, to re-encrypt what a backup has under it", k.Version, stamp(k.Made))
@@ -56,6 +56,13 @@ func Describe(s *hsm.DomainState, c *Command) []string {
 		d.add("%s changes nothing", c.Kind)
 	}
 	return d
+}
+
+func sharesRecover(n uint8) string {
+	if n == 1 {
+		return "1 operator's share recovers"
+	}
+	return fmt.Sprintf("%d operators' shares recover", n)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

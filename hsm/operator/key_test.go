@@ -47,7 +47,7 @@ func TestKeyFiles(t *testing.T) {
 	t.Parallel()
 	for name, agreement := range map[string]bool{"operator": true, "host": false} {
 		for passphrase, ask := range map[string]func() ([]byte, error){"": never, "correct horse": says("correct horse")} {
-			if passphrase != "" && !agreement {
+			if passphrase != "" && (!agreement || testing.Short()) {
 				continue // the same code, and slow on purpose
 			}
 			k := newKey(t, agreement)
@@ -86,6 +86,9 @@ func TestKeyFiles(t *testing.T) {
 // TestOpenSSLReadsKeyFiles: the encryption is the one that everybody has.
 func TestOpenSSLReadsKeyFiles(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a passphrase takes long on purpose")
+	}
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
 		t.Skip("no openssl here")

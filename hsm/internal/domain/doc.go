@@ -73,6 +73,8 @@
 // A share is its number (1 byte, from 1) and a scalar of P-384 (48 bytes): Shamir's scheme over the order of the group,
 // whose secret is the private recovery key. The recovery key is made with the domain, and made anew when operators
 // change and after a recovery. Its private half is in a module only while it is split or put together.
+// It is classical, as operators' keys in PKCS #11 tokens are: whoever keeps a domain token until P-384 is broken opens it
+// by its recovery envelope, or by the shares. Against that, tokens are kept from those who need not have them.
 //
 // # Envelope
 //

@@ -198,8 +198,15 @@ func versions(keys []KeyInfo) []uint32 {
 	return all
 }
 
+// roomForRemovals is how many keys a rotation leaves room for: a host that rotates without end must not keep itself, or anybody,
+// from being removed.
+const roomForRemovals = 8
+
 // addKey adds a key of the next version.
 func (s *State) addKey(phase Phase) (KeyChange, error) {
+	if len(s.Keys) >= MaxKeys-roomForRemovals {
+		return KeyChange{}, fmt.Errorf("the domain has %d keys, and the room that is left is for removals: drop old ones first, or rotate less often", len(s.Keys))
+	}
 	if i := s.inPhase(Pending); i >= 0 {
 		return KeyChange{}, fmt.Errorf("key %d is pending: activate it first", s.Keys[i].Version)
 	}

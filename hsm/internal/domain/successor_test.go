@@ -215,6 +215,44 @@ func TestLifeOfADomainKey(t *testing.T) {
 	c.mustNot(t, s, due, "only a deactivated key", drop(3, 0, due), "host0")
 }
 
+// TestRotationWithoutEnd: a host that rotates and rotates cannot keep itself from being removed.
+func TestRotationWithoutEnd(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	s := c.domainOf(t, 2, 2)
+	for i := uint32(2); ; i++ {
+		cmd := on(s, domain.Command{Kind: domain.RotateKeys, Expires: noon.Add(time.Hour)})
+		next, _, err := do(s, c.sign(t, cmd, "host0"), c.module(0), noon)
+		if err != nil {
+			break
+		}
+		s, _ = c.must(t, next, noon, domain.Command{Kind: domain.ActivateKey, Version: i}, "host0")
+		if i > domain.MaxKeys {
+			t.Fatal("there is no end")
+		}
+	}
+	s, change := c.must(t, s, noon, domain.Command{Kind: domain.ModifySigners, Signers: append(c.signers(2, 0), c.hosts[1])}, "op0", "op1")
+	if change.Make == 0 {
+		t.Fatalf("got %+v", change)
+	}
+	c.must(t, s, noon, domain.Command{Kind: domain.DropKey, Version: 1, Statement: domain.Statement{Version: 1, Counted: noon}}, "host1")
+}
+
+// TestClockBehind: a module whose clock is behind the domain's makes no state that is older than its parent.
+func TestClockBehind(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	s := c.domainOf(t, 2, 1)
+	cmd := on(s, domain.Command{Kind: domain.RotateKeys})
+	next, _, err := do(s, c.sign(t, cmd, "host0"), c.module(0), noon.AddDate(-1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next.Made.Before(s.Made) || next.Keys[1].Made.Before(s.Made) {
+		t.Fatalf("made at %v, its parent at %v", next.Made, s.Made)
+	}
+}
+
 func TestRemovalRotatesAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
