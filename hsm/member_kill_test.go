@@ -45,7 +45,11 @@ func TestKilledMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	held := 0 // the last state that the victim said to hold
-	for round := 0; round < 4; round++ {
+	rounds := 4
+	if testing.Short() {
+		rounds = 2
+	}
+	for round := range rounds {
 		held = killWhileInstalling(t, victim, tokens[held:], held, 3+2*round)
 		m := openMember(t, victim.cfg)
 		id := selfOf(t, m)
