@@ -56,7 +56,7 @@ type Call struct {
 	TargetAlgorithm Algorithm
 	Spec            KeySpec   // Generate: what to make
 	Usage           Usage     // Generate: for what
-	Wrapping        Wrapping  // ImportToken: how the material will be wrapped
+	Wrapping        Wrapping  // ImportToken, WrappingKey where it is known: how the material will be wrapped
 	Digest          bool      // Sign, Verify: In is a digest
 	ExternalMu      bool      // Sign, Verify by ML-DSA: In is the 64-byte message representative μ (FIPS 204, 6.2)
 	N               int       // bytes wanted (DataKey, Random)

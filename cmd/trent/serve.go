@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -63,7 +64,7 @@ states last, and how the records of requests are kept:
 // running is a started server and what has to be closed with it, in the order of their making.
 type running struct {
 	store  *pebblestore.Store
-	module *hsm.Local
+	module hsm.Module
 	server *fastpath.Server
 	admin  *admin.Server
 	ready  readyInfo
@@ -140,6 +141,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err != nil {
 		return r, usageError(err, "--regions takes names such as us-east-1,eu-west-1")
 	}
+	s.fitDevice()
 	pool, err := lifecycle.ParsePoolSizes(s.KeyPool)
 	if err != nil {
 		return r, usageError(err, "--key-pool takes sizes such as RSA_2048=4,RSA_4096=1, or none")
@@ -157,9 +159,6 @@ func start(e *environment, s *settings) (r *running, err error) {
 	logger := newLogger(e.Stderr)
 	clock, err := openTestClock(s)
 	if err != nil {
-		return r, err
-	}
-	if err := checkDomain(s.DataDir); err != nil {
 		return r, err
 	}
 	// The domain before the store: opening a store writes, opening a domain that is there does not, and a
@@ -281,8 +280,17 @@ func checkDomain(dir string) error {
 	return nil
 }
 
-// openModule opens the HSM on its sealed domain.
-func openModule(e *environment, s *settings) (*hsm.Local, error) {
+// openModule opens the HSM: a device, or the one in this process on its sealed domain.
+func openModule(e *environment, s *settings) (hsm.Module, error) {
+	if spec, ok := strings.CutPrefix(s.HSM, pkcs11Prefix); ok {
+		return openPKCS11(e, s, spec)
+	}
+	if s.HSM != "" {
+		return nil, usageError(fmt.Errorf("--hsm %q names no HSM", s.HSM), pkcs11Hint)
+	}
+	if err := checkDomain(s.DataDir); err != nil {
+		return nil, err
+	}
 	seal, err := s.seal(e)
 	if err != nil {
 		return nil, err

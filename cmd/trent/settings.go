@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -37,6 +38,7 @@ type settings struct {
 	SealPassphraseFD int    `yaml:"seal_passphrase_fd"`
 	SealCredential   string `yaml:"seal_credential"`
 
+	HSM               string        `yaml:"hsm"`
 	ArenaBytes        int           `yaml:"arena_bytes"`
 	RequireLocked     bool          `yaml:"require_locked"`
 	Workers           int           `yaml:"workers"`
@@ -72,6 +74,8 @@ type settings struct {
 	configDir string // that files named in the config file are relative to
 }
 
+var defaultKeyPool = []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"}
+
 // defaultSettings are the settings of a server that is told nothing.
 func defaultSettings(getenv func(string) string) settings {
 	return settings{
@@ -82,7 +86,7 @@ func defaultSettings(getenv func(string) string) settings {
 		ResourceQuotas:   resourceQuotas{quota.Default()},
 		SealPassphraseFD: -1,
 		SlotIdle:         time.Second,
-		KeyPool:          []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"},
+		KeyPool:          slices.Clone(defaultKeyPool),
 		CacheKeys:        1 << 20,
 		StoreCacheBytes:  64 << 20,
 		MaxBodyBytes:     1 << 20,
@@ -122,6 +126,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.IntVar(&s.SealPassphraseFD, "seal-passphrase-fd", s.SealPassphraseFD, "open the sealed domain by a passphrase read from this file descriptor")
 	fs.StringVar(&s.SealCredential, "seal-credential", s.SealCredential, "open the sealed domain by this file in $CREDENTIALS_DIRECTORY")
 
+	fs.StringVar(&s.HSM, "hsm", s.HSM, "where keys are: in a device, as pkcs11:MODULE.so?token=LABEL&pin-file=FILE (default: in this process)")
 	fs.IntVar(&s.ArenaBytes, "arena-bytes", s.ArenaBytes, "locked memory for keys in bytes (0: as the limit allows)")
 	fs.BoolVar(&s.RequireLocked, "require-locked", s.RequireLocked, "refuse to start where memory for keys cannot be locked")
 	fs.IntVar(&s.Workers, "workers", s.Workers, "HSM workers (0: eight a core, at least 64)")

@@ -45,6 +45,12 @@ func (s *seals) get(id hsm.MaterialID) *sealingState {
 	return st
 }
 
+func (s *seals) drop(id hsm.MaterialID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.of, id)
+}
+
 // sealing takes one encryption from the budget of a key in the device: which one, and its handle.
 func (m *Module) sealing(s p11.SessionHandle, k *key) (uint32, p11.ObjectHandle, error) {
 	st := m.seals.get(k.material)

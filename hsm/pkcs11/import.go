@@ -41,6 +41,9 @@ func (m *Module) wrappingKey(c *hsm.Call) error {
 	if kindOf(c.Spec) != rsaKey || !m.Supports(c.Spec, hsm.EncryptDecrypt) || !m.Wraps(hsm.WrapOAEPSHA1) && !m.Wraps(hsm.WrapOAEPSHA256) {
 		return hsm.ErrUnsupported
 	}
+	if c.Wrapping != hsm.WrappingNone && !m.Wraps(c.Wrapping) {
+		return hsm.ErrUnsupported // before there is a key that nobody can use
+	}
 	keyID, ok := hsm.KeyIDOf(c.Key.Identity)
 	if !ok {
 		return hsm.ErrToken

@@ -137,3 +137,61 @@ func TestModule(t *testing.T) {
 	m := open(t, options())
 	hsmtest.Run(t, hsmtest.Options{Lacks: lacks(m)}, func(testing.TB) hsm.Module { return m })
 }
+
+// device looks at the token beside the module, in the same process.
+type device struct {
+	ctx     *p11.Ctx
+	slot    uint
+	session p11.SessionHandle
+}
+
+func attach(t *testing.T) *device {
+	t.Helper()
+	d := &device{ctx: p11.New(library)}
+	slots, err := d.ctx.GetSlotList(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, slot := range slots {
+		if info, err := d.ctx.GetTokenInfo(slot); err == nil && info.Label == tokenLabel {
+			d.slot = slot
+		}
+	}
+	if d.session, err = d.ctx.OpenSession(d.slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d *device) find(t *testing.T, template ...*p11.Attribute) []p11.ObjectHandle {
+	t.Helper()
+	if err := d.ctx.FindObjectsInit(d.session, template); err != nil {
+		t.Fatal(err)
+	}
+	found, _, err := d.ctx.FindObjects(d.session, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.ctx.FindObjectsFinal(d.session); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func (d *device) attribute(t *testing.T, object p11.ObjectHandle, kind uint) byte {
+	t.Helper()
+	got, err := d.ctx.GetAttributeValue(d.session, object, []*p11.Attribute{p11.NewAttribute(kind, nil)})
+	if err != nil || len(got[0].Value) != 1 {
+		t.Fatalf("attribute %#x: %v", kind, err)
+	}
+	return got[0].Value[0]
+}
+
+func (d *device) label(t *testing.T, object p11.ObjectHandle) string {
+	t.Helper()
+	got, err := d.ctx.GetAttributeValue(d.session, object, []*p11.Attribute{p11.NewAttribute(p11.CKA_LABEL, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got[0].Value)
+}
