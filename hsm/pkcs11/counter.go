@@ -64,11 +64,17 @@ func (m *Module) sealing(s p11.SessionHandle, k *key) (uint32, p11.ObjectHandle,
 	st.left--
 	generation := st.generation
 	st.mu.Unlock()
+	object, err := m.numbered(s, k, generation)
+	return generation, object, err
+}
+
+// numbered is the handle of one of a symmetric key's objects. Error: ErrToken where it is not in the device.
+func (m *Module) numbered(s p11.SessionHandle, k *key, generation uint32) (p11.ObjectHandle, error) {
 	object, ok, err := m.find(s, p11.CKO_SECRET_KEY, generationID(k, generation))
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: its object is not in the device", hsm.ErrToken)
+		err = errGone
 	}
-	return generation, object, err
+	return object, err
 }
 
 // reserve gives st a block: of the key that it uses, of another one of the material's, or of a new one.
@@ -150,6 +156,9 @@ type count struct {
 
 // reserveOf reserves a block of a key's budget; false: it has none left.
 func (m *Module) reserveOf(s p11.SessionHandle, k *key, generation uint32) (bool, error) {
+	if _, err := m.numbered(s, k, generation); err != nil {
+		return false, err
+	}
 	name := countLabel(k.material, generation)
 	counts, err := m.counts(s, name)
 	if err != nil {

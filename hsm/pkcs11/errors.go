@@ -43,6 +43,9 @@ var (
 	}
 )
 
+// errGone is a token whose key somebody took out of the device.
+var errGone = fmt.Errorf("%w: its object is not in the device", hsm.ErrToken)
+
 const (
 	curveNotSupported = 0x140
 	aeadDecryptFailed = 0x35 // PKCS #11 v3.0

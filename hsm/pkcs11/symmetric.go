@@ -190,7 +190,7 @@ func (m *Module) unseal(s p11.SessionHandle, c *hsm.Call, b *blob.DeviceBlob) ([
 	}
 	if !ok {
 		if b.Generation == 0 {
-			return nil, fmt.Errorf("%w: its object is not in the device", hsm.ErrToken)
+			return nil, errGone
 		}
 		return nil, hsm.ErrAuthentication
 	}

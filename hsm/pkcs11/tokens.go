@@ -249,7 +249,7 @@ func (m *Module) private(s p11.SessionHandle, k *key) (p11.ObjectHandle, error) 
 func (m *Module) objectOf(s p11.SessionHandle, k *key, class uint) (p11.ObjectHandle, error) {
 	handle, ok, err := m.find(s, class, k.ID[:])
 	if err == nil && !ok {
-		return 0, fmt.Errorf("%w: its object is not in the device", hsm.ErrToken)
+		return 0, errGone
 	}
 	return handle, err
 }
