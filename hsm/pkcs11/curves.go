@@ -67,10 +67,7 @@ func (c *curve) parameters() []byte {
 	return der
 }
 
-var (
-	oidECPublicKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1} // RFC 5480 §2.1.1
-	oidEd25519     = asn1.ObjectIdentifier{1, 3, 101, 112}         // RFC 8410 §3
-)
+var oidECPublicKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1} // RFC 5480 §2.1.1
 
 var errPoint = errors.New("pkcs11: the device gave no point of the curve")
 

@@ -230,12 +230,63 @@ func TestBusy(t *testing.T) {
 	wg.Wait()
 }
 
+// TestDeadline: whoever waits for a slow device goes on in time, and the key that it makes all the same does not stay.
+func TestDeadline(t *testing.T) {
+	m := open(t, options())
+	device := attach(t)
+	before := len(device.find(t, p11.NewAttribute(p11.CKA_TOKEN, true)))
+	c := hsm.Call{
+		Op: hsm.OpGenerate, Spec: hsm.RSA4096, Usage: hsm.SignVerify, Key: &hsm.Key{Identity: hsmtest.Identity("x")},
+		Out: make([]byte, 0, 512), Public: make([]byte, 0, 1024), Deadline: time.Now().Add(time.Millisecond),
+	}
+	if err := m.Do(&c); !errors.Is(err, hsm.ErrDeadline) || len(c.Out)+len(c.Public) > 0 {
+		t.Fatalf("error %v, %d bytes", err, len(c.Out))
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if s, _ := m.Status(context.Background()); s.Busy == 0 && len(device.find(t, p11.NewAttribute(p11.CKA_TOKEN, true))) == before {
+			return
+		}
+	}
+	t.Errorf("%d objects before, %d after", before, len(device.find(t, p11.NewAttribute(p11.CKA_TOKEN, true))))
+}
+
+// TestClosed: a module that is closed gives no answer, at once.
+func TestClosed(t *testing.T) {
+	m, err := pkcs11.Open(options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, deadline := range []time.Time{{}, time.Now().Add(time.Minute)} {
+		c := hsm.Call{Op: hsm.OpRandom, N: 1, Secret: make([]byte, 0, 1), Deadline: deadline}
+		if err := m.Do(&c); !errors.Is(err, hsm.ErrUnavailable) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if s, err := m.Status(context.Background()); err != nil || s.Healthy {
+		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
 // TestForeign: a token without a token key is not made Trent's unless somebody says so, and a label is needed to be right.
 func TestForeign(t *testing.T) {
 	o := options()
 	o.Token = "no such"
 	if _, err := pkcs11.Open(o); !errors.Is(err, pkcs11.ErrNoToken) {
 		t.Errorf("another label: %v", err)
+	}
+	o = options()
+	o.Token, o.Create = emptyLabel, false
+	if _, err := pkcs11.Open(o); !errors.Is(err, pkcs11.ErrForeign) {
+		t.Errorf("a token of nobody's: %v", err)
+	}
+	o.Token = ""
+	if _, err := pkcs11.Open(o); !errors.Is(err, pkcs11.ErrNoToken) {
+		t.Errorf("one of two tokens: %v", err)
 	}
 	o = options()
 	o.Library = "/nowhere.so"

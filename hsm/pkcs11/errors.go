@@ -85,7 +85,7 @@ func lacking(err error) error {
 
 // refusal is what err means where s was to open something: instead, where the device says that it is not right.
 func (m *Module) refusal(s p11.SessionHandle, err, instead error) error {
-	if !isOneOf(err, refusedCodes) {
+	if !isOneOf(err, refusedCodes) && !isOneOf(err, m.mechanisms.forged) {
 		return err
 	}
 	if _, trouble := m.ctx.GetSessionInfo(s); trouble != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"sync"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -90,6 +91,14 @@ func (u uses) attributes() []*p11.Attribute {
 	}
 }
 
+// label is that of a key with these uses: one that only unwraps says until when.
+func (u uses) label(id []byte) string {
+	if u == (uses{unwrap: true}) {
+		return wrappingName(time.Now())
+	}
+	return label(id)
+}
+
 // make makes a key of a spec in the device.
 func (m *Module) make(s p11.SessionHandle, spec hsm.KeySpec, u uses, persistent bool) (*made, error) {
 	k := &made{}
@@ -101,7 +110,8 @@ func (m *Module) make(s p11.SessionHandle, spec hsm.KeySpec, u uses, persistent 
 		k.objects = []p11.ObjectHandle{object}
 		return k, err
 	}
-	public, private, err := m.makePair(s, spec, append(guarded(k.id[:], label(k.id[:]), persistent), u.attributes()...), k.id[:], persistent)
+	name := u.label(k.id[:])
+	public, private, err := m.makePair(s, spec, append(guarded(k.id[:], name, persistent), u.attributes()...), k.id[:], name, persistent)
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +139,9 @@ func (m *Module) makeSecret(s p11.SessionHandle, spec hsm.KeySpec, id []byte, na
 }
 
 // makePair makes a pair with that template of the private key.
-func (m *Module) makePair(s p11.SessionHandle, spec hsm.KeySpec, private []*p11.Attribute, id []byte, persistent bool) (public, secret p11.ObjectHandle, err error) {
+func (m *Module) makePair(s p11.SessionHandle, spec hsm.KeySpec, private []*p11.Attribute, id []byte, name string, persistent bool) (public, secret p11.ObjectHandle, err error) {
 	template := []*p11.Attribute{
-		attr(p11.CKA_TOKEN, persistent), attr(p11.CKA_PRIVATE, false), attr(p11.CKA_ID, id), attr(p11.CKA_LABEL, label(id)), attr(p11.CKA_VERIFY, true),
+		attr(p11.CKA_TOKEN, persistent), attr(p11.CKA_PRIVATE, false), attr(p11.CKA_ID, id), attr(p11.CKA_LABEL, name), attr(p11.CKA_VERIFY, true),
 	}
 	by := uint(p11.CKM_RSA_PKCS_KEY_PAIR_GEN)
 	switch kindOf(spec) {
@@ -252,7 +262,7 @@ func (m *Module) copy(s p11.SessionHandle, from *key, u uses) (*made, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: what was made ahead is gone", hsm.ErrToken)
 	}
-	base := []*p11.Attribute{attr(p11.CKA_TOKEN, true), attr(p11.CKA_LABEL, label(k.id[:]))}
+	base := []*p11.Attribute{attr(p11.CKA_TOKEN, true), attr(p11.CKA_LABEL, u.label(k.id[:]))}
 	template := append(base[:2:2], attr(p11.CKA_ID, objectID(from.spec, k.id[:])))
 	if class == p11.CKO_PRIVATE_KEY {
 		template = append(template, u.attributes()...)

@@ -59,6 +59,9 @@ func (m *Module) wrappingKey(c *hsm.Call) error {
 		return hsm.ErrShort
 	}
 	return m.with(c, func(s p11.SessionHandle) error {
+		if err := m.sweep(s); err != nil {
+			return err
+		}
 		k, err := m.make(s, c.Spec, uses{unwrap: true}, true)
 		if err != nil {
 			return err

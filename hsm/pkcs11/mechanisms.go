@@ -23,7 +23,8 @@ type mechanisms struct {
 	oaep    map[hsm.Algorithm]bool // by the device's own OAEP
 	keyWrap []uint                 // of AES key wrap with padding, in the order of trial
 	curves  map[hsm.KeySpec]bool
-	edwards []byte // parameters of Ed25519 as the device takes them
+	edwards []byte        // parameters of Ed25519 as the device takes them
+	forged  map[uint]bool // what it says of a ciphertext of AES-GCM that is not authentic
 	// tellsLength: of a secret that was unwrapped it says how long it is.
 	tellsLength bool
 }

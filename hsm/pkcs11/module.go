@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	p11 "github.com/miekg/pkcs11"
@@ -50,6 +51,8 @@ type Module struct {
 	o   Options
 	ctx *p11.Ctx
 	own bool // Close finalises the library
+
+	closed atomic.Bool
 
 	mechanisms mechanisms
 	sessions   sessions
@@ -96,20 +99,22 @@ func Open(o Options) (*Module, error) {
 }
 
 func (m *Module) start() error {
-	m.sessions.init(m.o.Sessions)
 	if err := m.connect(); err != nil {
 		return err
 	}
+	m.sessions.init(m.o.Sessions)
 	if err := m.mechanisms.read(m.ctx, m.sessions.slot); err != nil {
 		return err
 	}
 	if !m.mechanisms.can(p11.CKM_SHA256_HMAC, p11.CKF_SIGN) {
 		return fmt.Errorf("%w: HMAC with SHA-256", ErrLacking)
 	}
-	if err := m.with(&hsm.Call{}, m.findDomain); err != nil {
-		return err
+	for _, step := range [...]func(p11.SessionHandle) error{m.findDomain, m.probe, m.sweep} {
+		if err := m.with(&hsm.Call{}, step); err != nil {
+			return err
+		}
 	}
-	return m.with(&hsm.Call{}, m.probe)
+	return nil
 }
 
 // Do implements hsm.Module.
@@ -117,8 +122,16 @@ func (m *Module) Do(c *hsm.Call) error {
 	if !c.Deadline.IsZero() && !time.Now().Before(c.Deadline) {
 		return hsm.ErrDeadline
 	}
+	if !c.Deadline.IsZero() {
+		return m.within(c)
+	}
+	return m.run(c)
+}
+
+// run is Do without a look at the deadline but for the wait for a session.
+func (m *Module) run(c *hsm.Call) error {
 	if c.Recipient != nil {
-		return hsm.DoForRecipient(c, random{m}, m.Do)
+		return hsm.DoForRecipient(c, random{m}, m.run)
 	}
 	if c.Op == hsm.OpRandom {
 		return m.randomBytes(c)
@@ -191,7 +204,7 @@ func (m *Module) Status(context.Context) (hsm.Status, error) {
 	return hsm.Status{
 		Healthy: s.healthy(), Domain: s.token.Label, DomainVersion: 1,
 		Workers: cap(s.permits), Busy: len(s.permits), Parked: s.parked.Load(),
-		Kernels: []string{m.Name()}, Kernel: m.Name(), ArenaKind: "device", RuntimeSecret: false,
+		Kernels: []string{m.Name()}, Kernel: m.Name(), ArenaKind: "in the device",
 	}, nil
 }
 
@@ -203,18 +216,20 @@ func (m *Module) Name() string {
 // Domain is the identifier of the device's token key, 32 hexadecimal digits: tokens open where it is.
 func (m *Module) Domain() string { return fmt.Sprintf("%x", m.domain) }
 
-// Close implements hsm.Module. It waits for calls in progress: a device cannot be interrupted.
+// Close implements hsm.Module. It waits for calls in progress, since a device cannot be interrupted, but not for ever:
+// one that does not answer keeps its library.
 func (m *Module) Close() error {
-	if m.ctx == nil {
+	if m.closed.Swap(true) {
 		return nil
 	}
-	m.sessions.close(m.ctx)
+	if err := m.sessions.close(m.ctx); err != nil {
+		return err
+	}
 	var err error
 	if m.own {
 		err = m.ctx.Finalize()
 	}
 	m.ctx.Destroy()
-	m.ctx = nil
 	return err
 }
 

@@ -46,12 +46,6 @@ func (h *handles) put(n objectName, handle p11.ObjectHandle) {
 	h.of[n] = handle
 }
 
-func (h *handles) drop(n objectName) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.of, n)
-}
-
 func (h *handles) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -61,10 +61,11 @@ func (m *Module) newPair(s p11.SessionHandle, spec hsm.KeySpec) (private, spki [
 	if err := m.fill(s, id[:]); err != nil {
 		return nil, nil, err
 	}
+	name := label(id[:])
 	template := append(anyUse(spec).attributes(),
 		attr(p11.CKA_TOKEN, false), attr(p11.CKA_PRIVATE, true), attr(p11.CKA_SENSITIVE, false), attr(p11.CKA_EXTRACTABLE, true),
-		attr(p11.CKA_ID, id[:]), attr(p11.CKA_LABEL, label(id[:])))
-	public, secret, err := m.makePair(s, spec, template, id[:], false)
+		attr(p11.CKA_ID, id[:]), attr(p11.CKA_LABEL, name))
+	public, secret, err := m.makePair(s, spec, template, id[:], name, false)
 	if err != nil {
 		return nil, nil, err
 	}

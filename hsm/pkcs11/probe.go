@@ -9,6 +9,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"trent/hsm"
+	"trent/hsm/internal/blob"
 )
 
 // edwardsParameters are the two ways to name Ed25519: PKCS #11 v3.0 has a printable string, devices before it the
@@ -42,6 +43,11 @@ func (m *Module) probe(s p11.SessionHandle) error {
 			}
 		}
 	}
+	if ms.can(p11.CKM_AES_GCM, p11.CKF_ENCRYPT|p11.CKF_DECRYPT) {
+		if err := m.probeForgery(s); err != nil {
+			return err
+		}
+	}
 	if err := m.probeLength(s); err != nil && !errors.Is(err, hsm.ErrUnsupported) {
 		return err
 	}
@@ -49,6 +55,36 @@ func (m *Module) probe(s p11.SessionHandle) error {
 		return m.probeOAEP(s)
 	}
 	return nil
+}
+
+// probeForgery sees what the device says of a ciphertext that is not authentic, so that no other trouble is taken for
+// one: devices do not agree on it, and some have no word for it at all.
+func (m *Module) probeForgery(s p11.SessionHandle) error {
+	ms := &m.mechanisms
+	ms.forged = map[uint]bool{p11.CKR_ENCRYPTED_DATA_INVALID: true, p11.CKR_ENCRYPTED_DATA_LEN_RANGE: true, aeadDecryptFailed: true}
+	k, err := m.make(s, hsm.SymmetricDefault, uses{}, false)
+	if errors.Is(err, hsm.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("trying AES-GCM: %w", err)
+	}
+	defer m.destroy(s, k.objects...)
+	parameters := p11.NewGCMParams(make([]byte, blob.NonceSize), []byte("forged"), tagBits)
+	defer parameters.Free()
+	if err := m.ctx.DecryptInit(s, mechanism(p11.CKM_AES_GCM, parameters), k.objects[0]); err != nil {
+		return fmt.Errorf("trying AES-GCM: %w", err)
+	}
+	_, err = m.ctx.Decrypt(s, make([]byte, 32+blob.TagSize))
+	var code p11.Error
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: its AES-GCM takes what is not authentic", ErrLacking)
+	case errors.As(err, &code) && !sessionCodes[uint(code)] && !deviceCodes[uint(code)]:
+		ms.forged[uint(code)] = true
+		return nil
+	}
+	return fmt.Errorf("trying AES-GCM: %w", err)
 }
 
 // probeCurve makes a pair of a curve for a moment.

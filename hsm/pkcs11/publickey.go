@@ -15,6 +15,8 @@ import (
 	"trent/hsm"
 )
 
+var oidEd25519 = asn1.ObjectIdentifier{1, 3, 101, 112} // RFC 8410 §3
+
 // spkiOf is the SubjectPublicKeyInfo of a public object.
 func (m *Module) spkiOf(s p11.SessionHandle, spec hsm.KeySpec, public p11.ObjectHandle) ([]byte, error) {
 	switch kindOf(spec) {

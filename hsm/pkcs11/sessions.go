@@ -30,41 +30,41 @@ type session struct {
 type sessions struct {
 	permits chan struct{}
 	parked  atomic.Uint64
+	// connected changes under mu; healthy is read without it, for a login may take its time.
+	connected, ended atomic.Bool
 
-	mu        sync.Mutex
-	slot      uint
-	token     p11.TokenInfo
-	idle      []session
-	epoch     uint64
-	connected bool
-	closed    bool
-	failed    time.Time
-	refused   error // the PIN was: it is not tried again, for the device would lock
-	homeLock  sync.Mutex
-	home      p11.SessionHandle
+	mu       sync.Mutex
+	slot     uint
+	token    p11.TokenInfo
+	idle     []session
+	epoch    uint64
+	closed   bool
+	failed   time.Time
+	refused  error // the PIN was: it is not tried again, for the device would lock
+	homeLock sync.Mutex
+	home     p11.SessionHandle
 }
 
+// init makes room for n sessions beside the home one, or for as many as the token allows.
 func (s *sessions) init(n int) {
 	if n <= 0 {
 		n = DefaultSessions
 	}
+	for _, most := range [...]uint{s.token.MaxSessionCount, s.token.MaxRwSessionCount} {
+		if most != p11.CK_UNAVAILABLE_INFORMATION && most != p11.CK_EFFECTIVELY_INFINITE {
+			n = min(n, max(1, int(most)-1))
+		}
+	}
 	s.permits = make(chan struct{}, n)
 }
 
-func (s *sessions) healthy() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.connected && !s.closed
-}
-
-func (s *sessions) now() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.epoch
-}
+func (s *sessions) healthy() bool { return s.connected.Load() && !s.ended.Load() }
 
 // enter waits for a permit until the call's deadline. Error: ErrBusy.
 func (s *sessions) enter(deadline time.Time) error {
+	if s.ended.Load() {
+		return hsm.ErrUnavailable
+	}
 	select {
 	case s.permits <- struct{}{}:
 		return nil
@@ -113,7 +113,7 @@ func (m *Module) take() (session, error) {
 	if s.closed {
 		return session{}, hsm.ErrUnavailable
 	}
-	if !s.connected {
+	if !s.connected.Load() {
 		if err := m.connectLocked(); err != nil {
 			return session{}, inHSM(err)
 		}
@@ -167,7 +167,7 @@ func (m *Module) lostLocked(epoch uint64) {
 		return // somebody else saw it first
 	}
 	s.epoch++
-	s.connected = false
+	s.connected.Store(false)
 	for _, idle := range s.idle {
 		_ = m.ctx.CloseSession(idle.handle)
 	}
@@ -201,7 +201,7 @@ func (m *Module) connectLocked() error {
 		}
 		return err
 	}
-	s.connected = true
+	s.connected.Store(true)
 	return nil
 }
 
@@ -279,26 +279,32 @@ func (m *Module) atHome(f func(p11.SessionHandle) error) error {
 	})
 }
 
-// close waits for all calls, then closes every session. Calls after it give ErrUnavailable.
-func (s *sessions) close(ctx *p11.Ctx) {
+// closeWait is how long close waits for a device to answer.
+const closeWait = 10 * time.Second
+
+// close waits for all calls, then closes every session. Calls after it give ErrUnavailable. Error: ErrUnavailable where
+// the device keeps a call.
+func (s *sessions) close(ctx *p11.Ctx) error {
 	s.mu.Lock()
 	s.closed = true
-	connected := s.connected
 	s.mu.Unlock()
+	s.ended.Store(true)
+	patience := time.NewTimer(closeWait)
+	defer patience.Stop()
 	for range cap(s.permits) {
-		s.permits <- struct{}{}
-	}
-	defer func() {
-		for range cap(s.permits) {
-			<-s.permits
+		select {
+		case s.permits <- struct{}{}:
+		case <-patience.C:
+			return fmt.Errorf("%w: the device has not answered for %v, its library stays loaded", hsm.ErrUnavailable, closeWait)
 		}
-	}()
+	}
 	for _, idle := range s.idle {
 		_ = ctx.CloseSession(idle.handle)
 	}
 	s.idle = nil
-	if connected {
+	if s.connected.Load() {
 		_ = ctx.Logout(s.home)
 		_ = ctx.CloseSession(s.home)
 	}
+	return nil
 }

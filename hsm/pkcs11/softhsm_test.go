@@ -17,6 +17,7 @@ import (
 
 const (
 	tokenLabel = "trent-test"
+	emptyLabel = "trent-empty" // of a token without a key
 	userPIN    = "123456"
 )
 
@@ -62,20 +63,33 @@ func initialise(dir string) error {
 		return err
 	}
 	defer func() { _ = ctx.Finalize() }()
+	for _, label := range [...]string{tokenLabel, emptyLabel} {
+		if err := makeToken(ctx, label); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeToken makes a token in the slot that has none.
+func makeToken(ctx *p11.Ctx, label string) error {
 	slots, err := ctx.GetSlotList(true)
 	if err != nil {
 		return err
 	}
-	if err := ctx.InitToken(slots[0], "so-123456", tokenLabel); err != nil {
+	slot := slots[len(slots)-1]
+	if err := ctx.InitToken(slot, "so-123456", label); err != nil {
 		return err
 	}
-	s, err := ctx.OpenSession(slots[0], p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION)
+	s, err := ctx.OpenSession(slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = ctx.CloseSession(s) }()
 	if err := ctx.Login(s, p11.CKU_SO, "so-123456"); err != nil {
 		return err
 	}
+	defer func() { _ = ctx.Logout(s) }()
 	return ctx.InitPIN(s, userPIN)
 }
 

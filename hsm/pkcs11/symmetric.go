@@ -200,8 +200,11 @@ func (m *Module) unseal(s p11.SessionHandle, c *hsm.Call, b *blob.DeviceBlob) ([
 		return nil, fmt.Errorf("starting to decrypt: %w", err)
 	}
 	content, err := m.ctx.Decrypt(s, b.Sealed)
+	if isOneOf(err, m.mechanisms.forged) {
+		return nil, m.refusal(s, err, hsm.ErrAuthentication)
+	}
 	if err != nil {
-		return nil, m.refusal(s, fmt.Errorf("decrypting: %w", err), hsm.ErrAuthentication)
+		return nil, fmt.Errorf("decrypting: %w", err)
 	}
 	return content, nil
 }
