@@ -68,7 +68,7 @@ func runSDK(ts *testscript.TestScript, _ bool, args []string) {
 	defer e.CloseIdle()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s := &deviceSDK{kms: e.KMS(), ctx: ctx}
+	s := &deviceSDK{kms: e.KMS(), there: e.In(deviceRegion), ctx: ctx}
 	path := filepath.Join(ts.Getenv("D"), "made.json")
 	if args[0] == "make" {
 		made, err := s.make()

@@ -23,8 +23,9 @@ import (
 
 // deviceSDK is an AWS SDK client in front of a device.
 type deviceSDK struct {
-	kms *kms.Client
-	ctx context.Context
+	kms   *kms.Client
+	there *kms.Client // in another Region
+	ctx   context.Context
 }
 
 // deviceKeys are keys by what they are, and what they made of message.
@@ -36,7 +37,10 @@ type deviceKeys struct {
 
 var deviceContext = map[string]string{"purpose": "test"}
 
-const deviceMessage = "in a device"
+const (
+	deviceMessage = "in a device"
+	deviceRegion  = "eu-west-1" // of replicas
+)
 
 func (s *deviceSDK) make() (*deviceKeys, error) {
 	made := &deviceKeys{Keys: map[string]string{}, Ciphertext: map[string][]byte{}}
@@ -75,6 +79,15 @@ func (s *deviceSDK) make() (*deviceKeys, error) {
 		return nil, fmt.Errorf("Encrypt by imported material: %w", err)
 	}
 	made.Ciphertext["imported"] = encrypted.CiphertextBlob
+	replicated, err := s.kms.CreateKey(s.ctx, &kms.CreateKeyInput{MultiRegion: aws.Bool(true)})
+	if err != nil {
+		return nil, fmt.Errorf("CreateKey MultiRegion: %w", err)
+	}
+	id := *replicated.KeyMetadata.KeyId
+	if _, err := s.kms.ReplicateKey(s.ctx, &kms.ReplicateKeyInput{KeyId: &id, ReplicaRegion: aws.String(deviceRegion)}); err != nil {
+		return nil, fmt.Errorf("ReplicateKey: %w", err)
+	}
+	made.Keys["replicated"] = id
 	return made, s.lacking()
 }
 
@@ -148,7 +161,7 @@ func (s *deviceSDK) use(made *deviceKeys) error {
 	if got := code(err); got != "InvalidCiphertextException" {
 		return fmt.Errorf("Decrypt without its context: %s, %w", got, err)
 	}
-	for _, f := range []func(*deviceKeys) error{s.dataKeys, s.bare, s.signatures, s.macs, s.agreement} {
+	for _, f := range []func(*deviceKeys) error{s.dataKeys, s.replicas, s.bare, s.signatures, s.macs, s.agreement} {
 		if err := f(made); err != nil {
 			return err
 		}
@@ -184,6 +197,22 @@ func (s *deviceSDK) dataKeys(made *deviceKeys) error {
 	}
 	if out, err := s.kms.GenerateRandom(s.ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(32)}); err != nil || len(out.Plaintext) != 32 {
 		return fmt.Errorf("GenerateRandom: %w", err)
+	}
+	return nil
+}
+
+// replicas decrypt what the primary encrypts, and the other way round.
+func (s *deviceSDK) replicas(made *deviceKeys) error {
+	id := made.Keys["replicated"]
+	for _, way := range [][2]*kms.Client{{s.kms, s.there}, {s.there, s.kms}} {
+		encrypted, err := way[0].Encrypt(s.ctx, &kms.EncryptInput{KeyId: &id, Plaintext: []byte(deviceMessage)})
+		if err != nil {
+			return fmt.Errorf("Encrypt by a multi-Region key: %w", err)
+		}
+		out, err := way[1].Decrypt(s.ctx, &kms.DecryptInput{CiphertextBlob: encrypted.CiphertextBlob})
+		if err != nil || string(out.Plaintext) != deviceMessage {
+			return fmt.Errorf("Decrypt in another Region: %w", err)
+		}
 	}
 	return nil
 }

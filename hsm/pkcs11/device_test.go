@@ -202,32 +202,60 @@ func TestBusy(t *testing.T) {
 	o := options()
 	o.Sessions = 1
 	m := open(t, o)
-	started := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		close(started)
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
 		for range 3 { // RSA keys take their time
-			c := hsm.Call{Op: hsm.OpGeneratePool, Spec: hsm.RSA4096, Out: make([]byte, 0, 512), Public: make([]byte, 0, 1024)}
+			c := hsm.Call{Op: hsm.OpGeneratePool, Spec: hsm.RSA2048, Out: make([]byte, 0, 512), Public: make([]byte, 0, 1024)}
 			if err := m.Do(&c); err != nil && !errors.Is(err, hsm.ErrBusy) {
 				t.Error(err)
 			}
 		}
-	})
-	<-started
-	busy := false
-	for !busy {
+	}()
+	busy, over := false, false
+	for !over {
+		select {
+		case <-made:
+			over = true
+		default:
+		}
 		c := hsm.Call{Op: hsm.OpRandom, N: 1, Secret: make([]byte, 0, 1), Deadline: time.Now().Add(time.Millisecond)}
 		switch err := m.Do(&c); {
 		case errors.Is(err, hsm.ErrBusy):
 			busy = true
 		case err != nil && !errors.Is(err, hsm.ErrDeadline):
-			t.Fatal(err)
-		}
-		if s, _ := m.Status(context.Background()); s.Busy == 0 && s.Parked == 0 {
-			continue
+			t.Error(err)
 		}
 	}
-	wg.Wait()
+	if s, _ := m.Status(context.Background()); !busy || s.Parked == 0 {
+		t.Errorf("busy %t, %d parked", busy, s.Parked)
+	}
+}
+
+// TestForgetWaits: Forget returns once no call uses the material, or with its context.
+func TestForgetWaits(t *testing.T) {
+	m := open(t, options())
+	key := &hsmtest.NewKey(t, m, hsm.SymmetricDefault, hsm.EncryptDecrypt, t.Name()).Key
+	made := make(chan struct{})
+	go func() { // a call that opens the key, then takes its time
+		defer close(made)
+		do(t, m, hsm.Call{Op: hsm.OpDataKeyPair, Key: key, Spec: hsm.RSA2048})
+	}()
+	cut, cancel := context.WithCancel(context.Background())
+	cancel()
+	for waited := false; !waited; {
+		select {
+		case <-made:
+			t.Skip("the call was too fast to be met")
+		default:
+		}
+		waited = errors.Is(m.Forget(cut, key.Material), context.Canceled)
+	}
+	if err := m.Forget(context.Background(), key.Material); err != nil {
+		t.Error(err)
+	}
+	<-made
+	decrypts(t, m, key, encrypt(t, m, key)) // the token is not gone
 }
 
 // TestDeadline: whoever waits for a slow device goes on in time, and the key that it makes all the same does not stay.
@@ -236,7 +264,7 @@ func TestDeadline(t *testing.T) {
 	device := attach(t)
 	before := len(device.find(t, p11.NewAttribute(p11.CKA_TOKEN, true)))
 	c := hsm.Call{
-		Op: hsm.OpGenerate, Spec: hsm.RSA4096, Usage: hsm.SignVerify, Key: &hsm.Key{Identity: hsmtest.Identity("x")},
+		Op: hsm.OpGenerate, Spec: hsm.RSA2048, Usage: hsm.SignVerify, Key: &hsm.Key{Identity: hsmtest.Identity("x")},
 		Out: make([]byte, 0, 512), Public: make([]byte, 0, 1024), Deadline: time.Now().Add(time.Millisecond),
 	}
 	if err := m.Do(&c); !errors.Is(err, hsm.ErrDeadline) || len(c.Out)+len(c.Public) > 0 {

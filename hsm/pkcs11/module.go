@@ -60,6 +60,7 @@ type Module struct {
 	keys       keys
 	seals      seals
 	pooled     pooled
+	using      using
 	domain     [16]byte
 }
 
@@ -193,9 +194,11 @@ func (m *Module) DoBatch(cs []*hsm.Call) {
 }
 
 // Forget implements hsm.Module. What is kept ready here are handles, no keys: the material stays in the device.
-func (m *Module) Forget(_ context.Context, id hsm.MaterialID) error {
+func (m *Module) Forget(ctx context.Context, id hsm.MaterialID) error {
 	m.keys.forget(id)
-	return nil
+	err := m.using.wait(ctx, id)
+	m.keys.forget(id) // a call that was on its way may have kept it again
+	return err
 }
 
 // Status implements hsm.Module. Workers are sessions.

@@ -136,6 +136,7 @@ func (m *Module) take() (session, error) {
 
 // give takes a session back; true: the device lost something that a new session, login or look-up finds again.
 func (m *Module) give(taken session, err error) (lost bool) {
+	m.using.end(taken.handle)
 	s := &m.sessions
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,6 +155,7 @@ func (m *Module) give(taken session, err error) (lost bool) {
 	}
 	if trouble || taken.epoch != s.epoch || s.closed {
 		_ = m.ctx.CloseSession(taken.handle) // an operation may be half done in it, or the device has forgotten it
+		m.using.gone(taken.handle)
 		return lost
 	}
 	s.idle = append(s.idle, taken)
@@ -170,6 +172,7 @@ func (m *Module) lostLocked(epoch uint64) {
 	s.connected.Store(false)
 	for _, idle := range s.idle {
 		_ = m.ctx.CloseSession(idle.handle)
+		m.using.gone(idle.handle)
 	}
 	s.idle = s.idle[:0]
 	_ = m.ctx.CloseSession(s.home)

@@ -199,6 +199,7 @@ func tagOf(k *hsm.Key, purpose token.Purpose) [sha256.Size]byte {
 
 // open verifies the token of k. Errors: ErrToken, ErrDomain, the device's.
 func (m *Module) open(s p11.SessionHandle, k *hsm.Key, purpose token.Purpose) (*key, error) {
+	m.using.add(s, k.Material)
 	tag := tagOf(k, purpose)
 	if ready := m.keys.get(&tag); ready != nil {
 		return ready, nil
