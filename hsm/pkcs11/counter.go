@@ -17,7 +17,8 @@ import (
 // Random nonces of 96 bits allow a key 2^32 encryptions at the most (SP 800-38D, 8.3), so they are counted, in the
 // device, where no backup of a disk turns them back. They are reserved a block at a time, before the first of a block is
 // used: a crash wastes what was left of it. A count is a data object that nothing changes: a host adds a higher one, then
-// takes away its lower ones. The count of a key is the sum over hosts of each one's highest.
+// takes away its lower ones. The count of a key is the sum over hosts of each one's highest. A device that keeps no data objects gets fresh keys for each process instead, whose encryptions that
+// process counts.
 
 // sealingState is which of a material's keys is used for sealing, and how often it still may be.
 type sealingState struct {
@@ -79,8 +80,15 @@ func (m *Module) numbered(s p11.SessionHandle, k *key, generation uint32) (p11.O
 
 // reserve gives st a block: of the key that it uses, of another one of the material's, or of a new one.
 func (m *Module) reserve(s p11.SessionHandle, k *key, st *sealingState) error {
+	if m.countHere.Load() {
+		return m.begin(s, k, st)
+	}
 	generations := []uint32{st.generation}
 	ok, err := m.reserveOf(s, k, st.generation)
+	if isOneOf(err, lackingCodes) {
+		m.countHere.Store(true)
+		return m.begin(s, k, st)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,6 +123,17 @@ func (m *Module) reserve(s p11.SessionHandle, k *key, st *sealingState) error {
 	}
 	st.left = m.o.Block
 	return nil
+}
+
+// begin gives st a fresh key whose encryptions this process counts alone.
+func (m *Module) begin(s p11.SessionHandle, k *key, st *sealingState) (err error) {
+	if k.Imported {
+		return fmt.Errorf("%w: imported material cannot be counted, for the device keeps no data objects", hsm.ErrUnsupported)
+	}
+	if st.generation, err = m.renew(s, k); err == nil {
+		st.left = m.o.Limit
+	}
+	return err
 }
 
 // generations are the numbers of a material's keys in the device.
@@ -181,7 +200,7 @@ func (m *Module) reserveOf(s p11.SessionHandle, k *key, generation uint32) (bool
 		attr(p11.CKA_APPLICATION, application), attr(p11.CKA_LABEL, name), attr(p11.CKA_VALUE, value),
 	})
 	if err != nil {
-		return false, lacking(fmt.Errorf("counting encryptions in the device: %w", err))
+		return false, fmt.Errorf("counting encryptions in the device: %w", err)
 	}
 	for _, c := range counts {
 		if c.host == m.o.Host {

@@ -167,6 +167,62 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// TestGone: a device that is gone gives ErrUnavailable, and is found when it is there again, by whoever asks.
+func TestGone(t *testing.T) {
+	m := open(t, options())
+	key := &hsmtest.NewKey(t, m, hsm.SymmetricDefault, hsm.EncryptDecrypt, t.Name()).Key
+	sealed := encrypt(t, m, key)
+	device := attach(t)
+	if err := device.ctx.Finalize(); err != nil {
+		t.Fatal(err)
+	}
+	c := hsm.Call{Op: hsm.OpDecrypt, Key: key, In: sealed, Secret: make([]byte, 0, 64)}
+	if err := m.Do(&c); !errors.Is(err, hsm.ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if s, err := m.Status(context.Background()); err == nil && s.Healthy {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it is not found again")
+		}
+	}
+	decrypts(t, m, key, sealed)
+}
+
+// TestCountHere: where the device keeps no counts, each process has fresh keys, and no more than its limit of each.
+func TestCountHere(t *testing.T) {
+	o := options()
+	o.Limit, o.Block, o.CountHere = 5, 5, true
+	var key *hsm.Key
+	made := map[[4]byte]int{}
+	var all [][]byte
+	for range 3 {
+		m, err := pkcs11.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key == nil {
+			key = &hsmtest.NewKey(t, m, hsm.SymmetricDefault, hsm.EncryptDecrypt, t.Name()).Key
+		}
+		for range 6 {
+			sealed := encrypt(t, m, key)
+			made[generationOf(sealed)]++
+			all = append(all, sealed)
+		}
+		for _, sealed := range all {
+			decrypts(t, m, key, sealed)
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(made) != 6 {
+		t.Errorf("%d keys for three times 6 ciphertexts of 5 each", len(made))
+	}
+}
+
 // TestWrongPIN: it is tried once, however often somebody calls.
 func TestWrongPIN(t *testing.T) {
 	o := options()

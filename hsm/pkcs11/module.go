@@ -27,6 +27,9 @@ type Options struct {
 	Sessions int    // at a time; 0: DefaultSessions, within what the device allows
 	Limit    uint64 // encryptions of a key in the device; 0: DefaultLimit
 	Block    uint64 // encryptions that are reserved in the device at a time; 0: DefaultBlock
+	// CountHere counts encryptions in this process alone, with fresh keys in the device for each process: for devices
+	// without data objects, where it comes by itself.
+	CountHere bool
 }
 
 // Defaults.
@@ -60,6 +63,7 @@ type Module struct {
 	keys       keys
 	seals      seals
 	pooled     pooled
+	countHere  atomic.Bool
 	using      using
 	domain     [16]byte
 }
@@ -85,6 +89,7 @@ func Open(o Options) (*Module, error) {
 		return nil, fmt.Errorf("pkcs11: %s is no PKCS #11 library that can be loaded here", o.Library)
 	}
 	m := &Module{o: o, ctx: ctx}
+	m.countHere.Store(o.CountHere)
 	switch err := ctx.Initialize(); {
 	case err == nil:
 		m.own = true
@@ -204,8 +209,9 @@ func (m *Module) Forget(ctx context.Context, id hsm.MaterialID) error {
 // Status implements hsm.Module. Workers are sessions.
 func (m *Module) Status(context.Context) (hsm.Status, error) {
 	s := &m.sessions
+	m.revive()
 	return hsm.Status{
-		Healthy: s.healthy(), Domain: s.token.Label, DomainVersion: 1,
+		Healthy: s.healthy(), Domain: s.token.Load().Label, DomainVersion: 1,
 		Workers: cap(s.permits), Busy: len(s.permits), Parked: s.parked.Load(),
 		Kernels: []string{m.Name()}, Kernel: m.Name(), ArenaKind: "in the device",
 	}, nil
@@ -213,7 +219,8 @@ func (m *Module) Status(context.Context) (hsm.Status, error) {
 
 // Name is the device's model and maker, as it says.
 func (m *Module) Name() string {
-	return "pkcs11 (" + m.sessions.token.Model + ", " + m.sessions.token.ManufacturerID + ")"
+	token := m.sessions.token.Load()
+	return "pkcs11 (" + token.Model + ", " + token.ManufacturerID + ")"
 }
 
 // Domain is the identifier of the device's token key, 32 hexadecimal digits: tokens open where it is.

@@ -31,11 +31,12 @@ type sessions struct {
 	permits chan struct{}
 	parked  atomic.Uint64
 	// connected changes under mu; healthy is read without it, for a login may take its time.
-	connected, ended atomic.Bool
+	connected, ended, reviving atomic.Bool
+
+	token atomic.Pointer[p11.TokenInfo]
 
 	mu       sync.Mutex
 	slot     uint
-	token    p11.TokenInfo
 	idle     []session
 	epoch    uint64
 	closed   bool
@@ -50,7 +51,8 @@ func (s *sessions) init(n int) {
 	if n <= 0 {
 		n = DefaultSessions
 	}
-	for _, most := range [...]uint{s.token.MaxSessionCount, s.token.MaxRwSessionCount} {
+	token := s.token.Load()
+	for _, most := range [...]uint{token.MaxSessionCount, token.MaxRwSessionCount} {
 		if most != p11.CK_UNAVAILABLE_INFORMATION && most != p11.CK_EFFECTIVELY_INFINITE {
 			n = min(n, max(1, int(most)-1))
 		}
@@ -181,6 +183,18 @@ func (m *Module) lostLocked(epoch uint64) {
 	m.pooled.clear()
 }
 
+// revive tries to log in again, beside whoever asks for the status, so that a device which nobody calls is found again.
+func (m *Module) revive() {
+	s := &m.sessions
+	if s.connected.Load() || s.ended.Load() || !s.reviving.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer s.reviving.Store(false)
+		_ = m.drawAny(make([]byte, 1))
+	}()
+}
+
 func (m *Module) connect() error {
 	m.sessions.mu.Lock()
 	defer m.sessions.mu.Unlock()
@@ -222,7 +236,8 @@ func (m *Module) login() error {
 		_ = m.ctx.CloseSession(home)
 		return err
 	}
-	s.slot, s.token, s.home = slot, token, home
+	s.slot, s.home = slot, home
+	s.token.Store(&token)
 	return nil
 }
 
@@ -246,6 +261,11 @@ func (m *Module) present(home p11.SessionHandle) error {
 // findSlot is the slot of the token that the options name.
 func (m *Module) findSlot() (uint, p11.TokenInfo, error) {
 	slots, err := m.ctx.GetSlotList(true)
+	if m.own && isCode(err, p11.CKR_CRYPTOKI_NOT_INITIALIZED) { // somebody ended it
+		if err = m.ctx.Initialize(); err == nil {
+			slots, err = m.ctx.GetSlotList(true)
+		}
+	}
 	if err != nil {
 		return 0, p11.TokenInfo{}, fmt.Errorf("pkcs11: listing slots: %w", err)
 	}

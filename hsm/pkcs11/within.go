@@ -27,11 +27,11 @@ func (m *Module) within(c *hsm.Call) error {
 	defer timer.Stop()
 	select {
 	case err := <-done:
-		defer clear(inner.Secret[:cap(inner.Secret)])
 		if err == nil {
-			c.Out, c.Secret, c.Public = append(c.Out, inner.Out...), append(c.Secret, inner.Secret...), append(c.Public, inner.Public...)
+			c.Out, c.Secret, c.Public = took(c.Out, inner.Out), took(c.Secret, inner.Secret), took(c.Public, inner.Public)
 			c.Material = inner.Material
 		}
+		wipe(inner)
 		return err
 	case <-timer.C:
 		go m.abandon(inner, done)
@@ -42,21 +42,20 @@ func (m *Module) within(c *hsm.Call) error {
 // abandon waits for a call that nobody waits for any more, and undoes it.
 func (m *Module) abandon(c *hsm.Call, done <-chan error) {
 	err := <-done
-	clear(c.Secret[:cap(c.Secret)])
-	clear(c.In)
+	wipe(c)
 	if err != nil {
 		return
 	}
-	made := hsm.Key{Token: c.Out, Material: c.Material, Spec: c.Spec, Usage: c.Usage}
+	k := hsm.Key{Token: took(nil, c.Out), Material: c.Material, Spec: c.Spec, Usage: c.Usage}
 	switch c.Op {
 	case hsm.OpGenerate:
-		made.Identity = c.Key.Identity
+		k.Identity = c.Key.Identity
 	case hsm.OpAdopt:
-		made.Identity, made.Spec, made.Usage = c.Target.Identity, c.Target.Spec, c.Target.Usage
+		k.Identity, k.Spec, k.Usage = c.Target.Identity, c.Target.Spec, c.Target.Usage
 	default:
 		return
 	}
-	_ = m.Destroy(context.Background(), &made) // else a key that has no name stays in the device
+	_ = m.Destroy(context.Background(), &k) // else a key that has no name stays in the device
 }
 
 // detach copies a call with all that it points to, and with empty room for its results of the same size.
@@ -78,10 +77,25 @@ func cloneKey(k *hsm.Key) *hsm.Key {
 	return &c
 }
 
-// room has what b has left; none at all where b has none, which means that a result is not wanted.
+// room has what b has left behind a first byte, so that what is full does not look like what is not wanted; none at all
+// where b has none.
 func room(b []byte) []byte {
 	if cap(b) == 0 {
 		return nil
 	}
-	return make([]byte, 0, cap(b)-len(b))
+	return make([]byte, 1, 1+cap(b)-len(b))
+}
+
+// took appends what was made in a room to dst.
+func took(dst, room []byte) []byte {
+	if len(room) == 0 {
+		return dst
+	}
+	return append(dst, room[1:]...)
+}
+
+// wipe overwrites what a detached call held of plaintexts.
+func wipe(c *hsm.Call) {
+	clear(c.Secret[:cap(c.Secret)])
+	clear(c.In)
 }
