@@ -28,7 +28,8 @@
 // Nonces are 96 random bits of the device's. Encryptions are counted, in the device, a block at a time ahead of their
 // use: a crash loses what is left of a block, and no backup of a disk turns a count back. At DefaultLimit a key is
 // followed by a fresh one of the same material, whose number stands in the blob; older ones still decrypt. Imported
-// material has no follower: at the limit it encrypts no more.
+// material has no follower: at the limit it encrypts no more. A device without data objects gets fresh keys for each
+// process, which counts them alone, and encrypts by no imported material.
 //
 // # What passes through this process
 //
@@ -49,13 +50,18 @@
 //
 // A bounded pool of sessions; a call that gets none until its deadline is hsm.ErrBusy. A lost session or login is
 // replaced and the call made again, since it had done nothing; a device that is gone gives hsm.ErrUnavailable until it
-// answers again. A PIN that was refused is never tried again by itself, for devices lock. Nothing in hsm.Module says that
-// a key is deleted for good, so objects stay in the device; Module.Destroy takes them out for whoever knows.
+// answers again. A PIN that was refused is never tried again by itself, for devices lock. No library can be told to stop:
+// a call with a deadline runs on copies, in a goroutine of its own, and whoever waits for it goes on in time.
+//
+// Nothing in hsm.Module says that a key is deleted for good, so objects stay in the device; Module.Destroy takes them out
+// for whoever knows. A process that dies between making a key and storing its token leaves an object that nobody names.
+// Wrapping keys are taken out when their day is over.
 //
 // # Attacks out of reach
 //
 // Whoever has the PIN and reaches the device can use every key in it, and destroy it, but take none out. Counts are data
-// objects that the same person can delete.
+// objects that the same person can delete. SoftHSM2 is a library in this process, so that its keys lie in this process's
+// memory: it is for tests, and stands for a device only as far as its interface goes.
 //
-// Safe for concurrent use. Without goroutines of its own. One Module at a time: a library is a process's own.
+// Safe for concurrent use. One Module at a time: a library is a process's own.
 package pkcs11
