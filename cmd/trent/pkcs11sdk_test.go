@@ -128,6 +128,19 @@ func (s *deviceSDK) lacking() error {
 	if got := code(err); got != "UnsupportedOperationException" {
 		return fmt.Errorf("CreateKey ML_DSA_44: %s, %w", got, err)
 	}
+	edwards, err := s.kms.CreateKey(s.ctx, &kms.CreateKeyInput{KeySpec: types.KeySpecEccNistEdwards25519, KeyUsage: types.KeyUsageTypeSignVerify})
+	if err != nil {
+		return fmt.Errorf("CreateKey Ed25519: %w", err)
+	}
+	sign := &kms.SignInput{KeyId: edwards.KeyMetadata.KeyId, Message: make([]byte, 64), SigningAlgorithm: types.SigningAlgorithmSpecEd25519Sha512}
+	if _, err := s.kms.Sign(s.ctx, sign); err != nil {
+		return fmt.Errorf("Sign by Ed25519: %w", err)
+	}
+	sign.SigningAlgorithm, sign.MessageType = types.SigningAlgorithmSpecEd25519PhSha512, types.MessageTypeDigest
+	_, err = s.kms.Sign(s.ctx, sign)
+	if got := code(err); got != "UnsupportedOperationException" {
+		return fmt.Errorf("Sign by Ed25519ph: %s, %w", got, err)
+	}
 	key, err := s.kms.CreateKey(s.ctx, &kms.CreateKeyInput{Origin: types.OriginTypeExternal})
 	if err != nil {
 		return err
