@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,11 +54,37 @@ func TestPKCS11(t *testing.T) {
 			"mode":     checkMode,
 			"absent":   checkAbsent,
 			"sdk":      runSDK,
+			"objects":  countObjects,
 		},
 	})
 }
 
-// runSDK talks to the server that $D/ready.json announces by the AWS SDK: sdk make|use. What make made lies in
+// countObjects counts the objects of SoftHSM2, each of which is a file: "objects are" remembers how many there are,
+// "objects more" makes sure that there are more now, "objects again" waits until there are as many again.
+func countObjects(ts *testscript.TestScript, _ bool, args []string) {
+	count := func() int {
+		found, err := filepath.Glob(filepath.Join(ts.Getenv("D"), "tokens", "*", "*.object"))
+		ts.Check(err)
+		return len(found)
+	}
+	remembered, _ := strconv.Atoi(ts.Getenv("OBJECTS"))
+	switch args[0] {
+	case "are":
+		ts.Setenv("OBJECTS", strconv.Itoa(count()))
+	case "more":
+		if n := count(); n <= remembered {
+			ts.Fatalf("%d objects, not more than %d", n, remembered)
+		}
+	case "again":
+		for deadline := time.Now().Add(30 * time.Second); count() != remembered; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				ts.Fatalf("%d objects, not %d", count(), remembered)
+			}
+		}
+	}
+}
+
+// runSDK talks to the server that $D/ready.json announces by the AWS SDK: sdk make|use|delete. What make made lies in
 // $D/made.json for use.
 func runSDK(ts *testscript.TestScript, _ bool, args []string) {
 	var info readyInfo
@@ -76,6 +103,10 @@ func runSDK(ts *testscript.TestScript, _ bool, args []string) {
 		text, err := json.Marshal(made)
 		ts.Check(err)
 		ts.Check(os.WriteFile(path, text, 0o600))
+		return
+	}
+	if args[0] == "delete" {
+		ts.Check(s.delete())
 		return
 	}
 	var made deviceKeys

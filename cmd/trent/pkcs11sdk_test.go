@@ -91,6 +91,29 @@ func (s *deviceSDK) make() (*deviceKeys, error) {
 	return made, s.lacking()
 }
 
+// delete makes keys, uses them and schedules their deletion.
+func (s *deviceSDK) delete() error {
+	for _, spec := range []types.KeySpec{types.KeySpecSymmetricDefault, types.KeySpecHmac256} {
+		usage := types.KeyUsageTypeEncryptDecrypt
+		if spec == types.KeySpecHmac256 {
+			usage = types.KeyUsageTypeGenerateVerifyMac
+		}
+		key, err := s.kms.CreateKey(s.ctx, &kms.CreateKeyInput{KeySpec: spec, KeyUsage: usage})
+		if err != nil {
+			return err
+		}
+		if spec == types.KeySpecSymmetricDefault {
+			if _, err := s.kms.Encrypt(s.ctx, &kms.EncryptInput{KeyId: key.KeyMetadata.KeyId, Plaintext: []byte(deviceMessage)}); err != nil {
+				return err
+			}
+		}
+		if _, err := s.kms.ScheduleKeyDeletion(s.ctx, &kms.ScheduleKeyDeletionInput{KeyId: key.KeyMetadata.KeyId, PendingWindowInDays: aws.Int32(7)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // imports makes a key of imported material.
 func (s *deviceSDK) imports() (string, error) {
 	key, err := s.kms.CreateKey(s.ctx, &kms.CreateKeyInput{Origin: types.OriginTypeExternal})

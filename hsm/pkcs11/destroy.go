@@ -13,9 +13,8 @@ import (
 	"trent/hsm/internal/token"
 )
 
-// Destroy takes the objects of a key out of the device: nothing opens its ciphertexts any more, no backup of a disk
-// brings them back. Counts of imported material stay, since it may be imported again. Errors: ErrToken and ErrDomain for
-// a token that does not name the key, also when it is destroyed already; ErrUnavailable.
+// Destroy implements hsm.Destroyer: nothing opens the key's ciphertexts any more, no backup of a disk brings it back.
+// Counts of imported material stay, since it may be imported again.
 func (m *Module) Destroy(ctx context.Context, k *hsm.Key) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {

@@ -53,9 +53,10 @@
 // answers again. A PIN that was refused is never tried again by itself, for devices lock. No library can be told to stop:
 // a call with a deadline runs on copies, in a goroutine of its own, and whoever waits for it goes on in time.
 //
-// Nothing in hsm.Module says that a key is deleted for good, so objects stay in the device; Module.Destroy takes them out
-// for whoever knows. A process that dies between making a key and storing its token leaves an object that nobody names.
-// Wrapping keys are taken out when their day is over.
+// A key that is deleted for good is taken out of the device (hsm.Destroyer), but for multi-Region keys, whose copies
+// share an object, and for imported material that is deleted alone, which may come again. A process that dies between
+// making a key and storing its token leaves an object that nobody names. Wrapping keys are taken out when their day is
+// over.
 //
 // # Attacks out of reach
 //

@@ -69,8 +69,9 @@ type Module struct {
 }
 
 var (
-	_ hsm.Module  = (*Module)(nil)
-	_ hsm.Batcher = (*Module)(nil)
+	_ hsm.Module    = (*Module)(nil)
+	_ hsm.Batcher   = (*Module)(nil)
+	_ hsm.Destroyer = (*Module)(nil)
 )
 
 // Open loads the library, logs in to the token and finds its token key. Errors: the ones above, and the device's.
