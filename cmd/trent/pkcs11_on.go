@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"trent/hsm"
 	"trent/hsm/pkcs11"
@@ -51,6 +52,9 @@ func openPKCS11(e *environment, s *settings, spec string) (hsm.Module, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
+	}
+	if lacking := m.Lacking(); len(lacking) > 0 {
+		fmt.Fprintf(e.Stderr, "trent: %s does not have, and answers UnsupportedOperationException for: %s\n", m.Name(), strings.Join(lacking, ", "))
 	}
 	return m, nil
 }

@@ -1,7 +1,5 @@
-package blob
-
-import "encoding/binary"
-
+// # Blobs of devices
+//
 // A device seals by AES-256-GCM under one of its own keys, which it cannot derive others from. Its blobs have the sizes
 // of the others and differ in their first bytes and in what stands at offset 38:
 //
@@ -15,6 +13,11 @@ import "encoding/binary"
 //	58      n     DER ContentInfo, as of other blobs
 //
 // The nonce in the DER is the device's.
+package blob
+
+import "encoding/binary"
+
+// deviceMagic opens every blob of a device.
 var deviceMagic = [5]byte{0x01, 0x02, 0x03, 0x00, 0x78}
 
 // SaltSize is how many random bytes a device's blob has in its header.

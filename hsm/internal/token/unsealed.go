@@ -1,11 +1,5 @@
-package token
-
-import (
-	"encoding/binary"
-	"fmt"
-	"io"
-)
-
+// # Device tokens
+//
 // A device token names a key that lies in a device and never leaves it: nothing in it is secret, and a MAC by a key of
 // the device's own holds it together. Offsets 0 to 55 are those of tokens that enclose material.
 //
@@ -18,10 +12,18 @@ import (
 //	20      4     version of the MAC key: 1
 //	24      32    identifier of the material, of an import token that of the wrapping key; zeros where there is none
 //	56      12    random bytes
-//	68      n     content: 17 bytes (DeviceObject), of an import token 10 (hsm draws them)
+//	68      n     content: an identifier and a mark (DeviceObject, 17 bytes), of an import token its 10 bytes (hsm draws them)
 //	68+n    32    HMAC-SHA256(MAC key, DeviceLabel ‖ offsets 0 to 67+n ‖ identity)
 //
 // The purpose gives n, so that no two inputs of the MAC are the same bytes. The identity is not in the token.
+package token
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
 const (
 	deviceVersion = 2
 	saltSize      = 12
