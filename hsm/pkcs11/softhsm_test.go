@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -146,10 +147,28 @@ func lacks(m *pkcs11.Module) hsmtest.Lacks {
 	return l
 }
 
-// TestModule runs the suite of all modules.
+// TestModule runs the suite of all modules: as it is, and with few sessions and a deadline for every call.
 func TestModule(t *testing.T) {
-	m := open(t, options())
-	hsmtest.Run(t, hsmtest.Options{Lacks: lacks(m)}, func(testing.TB) hsm.Module { return m })
+	t.Run("default", func(t *testing.T) {
+		m := open(t, options())
+		hsmtest.Run(t, hsmtest.Options{Lacks: lacks(m)}, func(testing.TB) hsm.Module { return m })
+	})
+	t.Run("hurried", func(t *testing.T) {
+		o := options()
+		o.Sessions = 2
+		m := open(t, o)
+		hsmtest.Run(t, hsmtest.Options{Lacks: lacks(m)}, func(testing.TB) hsm.Module { return hurried{m} })
+	})
+}
+
+// hurried gives calls a deadline that they meet.
+type hurried struct{ *pkcs11.Module }
+
+func (h hurried) Do(c *hsm.Call) error {
+	if c.Deadline.IsZero() {
+		c.Deadline = time.Now().Add(time.Minute)
+	}
+	return h.Module.Do(c)
 }
 
 // device looks at the token beside the module, in the same process.

@@ -87,7 +87,7 @@ func (m *Module) unwrapping(s p11.SessionHandle, k *key, w hsm.Wrapping, wrapped
 }
 
 // unwrap makes an object of what is wrapped. Errors: ErrAuthentication where it does not unwrap, notMaterial where it
-// does and is no key of the template; devices that do not tell the two apart are taken to mean the first.
+// does and is no key of the template, as far as the device tells the two apart.
 func (m *Module) unwrap(s p11.SessionHandle, u *unwrapper, notMaterial error, template ...*p11.Attribute) (p11.ObjectHandle, error) {
 	var err error
 	for _, by := range u.by {
