@@ -199,11 +199,17 @@ func (m *Module) DoBatch(cs []*hsm.Call) {
 	}
 }
 
-// Forget implements hsm.Module. What is kept ready here are handles, no keys: the material stays in the device.
+// Forget implements hsm.Module. What is kept ready here are handles, no keys: the material stays in the device. It gives
+// ErrUnavailable where the device keeps a call that uses the material for too long.
 func (m *Module) Forget(ctx context.Context, id hsm.MaterialID) error {
 	m.keys.forget(id)
-	err := m.using.wait(ctx, id)
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := m.using.wait(bounded, id)
 	m.keys.forget(id) // a call that was on its way may have kept it again
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: the device has not ended a call for %v", hsm.ErrUnavailable, patience)
+	}
 	return err
 }
 

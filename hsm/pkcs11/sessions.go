@@ -302,8 +302,8 @@ func (m *Module) atHome(f func(p11.SessionHandle) error) error {
 	})
 }
 
-// closeWait is how long close waits for a device to answer.
-const closeWait = 10 * time.Second
+// patience is how long Close and Forget wait for a device to answer.
+const patience = 10 * time.Second
 
 // close waits for all calls, then closes every session. Calls after it give ErrUnavailable. Error: ErrUnavailable where
 // the device keeps a call.
@@ -312,13 +312,13 @@ func (s *sessions) close(ctx *p11.Ctx) error {
 	s.closed = true
 	s.mu.Unlock()
 	s.ended.Store(true)
-	patience := time.NewTimer(closeWait)
-	defer patience.Stop()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	for range cap(s.permits) {
 		select {
 		case s.permits <- struct{}{}:
-		case <-patience.C:
-			return fmt.Errorf("%w: the device has not answered for %v, its library stays loaded", hsm.ErrUnavailable, closeWait)
+		case <-timer.C:
+			return fmt.Errorf("%w: the device has not answered for %v, its library stays loaded", hsm.ErrUnavailable, patience)
 		}
 	}
 	for _, idle := range s.idle {
