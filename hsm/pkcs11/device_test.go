@@ -283,8 +283,8 @@ func TestBusy(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if s, _ := m.Status(context.Background()); !busy || s.Parked == 0 {
-		t.Errorf("busy %t, %d parked", busy, s.Parked)
+	if s, _ := m.Status(context.Background()); !busy || s.EngineWaits == 0 || s.EngineWaited == 0 || s.EngineQueue != 0 {
+		t.Errorf("busy %t, %d waits, %v in all, %d still", busy, s.EngineWaits, s.EngineWaited, s.EngineQueue)
 	}
 }
 

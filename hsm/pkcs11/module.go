@@ -213,13 +213,14 @@ func (m *Module) Forget(ctx context.Context, id hsm.MaterialID) error {
 	return err
 }
 
-// Status implements hsm.Module. Workers are sessions.
+// Status implements hsm.Module. Sessions are its engines, which calls wait for, and there are no other workers.
 func (m *Module) Status(context.Context) (hsm.Status, error) {
 	s := &m.sessions
 	m.revive()
 	return hsm.Status{
 		Healthy: s.healthy(), Domain: s.token.Load().Label, DomainVersion: 1,
-		Workers: cap(s.permits), Busy: len(s.permits), Parked: s.parked.Load(),
+		Workers: cap(s.permits), Busy: len(s.permits), Engines: cap(s.permits), EnginesBusy: len(s.permits),
+		EngineQueue: int(s.queue.Load()), EngineWaits: s.parked.Load(), EngineWaited: time.Duration(s.waited.Load()),
 		Kernels: []string{m.Name()}, Kernel: m.Name(), ArenaKind: "in the device",
 	}, nil
 }

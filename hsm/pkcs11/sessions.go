@@ -30,6 +30,8 @@ type session struct {
 type sessions struct {
 	permits chan struct{}
 	parked  atomic.Uint64
+	queue   atomic.Int64 // calls that wait for a permit
+	waited  atomic.Int64 // nanoseconds that calls have waited
 	// connected changes under mu; healthy is read without it, for a login may take its time.
 	connected, ended, reviving atomic.Bool
 
@@ -73,6 +75,12 @@ func (s *sessions) enter(deadline time.Time) error {
 	default:
 	}
 	s.parked.Add(1)
+	s.queue.Add(1)
+	began := time.Now()
+	defer func() {
+		s.queue.Add(-1)
+		s.waited.Add(int64(time.Since(began)))
+	}()
 	wait := busyAfter
 	if !deadline.IsZero() {
 		wait = time.Until(deadline)
