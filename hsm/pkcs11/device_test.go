@@ -320,7 +320,7 @@ func TestDeadline(t *testing.T) {
 	device := attach(t)
 	before := len(device.find(t, p11.NewAttribute(p11.CKA_TOKEN, true)))
 	c := hsm.Call{
-		Op: hsm.OpGenerate, Spec: hsm.RSA2048, Usage: hsm.SignVerify, Key: &hsm.Key{Identity: hsmtest.Identity("x")},
+		Op: hsm.OpGenerate, Spec: hsm.RSA3072, Usage: hsm.SignVerify, Key: &hsm.Key{Identity: hsmtest.Identity("x")},
 		Out: make([]byte, 0, 512), Public: make([]byte, 0, 1024), Deadline: time.Now().Add(time.Millisecond),
 	}
 	if err := m.Do(&c); !errors.Is(err, hsm.ErrDeadline) || len(c.Out)+len(c.Public) > 0 {
