@@ -152,7 +152,7 @@ func newUnprivileged(t *testing.T) *unprivileged {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	u := &unprivileged{dir: dir, program: filepath.Join(dir, "program")}
+	u := &unprivileged{dir: dir, program: filepath.Join(dir, "trent")}
 	copyProgram(t, u.program)
 	if os.Geteuid() != 0 {
 		return u
@@ -271,6 +271,28 @@ func TestApplianceUnderAttack(t *testing.T) {
 	}
 	if _, err := appliance.NewConsole(state).Identity(t.Context()); err != nil {
 		t.Errorf("the appliance after it all: %v", err)
+	}
+}
+
+// TestServerUnderAttack: nor does a server give anything away, or the appliance that it started.
+func TestServerUnderAttack(t *testing.T) {
+	t.Parallel()
+	u := newUnprivileged(t)
+	data := filepath.Join(u.dir, "d")
+	u.start(t, u.command("trent", "serve", "--hsm", "spawn", "--key-pool", "none", "--listen", "127.0.0.1:0", "--admin-listen", "", "--data-dir", data))
+	var info readyInfo
+	eventually(t, "a ready file", func() (ok bool) {
+		var err error
+		info, err = readReady(data)
+		return err == nil
+	})
+	child, _ := applianceAt(t, filepath.Join(data, "hsm", "1"))
+	for what, pid := range map[string]int{"the server": info.PID, "its appliance": child} {
+		for name, refusal := range u.attack(t, pid) {
+			if refusal == "" {
+				t.Errorf("%s succeeds against %s", name, what)
+			}
+		}
 	}
 }
 

@@ -36,8 +36,11 @@ func Close(p Paths, r *Report) error {
 		return err
 	}
 	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
-	if err != nil || mode != seccompModeFilter {
-		return fmt.Errorf("the filter of system calls is not in force: mode %d, %w", mode, err)
+	if err != nil {
+		return fmt.Errorf("asking for the filter of system calls: %w", err)
+	}
+	if mode != seccompModeFilter {
+		return fmt.Errorf("the filter of system calls is not in force: mode %d", mode)
 	}
 	r.Seccomp = true
 	return nil

@@ -159,7 +159,10 @@ func (s *Supervisor) once(ctx context.Context, c *Child, first bool, started cha
 		err = s.await(ctx, c, p)
 	}
 	if err == nil && !first && s.options.Ready != nil {
-		err = s.options.Ready(ctx, c.Number, c.Console)
+		// One that cannot be brought into service runs on: operators reach it, and its host goes on trying.
+		if readyErr := s.options.Ready(ctx, c.Number, c.Console); readyErr != nil {
+			s.options.Logf("hsm %d runs, but is not in service: %v", c.Number, readyErr)
+		}
 	}
 	if first {
 		if err != nil {

@@ -125,7 +125,10 @@ func TestKeepsRunning(t *testing.T) {
 	var out text
 	o := options(shortDir(t), 2, &out)
 	ready := make(chan int, 10)
-	o.Ready = func(_ context.Context, i int, _ *appliance.Console) error { ready <- i; return nil }
+	o.Ready = func(_ context.Context, i int, _ *appliance.Console) error {
+		ready <- i
+		return errors.New("not now") // which is no reason to end it
+	}
 	s, err := supervise.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -141,6 +144,9 @@ func TestKeepsRunning(t *testing.T) {
 	}
 	if i := <-ready; i != 1 || one.PID() == pid || one.Restarts() != 1 {
 		t.Errorf("child %d was made ready; pid %d after %d, %d restarts", i, one.PID(), pid, one.Restarts())
+	}
+	if _, err := one.Identity(t.Context()); err != nil {
+		t.Errorf("child 1 after all: %v", err)
 	}
 	pids := []int{one.PID(), s.Children()[1].PID()}
 	s.Close()
