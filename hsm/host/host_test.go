@@ -240,3 +240,33 @@ func TestKeyFiles(t *testing.T) {
 		t.Errorf("a key that others can read: %v", err)
 	}
 }
+
+// cut is a module that the host loses before it can install anything.
+type cut struct{ host.Module }
+
+func (cut) Install(context.Context, []byte) error { return hsm.ErrUnavailable }
+
+// TestInterrupted: a start that ended between the publication of a token and its installation is made good by the next.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, b := p.module(t, "a"), p.module(t, "b")
+	if err := p.owner.Gather(t.Context(), []host.Module{cut{a}}); !errors.Is(err, hsm.ErrUnavailable) {
+		t.Fatalf("cut off at the creation: %v", err)
+	}
+	p.reopen(t)
+	p.gather(t, a)
+	k := generate(t, a)
+	if err := p.owner.Gather(t.Context(), []host.Module{a, cut{b}}); !errors.Is(err, hsm.ErrUnavailable) {
+		t.Fatalf("cut off at a change: %v", err)
+	}
+	_ = a.Close()
+	p.reopen(t)
+	a = p.module(t, "a")
+	p.gather(t, a, b)
+	for _, m := range []hsm.Module{a, b} {
+		if err := works(m, k); err != nil {
+			t.Errorf("after all: %v", err)
+		}
+	}
+}
