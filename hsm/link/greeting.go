@@ -78,7 +78,7 @@ func (c *Client) greet(ctx context.Context) (*greeting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
-	g := &greeting{conn: conn, reader: newFrameReader(conn, maxGreeting)}
+	g := &greeting{conn: conn, reader: newFrameReader(newRawReader(conn), maxGreeting)}
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}

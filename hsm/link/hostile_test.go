@@ -313,21 +313,21 @@ func TestWire(t *testing.T) {
 	t.Parallel()
 	for _, direction := range []int{toModule, toHost} {
 		for name, attack := range map[string]func(p *proxy, f []byte) [][]byte{
-			"repeat": func(_ *proxy, f []byte) [][]byte { return [][]byte{f, f} },
-			"drop":   func(*proxy, []byte) [][]byte { return nil },
-			"alter": func(_ *proxy, f []byte) [][]byte {
+			"replay":   func(_ *proxy, f []byte) [][]byte { return [][]byte{f, f} },
+			"dropping": func(*proxy, []byte) [][]byte { return nil },
+			"alteration": func(_ *proxy, f []byte) [][]byte {
 				f[len(f)/2] ^= 4
 				return [][]byte{f}
 			},
-			"shorten": func(_ *proxy, f []byte) [][]byte { return [][]byte{frame(wireEnvelope, f[6:len(f)-1])} },
-			"reflect": func(p *proxy, f []byte) [][]byte {
+			"truncation": func(_ *proxy, f []byte) [][]byte { return [][]byte{frame(wireEnvelope, f[6:len(f)-1])} },
+			"reflection": func(p *proxy, f []byte) [][]byte {
 				p.send(0, 1-direction, f)
 				return [][]byte{f}
 			},
-			"swap": func(p *proxy, f []byte) [][]byte { return [][]byte{f} },
-			"mix":  func(p *proxy, f []byte) [][]byte { return [][]byte{f} },
+			"reordering": func(p *proxy, f []byte) [][]byte { return [][]byte{f} },
+			"mixing":     func(p *proxy, f []byte) [][]byte { return [][]byte{f} },
 		} {
-			t.Run(fmt.Sprint(name, direction), func(t *testing.T) {
+			t.Run(fmt.Sprint(name, " ", [...]string{toModule: "to the module", toHost: "to the host"}[direction]), func(t *testing.T) {
 				t.Parallel()
 				wireAttack(t, name, direction, attack)
 			})
@@ -351,15 +351,15 @@ func wireAttack(t *testing.T, name string, direction int, attack func(*proxy, []
 			return [][]byte{f}
 		}
 		switch {
-		case name == "mix" && held == nil: // the first of either connection goes to the other one, too
+		case name == "mixing" && held == nil: // the first of either connection goes to the other one, too
 			held, of = f, conn
 			return [][]byte{f}
-		case name == "swap" && held == nil:
+		case name == "reordering" && held == nil:
 			held, of = f, conn
 			return nil
-		case name == "mix" && conn == of, name == "swap" && conn != of:
+		case name == "mixing" && conn == of, name == "reordering" && conn != of:
 			return [][]byte{f}
-		case name == "mix" || name == "swap":
+		case name == "mixing" || name == "reordering":
 			done = true
 			return [][]byte{f, held}
 		}
@@ -370,7 +370,7 @@ func wireAttack(t *testing.T, name string, direction int, attack func(*proxy, []
 		return attack(p, f)
 	})
 	connections := 1
-	if name == "mix" {
+	if name == "mixing" {
 		connections = 2
 	}
 	c, err := link.New(link.Options{Address: p.address, Host: target.link, Connections: connections, Probe: 50 * time.Millisecond})

@@ -193,6 +193,9 @@ func (j *adminJob) answer() []byte {
 			return appendAnswer(nil, hsm.ErrUnsupported)
 		}
 		token, err := member.Execute(j.ctx, j.body)
+		if err == nil && len(token) > MaxToken {
+			err = hsm.ErrCommand
+		}
 		b := appendAnswer(nil, err)
 		if err == nil {
 			b = append(b, token...)

@@ -40,7 +40,7 @@ type port struct {
 
 func newPort(s *Server, conn net.Conn) *port {
 	now := time.Now()
-	p := &port{server: s, conn: conn, born: now, reader: newFrameReader(conn, maxGreeting), stranger: true, since: now}
+	p := &port{server: s, conn: conn, born: now, reader: newFrameReader(newRawReader(conn), maxGreeting), stranger: true, since: now}
 	p.quiet = sync.NewCond(&p.mu)
 	return p
 }

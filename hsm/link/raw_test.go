@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"encoding/binary"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -90,6 +91,17 @@ func (r *raw) expectEnd(t testing.TB) {
 	for {
 		if _, ok := r.next(t); !ok {
 			return
+		}
+	}
+}
+
+// drain reads whatever comes until the connection ends.
+func (r *raw) drain(t testing.TB) {
+	t.Helper()
+	r.SetReadDeadline(time.Now().Add(linktest.Patience))
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			t.Error("the other end does not close the connection")
 		}
 	}
 }

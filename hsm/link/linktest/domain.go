@@ -110,6 +110,13 @@ func (m *Member) Update() {
 	m.mu.Unlock()
 }
 
+// Ahead makes the member hold a state of so many numbers beyond the newest that hosts know.
+func (m *Member) Ahead(n uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.number += n
+}
+
 // Advance makes a successor of the domain's state, which members hold once they are updated.
 func (d *Domain) Advance() {
 	d.mu.Lock()
