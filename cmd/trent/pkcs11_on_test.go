@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"trent/fastpath/identity"
@@ -95,7 +96,7 @@ func runSDK(ts *testscript.TestScript, _ bool, args []string) {
 	defer e.CloseIdle()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s := &deviceSDK{kms: e.KMS(), there: e.In(deviceRegion), ctx: ctx}
+	s := &deviceSDK{kms: e.KMS(), there: e.In(deviceRegion), sts: sts.NewFromConfig(e.Config()), ctx: ctx}
 	path := filepath.Join(ts.Getenv("D"), "made.json")
 	if args[0] == "make" {
 		made, err := s.make()

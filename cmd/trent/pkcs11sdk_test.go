@@ -16,8 +16,10 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 )
 
@@ -25,6 +27,7 @@ import (
 type deviceSDK struct {
 	kms   *kms.Client
 	there *kms.Client // in another Region
+	sts   *sts.Client
 	ctx   context.Context
 }
 
@@ -197,7 +200,7 @@ func (s *deviceSDK) use(made *deviceKeys) error {
 	if got := code(err); got != "InvalidCiphertextException" {
 		return fmt.Errorf("Decrypt without its context: %s, %w", got, err)
 	}
-	for _, f := range []func(*deviceKeys) error{s.dataKeys, s.replicas, s.bare, s.signatures, s.macs, s.agreement} {
+	for _, f := range []func(*deviceKeys) error{s.dataKeys, s.replicas, s.bare, s.signatures, s.macs, s.agreement, s.session} {
 		if err := f(made); err != nil {
 			return err
 		}
@@ -355,6 +358,21 @@ func (s *deviceSDK) agreement(made *deviceKeys) error {
 	}
 	if shared, err := own.ECDH(peer); err != nil || !bytes.Equal(shared, derived.SharedSecret) {
 		return fmt.Errorf("DeriveSharedSecret gives another secret: %w", err)
+	}
+	return nil
+}
+
+// session asks by temporary credentials, whose tokens are sealed by a key of the device's.
+func (s *deviceSDK) session(*deviceKeys) error {
+	out, err := s.sts.GetSessionToken(s.ctx, &sts.GetSessionTokenInput{})
+	if err != nil {
+		return fmt.Errorf("GetSessionToken: %w", err)
+	}
+	c := out.Credentials
+	if _, err := s.kms.GenerateRandom(s.ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1)}, func(o *kms.Options) {
+		o.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+	}); err != nil {
+		return fmt.Errorf("GenerateRandom by temporary credentials: %w", err)
 	}
 	return nil
 }
