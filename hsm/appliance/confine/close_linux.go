@@ -46,6 +46,9 @@ func Close(p Paths, r *Report) error {
 	return nil
 }
 
+// newestLandlock is the ABI of the rules that are asked for.
+const newestLandlock = 11
+
 const seccompModeFilter = 2 // SECCOMP_MODE_FILTER, seccomp(2)
 
 // restrictFiles puts Landlock's rules over all threads.
@@ -69,7 +72,7 @@ func restrictFiles(p Paths, r *Report) error {
 	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
 		return err
 	}
-	r.Landlock = abi
+	r.Landlock = min(abi, newestLandlock)
 	return nil
 }
 
