@@ -9,7 +9,7 @@ OUT      ?= out
 EXPERIMENT := GOEXPERIMENT=runtimesecret
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint race fuzz fuzz-seeds bench generate drift clean
+.PHONY: help run build pkcs11 test test-pkcs11 lint race fuzz fuzz-seeds bench generate drift clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,19 @@ run: build ## build, start the emulator, find its capacity under a realistic mix
 build: ## build bin/trent
 	$(EXPERIMENT) $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/trent ./cmd/trent
 
+pkcs11: ## build bin/trent-pkcs11, which can serve in front of a device by PKCS #11 (needs cgo)
+	CGO_ENABLED=1 $(EXPERIMENT) $(GO) build -trimpath -tags pkcs11 -ldflags '-X main.version=$(VERSION)' -o bin/trent-pkcs11 ./cmd/trent
+
 test: ## run all tests
 	$(GO) test ./...
+	$(GO) build -o $(OUT)/trent-under-test ./cmd/trent
+	TRENT_TEST_HSM=$(abspath $(OUT))/trent-under-test $(GO) test ./fastpath/conformance
 	$(EXPERIMENT) $(GO) test ./hsm/...
+
+test-pkcs11: ## run the tests of devices on SoftHSM2, which is installed from Debian where it is missing
+	scripts/softhsm.sh >/dev/null
+	SOFTHSM2_MODULE=$$(scripts/softhsm.sh) CGO_ENABLED=1 $(GO) test -tags pkcs11 ./hsm/pkcs11
+	CGO_ENABLED=1 $(GO) test -tags pkcs11 -run '^TestPKCS11$$' ./cmd/trent
 
 lint: ## gofmt, vet, staticcheck, and the house rules (import graph, file sizes, package comments)
 	@test -z "$$(gofmt -l cmd hsm fastpath store loadgen results bench scripts)" || { gofmt -l cmd hsm fastpath store loadgen results bench scripts; exit 1; }

@@ -15,9 +15,14 @@ import (
 // TestNothingRunsAfterClose does not run beside other tests, since it counts the process's goroutines. A key of the
 // pool that is in the making outlives the server, and is waited for.
 func TestNothingRunsAfterClose(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) { nothingRuns(t, false) })
+	t.Run("appliance", func(t *testing.T) { nothingRuns(t, true) })
+}
+
+func nothingRuns(t *testing.T, appliance bool) {
 	round := func() {
 		s, err := servertest.Open(t.TempDir(), servertest.Options{
-			TestClock: true, KeyPool: map[hsm.KeySpec]int{hsm.RSA2048: 2},
+			Appliance: appliance, TestClock: true, KeyPool: map[hsm.KeySpec]int{hsm.RSA2048: 2},
 			KeyStores:   &keystore.Config{Clusters: []keystore.ClusterConfig{{ID: "cluster-2a34b5cdefg"}}},
 			Transitions: operation.Transitions{Creating: time.Hour, Updating: time.Hour},
 		})

@@ -235,16 +235,22 @@ func (l *Local) parse(k *Key) (algorithm.Private, error) { return l.parseAs(k, t
 
 // parseAs is parse for a token of any purpose. A worker is held for the unwrapping alone.
 func (l *Local) parseAs(k *Key, purpose token.Purpose) (algorithm.Private, error) {
-	dk, err := l.domainKeyOf(k, purpose)
-	if err != nil {
+	if _, err := l.domainKeyOf(k, purpose); err != nil {
 		return nil, err
 	}
 	var p algorithm.Private
+	var err error
 	secretly(func() {
 		material := make([]byte, 0, token.MaterialSize(k.Token))
 		defer func() { clear(material[:cap(material)]) }()
 		var w *worker
 		if w, err = l.claim(&Call{}); err != nil {
+			return
+		}
+		dk, openErr := l.domainKeyOf(k, purpose) // again: it may have been dropped before w was claimed
+		if openErr != nil {
+			l.release(w)
+			err = openErr
 			return
 		}
 		opened, openErr := token.Open(material, l.kernel, dk, &w.scratch.token, k.Identity, k.Token)

@@ -40,6 +40,7 @@ type ArenaOptions struct {
 // Config is Open's. The zero value of everything but Dir is a default.
 type Config struct {
 	Dir               string // where the sealed domain file lies ("domain.sealed")
+	Name              string // of a domain about to be made; "": made up
 	Seal              Seal
 	Arena             ArenaOptions
 	Workers           int           // 0: eight a core, 64 at least
@@ -93,7 +94,7 @@ func powerOfTwo(n int) int {
 
 // arenaBytes is what a configuration takes from the arena.
 func arenaBytes(workers, slots int) int {
-	return domain.ArenaBytes() + workers*(arena.SizeOf[scratch](1)+arena.SizeOf[slotState](slots))
+	return max(domain.ArenaBytes(), domain.MemberArenaBytes()) + workers*(arena.SizeOf[scratch](1)+arena.SizeOf[slotState](slots))
 }
 
 // fitSlots gives up slots for a budget: half of them at a time, until all fits or none is left; a budget that

@@ -48,13 +48,17 @@ func (l *Local) newPair(c *Call) (private, spki []byte, err error) {
 // wipes the private key. Errors: ErrToken, ErrDomain, and those of claim.
 func (l *Local) openPooled(c *Call, pooled *Key) (private, spki []byte, err error) {
 	k := Key{Token: pooled.Token, Spec: pooled.Spec, Usage: pooled.Usage} // no identity and no identifier
-	dk, err := l.domainKeyOf(&k, token.Pool)
-	if err != nil {
+	if _, err := l.domainKeyOf(&k, token.Pool); err != nil {
 		return nil, nil, err
 	}
 	room := make([]byte, 0, token.MaterialSize(k.Token))
 	w, err := l.claim(c)
 	if err != nil {
+		return nil, nil, err
+	}
+	dk, err := l.domainKeyOf(&k, token.Pool) // again: it may have been dropped before w was claimed
+	if err != nil {
+		l.release(w)
 		return nil, nil, err
 	}
 	private, err = token.Open(room, l.kernel, dk, &w.scratch.token, nil, k.Token)

@@ -42,10 +42,25 @@
 //     encodings, stay where the standard library made, parsed or checked them until they are collected, and with
 //     GOEXPERIMENT=runtimesecret are cleared then
 //   - the hash of an SM2 ciphertext, and what the library for ML-KEM-512 makes a shared secret of, stay likewise
+//   - a module's own signing and agreement keys, ephemeral ones, and the recovery key while it is split among operators or
+//     put together: the standard library and the library for Shamir's scheme copy their numbers to the heap; a build
+//     with GOEXPERIMENT=runtimesecret clears them once they are collected
 //   - registers lie in the signal stack of a thread that was interrupted, until the next signal
 //   - a root that attaches to the process or injects code into it is out of reach of any process
 //
 // Harden closes what it can before the first key is read.
+//
+// # Domains
+//
+// A module opened by Open has a domain of its own, whose keys lie sealed on its disk. One opened by OpenMember shares a
+// domain with others: on its disk is only its identity, and what it remembers of the domain; its domain keys come in a
+// domain token, encrypted to it, which a host carries from the member that exported it. Until then, and after it erased
+// itself, every call gives ErrOutOfService. hsm/internal/domain draws tokens and says what a member accepts.
+//
+// The key that seals is the active one; pending and deactivated ones open tokens. A domain key that the next state lacks
+// is wiped after every worker has been visited, with all that was made ready from tokens under it: whoever uses a domain
+// key looks it up while holding a worker. "Unknown version" (ErrDomain) then means that the token is older, or newer,
+// than the domain token the module has: the caller brings the newest and tries again.
 //
 // # FIPS
 //

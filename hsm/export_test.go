@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"trent/hsm/internal/algorithm"
+	"trent/hsm/internal/domain"
 	"trent/hsm/internal/kdf"
 )
 
@@ -45,6 +46,9 @@ func Claim(l *Local, n int) (release func()) {
 	}
 }
 
+// SetNow gives l another clock for commands.
+func SetNow(l *Local, now func() time.Time) { l.now = now }
+
 // EnterGate takes an engine.
 func EnterGate(l *Local) (leave func(), err error) {
 	return l.gate.leave, l.gate.enter(time.Time{})
@@ -53,6 +57,17 @@ func EnterGate(l *Local) (leave func(), err error) {
 // ArenaOf is the memory of l's arena, the workers' addresses and their size.
 func ArenaOf(l *Local) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(reflect.ValueOf(l.arena).Elem().FieldByName("mem").Pointer())), l.arena.Bytes())
+}
+
+// DomainKeysOf is the domain keys of l, raw, where they lie.
+func DomainKeysOf(l *Local) (keys []*[32]byte) {
+	cells := unsafe.Slice((*[32]byte)(reflect.ValueOf(l.keys).Elem().FieldByName("raw").UnsafePointer()), 2*domain.MaxKeys)
+	for i := range cells {
+		if cells[i] != ([32]byte{}) {
+			keys = append(keys, &cells[i])
+		}
+	}
+	return keys
 }
 
 // MidstateOf is a key's ready form, as bytes in memory order: a needle to look for.

@@ -95,8 +95,11 @@ func (l *Local) wrap(w *worker, c *Call, h *token.Header, identity, keyID, mater
 	if keyID != nil {
 		identify((*MaterialID)(&h.Material), material, keyID)
 	}
-	version, dk := l.domain.Newest()
-	h.Domain, h.Version = l.domain.ID(), version
+	id, version, dk := l.keys.Newest()
+	if dk == nil {
+		return ErrOutOfService
+	}
+	h.Domain, h.Version = id, version
 	out, err := token.Append(c.Out, l.kernel, dk, &w.scratch.token, h, identity, material, l.random)
 	if err != nil {
 		if errors.Is(err, token.ErrInvalid) {
@@ -138,18 +141,29 @@ func (l *Local) adopt(c *Call) error {
 	return nil
 }
 
-// rewrap appends c.Key's token under the newest domain key to c.Out.
+// rewrap appends c.Key's token under the newest domain key to c.Out. The purpose stays the token's own, so that nothing
+// becomes what it was not. What expires by itself is left to do so: import tokens and session keys give ErrToken.
 func (l *Local) rewrap(c *Call) error {
-	h := token.Header{Purpose: token.Key, Spec: uint8(c.Key.Spec), Usage: uint8(c.Key.Usage), Material: c.Key.Material}
-	return l.rewrapAs(c, c.Key, token.Key, &h, c.Key.Identity, nil)
+	k := c.Key
+	h, err := token.Parse(k.Token)
+	if err != nil {
+		return ErrToken
+	}
+	switch h.Purpose {
+	case token.Key, token.ImportWrapping:
+	case token.Pool:
+		if len(k.Identity) > 0 || k.Material != (MaterialID{}) {
+			return ErrToken // somebody takes it for a key
+		}
+	default:
+		return ErrToken
+	}
+	next := token.Header{Purpose: h.Purpose, Spec: uint8(k.Spec), Usage: uint8(k.Usage), Material: k.Material}
+	return l.rewrapAs(c, k, h.Purpose, &next, k.Identity, nil)
 }
 
 // rewrapAs opens k and wraps its material again.
 func (l *Local) rewrapAs(c *Call, k *Key, purpose token.Purpose, h *token.Header, identity, keyID []byte) error {
-	dk, err := l.domainKeyOf(k, purpose)
-	if err != nil {
-		return err
-	}
 	if !fits(c.Out, len(k.Token)) {
 		return ErrShort
 	}
@@ -158,6 +172,10 @@ func (l *Local) rewrapAs(c *Call, k *Key, purpose token.Purpose, h *token.Header
 		return err
 	}
 	defer l.release(w)
+	dk, err := l.domainKeyOf(k, purpose)
+	if err != nil {
+		return err
+	}
 	material, err := token.Open(w.scratch.content[:0], l.kernel, dk, &w.scratch.token, k.Identity, k.Token)
 	if err != nil {
 		return ErrToken

@@ -17,6 +17,9 @@ func AppendIdentity(dst []byte, partition, account, keyID, region string) []byte
 	return dst
 }
 
+// KeyIDOf returns the key id in an identity, for modules outside of this package; false: not an identity with a key id.
+func KeyIDOf(identity []byte) ([]byte, bool) { return keyIDOf(identity) }
+
 // keyIDOf returns the key id in an identity; false: not an identity with a key id.
 func keyIDOf(identity []byte) ([]byte, bool) {
 	var keyID []byte

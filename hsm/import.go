@@ -44,6 +44,9 @@ func Importable(spec KeySpec) bool { return algorithm.Importable(algorithm.Spec(
 // it is no import token. Nothing is authenticated by this.
 func WrappingKeyOf(importToken []byte) (MaterialID, bool) {
 	h, err := token.Parse(importToken)
+	if d, deviceErr := token.ParseDevice(importToken); deviceErr == nil { // hsm/pkcs11's
+		h, err = d.Header, nil
+	}
 	if err != nil || h.Purpose != token.Import || len(importToken) != ImportTokenSize {
 		return MaterialID{}, false
 	}
@@ -126,15 +129,15 @@ func (l *Local) openImportToken(c *Call) (g importGrant, err error) {
 		return g, ErrImportToken
 	}
 	k := Key{Token: c.In2, Identity: t.Identity, Material: named, Spec: t.Spec, Usage: t.Usage}
-	dk, err := l.domainKeyOf(&k, token.Import)
-	if err != nil {
-		return g, ErrImportToken
-	}
 	w, err := l.claim(c)
 	if err != nil {
 		return g, err
 	}
 	defer l.release(w)
+	dk, err := l.domainKeyOf(&k, token.Import)
+	if err != nil {
+		return g, ErrImportToken
+	}
 	content, err := token.Open(w.scratch.material[:0], l.kernel, dk, &w.scratch.token, k.Identity, k.Token)
 	if err != nil {
 		return g, ErrImportToken

@@ -19,9 +19,12 @@ import (
 // Local is the module that runs in this process.
 type Local struct {
 	pool
-	arena  *arena.Arena
-	domain *domain.Domain
-	kernel gcm.Kernel
+	arena      *arena.Arena
+	arenaBytes int
+	keys       *domain.Ring
+	sealed     *domain.Domain // a domain of this module alone; nil for a member
+	member     *domain.Member // nil for a module of its own domain
+	kernel     gcm.Kernel
 	// approvedOnly: the kernel is the one of the FIPS 140-3 mode.
 	approvedOnly bool
 	random       io.Reader
@@ -31,6 +34,8 @@ type Local struct {
 
 	// makeKey is algorithm.Generate, but for tests that hold it up.
 	makeKey func(spec algorithm.Spec, random io.Reader) (material, spki []byte, err error)
+
+	now func() time.Time // time.Now, but for tests of what takes days
 
 	epoch atomic.Uint32 // advances twice in Config.SlotIdle
 
@@ -51,6 +56,16 @@ type Batcher interface{ DoBatch(cs []*Call) }
 // Open opens the domain kept in cfg.Dir, or makes one where there is none, and starts a module. Errors: those
 // listed with ErrSealedByOther, ErrUnlocked, and those of the operating system.
 func Open(cfg Config) (*Local, error) {
+	return start(cfg, func(l *Local, o domain.Options) (err error) {
+		if l.sealed, err = domain.Open(o); err == nil {
+			l.keys = &l.sealed.Ring
+		}
+		return err
+	})
+}
+
+// start makes a module whose domain open opens.
+func start(cfg Config, open func(l *Local, o domain.Options) error) (*Local, error) {
 	cfg = cfg.withDefaults()
 	kernel, err := gcm.Pick(cfg.Kernel)
 	if err != nil {
@@ -61,6 +76,7 @@ func Open(cfg Config) (*Local, error) {
 		approvedOnly: kernel.Name() == "std-fips",
 		random:       cfg.Random,
 		makeKey:      algorithm.Generate,
+		now:          time.Now,
 		stop:         make(chan struct{}),
 		stopped:      make(chan struct{}),
 	}
@@ -73,8 +89,11 @@ func Open(cfg Config) (*Local, error) {
 	if l.arena, l.slots, err = newArena(&cfg); err != nil {
 		return nil, err
 	}
-	l.domain, err = domain.Open(domain.Options{Dir: cfg.Dir, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena})
-	if err != nil {
+	l.arenaBytes = l.arena.Bytes()
+	o := domain.Options{Dir: cfg.Dir, Name: cfg.Name, Seal: cfg.Seal, Kernel: kernel, Random: l.random, Arena: l.arena, Settle: l.settle,
+		Now: func() time.Time { return l.now() },
+	}
+	if err := open(l, o); err != nil {
 		return nil, errors.Join(err, l.arena.Close())
 	}
 	l.pool.init(l.arena, cfg.Workers, l.slots)
@@ -86,6 +105,9 @@ func Open(cfg Config) (*Local, error) {
 func (l *Local) Do(c *Call) error {
 	if !c.Deadline.IsZero() && !time.Now().Before(c.Deadline) {
 		return ErrDeadline
+	}
+	if l.member != nil && !l.keys.InService() {
+		return ErrOutOfService
 	}
 	if c.Recipient != nil {
 		return l.toRecipient(c)
@@ -203,16 +225,14 @@ func (l *Local) sweepIdle(idle time.Duration) {
 	}
 }
 
-// RotateDomainKey makes a new domain key, durably; tokens under the old ones still open, Rewrap moves them.
-func (l *Local) RotateDomainKey() error { return l.domain.Rotate() }
-
 // Status implements Module.
 func (l *Local) Status(context.Context) (Status, error) {
-	version, _ := l.domain.Newest()
 	s := Status{
-		Healthy:       !l.pool.closed.Load(),
-		Domain:        l.domain.Name(),
-		DomainVersion: version,
+		Healthy:       !l.pool.closed.Load() && l.keys.InService(),
+		Domain:        l.keys.Name(),
+		DomainNumber:  l.keys.Number(),
+		DomainVersion: l.keys.Version(),
+		DomainKeys:    l.keys.Keys(),
 		Workers:       len(l.workers),
 		Busy:          l.busy(),
 		Parked:        l.parked.Load(),
@@ -220,7 +240,7 @@ func (l *Local) Status(context.Context) (Status, error) {
 		Kernel:        l.kernel.Name(),
 		ArenaKind:     l.arena.Kind().String(),
 		ArenaWhy:      l.arena.Why(),
-		ArenaBytes:    l.arena.Bytes(),
+		ArenaBytes:    l.arenaBytes,
 		RuntimeSecret: runtimeSecret,
 	}
 	s.Kernels = append(s.Kernels, s.Kernel)
@@ -246,6 +266,11 @@ func (l *Local) Close() error {
 func (l *Local) wipe() {
 	close(l.stop)
 	<-l.stopped
+	if l.member != nil {
+		l.member.Close()
+	} else {
+		l.sealed.Close()
+	}
 	l.gate.close()
 	l.parsed.close()
 	l.pool.close()
@@ -256,7 +281,12 @@ func (l *Local) wipe() {
 }
 
 // String names the module's domain, never its keys.
-func (l *Local) String() string { return "hsm(" + l.domain.Name() + ")" }
+func (l *Local) String() string {
+	if l.member != nil {
+		return "hsm(" + l.member.String() + ")"
+	}
+	return "hsm(" + l.keys.Name() + ")"
+}
 
 // GoString is String, so that %#v does not walk into the keys.
 func (l *Local) GoString() string { return l.String() }

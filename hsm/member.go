@@ -14,20 +14,29 @@ type (
 	DomainPrincipal = domain.Principal
 	DomainRule      = domain.Rule
 	DomainKeyInfo   = domain.KeyInfo
+	DomainKeyPhase  = domain.Phase
 	Fingerprint     = domain.Fingerprint
 )
 
 // Errors of a Member beyond those of a Module.
 var (
 	// ErrQuorum is a command whose signatures satisfy no rule.
-	ErrQuorum = errors.New("hsm: the signatures satisfy no quorum rule")
+	ErrQuorum = domain.ErrQuorum
 	// ErrStale is a command, a token or a module of an older state than the newest that is known.
-	ErrStale = errors.New("hsm: not of the newest state of the domain")
+	ErrStale = domain.ErrStale
 	// ErrCommand is a command that is malformed, expired, meant for another module, or not possible in this state.
-	ErrCommand = errors.New("hsm: command refused")
-	// ErrOutOfService is a module that waits for a domain token. It wraps ErrUnavailable in effect: nothing was started.
-	ErrOutOfService = errors.New("hsm: out of service until a domain token is installed")
+	ErrCommand = domain.ErrCommand
+	// ErrOutOfService is a module that waits for a domain token, or has erased itself. It is ErrUnavailable to whoever
+	// does not know it, but nothing was started: the call is safe to send to another module.
+	ErrOutOfService error = outOfService{}
 )
+
+type outOfService struct{}
+
+func (outOfService) Error() string { return "hsm: out of service until a domain token is installed" }
+
+// Is makes errors.Is(ErrOutOfService, ErrUnavailable) hold.
+func (outOfService) Is(target error) bool { return target == ErrUnavailable }
 
 // Member is a module whose domain state travels between modules as domain tokens, which hosts carry.
 type Member interface {

@@ -56,7 +56,7 @@ type Call struct {
 	TargetAlgorithm Algorithm
 	Spec            KeySpec   // Generate: what to make
 	Usage           Usage     // Generate: for what
-	Wrapping        Wrapping  // ImportToken: how the material will be wrapped
+	Wrapping        Wrapping  // ImportToken, WrappingKey where it is known: how the material will be wrapped
 	Digest          bool      // Sign, Verify: In is a digest
 	ExternalMu      bool      // Sign, Verify by ML-DSA: In is the 64-byte message representative μ (FIPS 204, 6.2)
 	N               int       // bytes wanted (DataKey, Random)
@@ -112,7 +112,9 @@ func (m MaterialID) String() string { return hex.EncodeToString(m[:]) }
 //	           asymmetric key for any usage of its spec, for DataKeyPair and WrappingKey
 //	Adopt      Key (pool token), Target (Identity, Spec, Usage) → Out (key token), Public, Material;
 //	           the spec must be the pool token's, and the usage unless that has none
-//	Rewrap     Key → Out: the same key under the newest domain key
+//	Rewrap     Key → Out: the same key under the newest domain key. Key may hold a pool token (no Identity and no
+//	           Material) or a wrapping key's (Usage EncryptDecrypt, Identity of the key to import into); import tokens
+//	           and session keys give ErrToken
 //	DataKeyPair Key (symmetric), AAD, Spec; Target: a pool token of Spec to use, nil: make one → Out (blob of
 //	           the PKCS #8 private key), Public, Secret (PKCS #8 DER; only if cap(Secret) > 0), Material
 //	Derive     Key (KeyAgreement), In (peer's SubjectPublicKeyInfo) → Secret (the shared secret)
@@ -251,8 +253,10 @@ const (
 // Status is what a module says of itself.
 type Status struct {
 	Healthy       bool
-	Domain        string // its name
-	DomainVersion uint32 // of the newest domain key
+	Domain        string          // its name
+	DomainNumber  uint64          // of the state held; 0: out of service, or a domain of this module alone
+	DomainVersion uint32          // of the domain key that seals
+	DomainKeys    []DomainKeyInfo // held, versions ascending; zero times: not recorded
 	Workers       int
 	Busy          int           // workers claimed at this moment
 	Parked        uint64        // sweeps that found no free worker, since start

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"math"
 
 	"trent/hsm/internal/blob"
@@ -22,10 +23,13 @@ const (
 // to 8,192 bits.
 const RecipientOverhead = 1536
 
-// toRecipient runs c with its plaintext result in memory of its own, and appends that to c.Secret as CMS
-// EnvelopedData for c.Recipient. Errors: ErrPeer, ErrUnsupported for operations without a plaintext result, and
-// those of the operation.
-func (l *Local) toRecipient(c *Call) error {
+// toRecipient runs c and encrypts its plaintext result to c.Recipient.
+func (l *Local) toRecipient(c *Call) error { return DoForRecipient(c, l.random, l.Do) }
+
+// DoForRecipient runs a call that has a Recipient by do, which need not know of any: its plaintext result lies in memory
+// of its own, which is wiped, and is appended to c.Secret as CMS EnvelopedData. Errors: ErrPeer, ErrUnsupported for
+// operations without a plaintext result, ErrToken without a key, and do's.
+func DoForRecipient(c *Call, random io.Reader, do func(*Call) error) error {
 	switch c.Op {
 	case OpDecrypt, OpDataKey, OpDataKeyPair, OpDerive, OpRandom:
 	default:
@@ -41,11 +45,11 @@ func (l *Local) toRecipient(c *Call) error {
 	inner := *c
 	inner.Recipient, inner.Secret = nil, make([]byte, 0, blob.MaxPlaintext)
 	defer clear(inner.Secret[:cap(inner.Secret)])
-	if err := l.Do(&inner); err != nil {
+	if err := do(&inner); err != nil {
 		return err
 	}
 	var enveloped []byte
-	secretly(func() { enveloped, err = l.envelop(to, c.Recipient, inner.Secret) })
+	secretly(func() { enveloped, err = envelop(random, to, c.Recipient, inner.Secret) })
 	if err != nil {
 		return err
 	}
@@ -75,19 +79,18 @@ func recipientKey(spki []byte) (*rsa.PublicKey, error) {
 
 // envelop encrypts plaintext to a recipient: AES-256-CBC with PKCS #7 padding (RFC 5652 §6.3) under a key of this
 // message's own, that key by RSAES-OAEP with SHA-256. Errors: ErrUnavailable.
-func (l *Local) envelop(to *rsa.PublicKey, spki, plaintext []byte) ([]byte, error) {
+func envelop(random io.Reader, to *rsa.PublicKey, spki, plaintext []byte) ([]byte, error) {
 	var secrets struct {
 		key [32]byte
 		iv  [aes.BlockSize]byte
 	}
 	defer clear(secrets.key[:])
-	if err := l.draw(secrets.key[:]); err != nil {
-		return nil, err
+	for _, b := range [...][]byte{secrets.key[:], secrets.iv[:]} {
+		if _, err := io.ReadFull(random, b); err != nil {
+			return nil, fmt.Errorf("%w: drawing random bytes: %w", ErrUnavailable, err)
+		}
 	}
-	if err := l.draw(secrets.iv[:]); err != nil {
-		return nil, err
-	}
-	key, err := rsa.EncryptOAEP(sha256.New(), l.random, to, secrets.key[:], nil)
+	key, err := rsa.EncryptOAEP(sha256.New(), random, to, secrets.key[:], nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: encrypting to a recipient: %w", ErrUnavailable, err)
 	}

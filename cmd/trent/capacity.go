@@ -35,6 +35,7 @@ bound, 130 interrupted.`,
   trent capacity --workload envelope --slo slo.yaml --out results/envelope --why
   trent capacity --curve --noise --sensitivity payload,keys,connections
   trent capacity --trials 5 --fleet 3 --expect 4000
+  trent capacity --hsm spawn               # keys in a process of their own
   eval "$(trent env)"; trent capacity --endpoint "$AWS_ENDPOINT_URL_KMS" --max-rate 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -59,6 +60,7 @@ type capacityFlags struct {
 	trials       int
 	sensitivity  []string
 	fleet        capacity.Fleet
+	hsm          hsmMode
 }
 
 func (x *capacityFlags) bind(c *cobra.Command) {
@@ -70,6 +72,8 @@ func (x *capacityFlags) bind(c *cobra.Command) {
 	flags.IntVar(&x.trials, "trials", 1, "repeat the search; five or more give an interval")
 	flags.StringSliceVar(&x.sensitivity, "sensitivity", nil, "measure what these do to cost and latency: "+strings.Join(capacity.Dimensions(), ","))
 	flags.IntVar(&x.fleet.Modules, "fleet", 0, "number of HSMs behind the endpoint: says what is left with one fewer")
+	flags.Var(&x.hsm, "hsm", hsmUsage)
+	c.MarkFlagsMutuallyExclusive("hsm", "endpoint")
 	flags.Float64Var(&x.fleet.Asked, "expect", 0, "with --fleet: rate that must still be served with one HSM fewer")
 }
 
@@ -124,7 +128,7 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, x *capacityFlag
 			return err
 		}
 	} else {
-		if o.Spawn, err = spawnOptions(); err != nil {
+		if o.Spawn, err = spawnOptions(x.hsm.serveFlags()...); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"os"
@@ -19,16 +21,17 @@ import (
 // program is a server in a process of its own, made by the real command.
 type program struct {
 	servertest.Endpoint
-	cmd *exec.Cmd
+	cmd  *exec.Cmd
+	said bytes.Buffer // standard error, once it has ended
 }
 
-// startProgram runs `trent serve` with a test clock on what a directory holds.
-func startProgram(t *testing.T, dir string) *program {
+// startProgram runs `trent serve` with a test clock on what a directory holds, with further flags.
+func startProgram(t *testing.T, dir string, flags ...string) *program {
 	t.Helper()
 	ready := filepath.Join(dir, "ready.json")
 	_ = os.Remove(ready)
-	p := &program{cmd: exec.Command("trent", "serve", "--test-clock", "--listen", "127.0.0.1:0", "--admin-listen", "", "--data-dir", dir+"/kms", "--ready-file", ready)}
-	p.cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir+"/config")
+	p := &program{cmd: serveCommand(context.Background(), dir, flags...)}
+	p.cmd.Stderr = &p.said
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +49,14 @@ func startProgram(t *testing.T, dir string) *program {
 	p.AccessKeyID, p.Secret, p.RootCAs = identity.BuiltInAccessKeyID, identity.BuiltInSecret, x509.NewCertPool()
 	p.RootCAs.AppendCertsFromPEM(root)
 	return p
+}
+
+// serveCommand is `trent serve` on what a directory holds.
+func serveCommand(ctx context.Context, dir string, flags ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "trent", "serve", "--test-clock", "--listen", "127.0.0.1:0", "--admin-listen", "", "--data-dir", dir+"/kms", "--ready-file", filepath.Join(dir, "ready.json"))
+	c.Args = append(c.Args, flags...)
+	c.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir+"/config")
+	return c
 }
 
 // kill is SIGKILL.

@@ -11,3 +11,6 @@ import (
 func lockDataDir(dir string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 }
+
+// lockStateDir relies on the sockets there, of which a second appliance finds the first.
+func lockStateDir(dir string) (*os.File, error) { return lockDataDir(dir) }

@@ -1,17 +1,25 @@
 package main
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"trent/hsm/appliance"
 )
 
 // TestMain makes this test binary the real command when a script runs "trent".
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"trent": main})
+	commands := attackCommands()
+	if commands == nil {
+		commands = map[string]func(){}
+	}
+	commands["trent"] = main
+	testscript.Main(m, commands)
 }
 
 func TestScripts(t *testing.T) {
@@ -37,6 +45,8 @@ func TestScripts(t *testing.T) {
 			"kms":      callKMS,
 			"api":      callAPI,
 			"etcd":     startEtcd,
+
+			"waitservice": waitService,
 		},
 	})
 }
@@ -49,6 +59,17 @@ func waitFile(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s did not appear", args[0])
+}
+
+// waitService waits until the appliance of a state directory is in service: waitservice STATE.
+func waitService(ts *testscript.TestScript, _ bool, args []string) {
+	console := appliance.NewConsole(ts.MkAbs(args[0]))
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if id, err := console.Identity(context.Background()); err == nil && id.InService {
+			return
+		}
+	}
+	ts.Fatalf("the appliance of %s did not come into service", args[0])
 }
 
 // checkMode compares permissions: mode drwx------ PATH.

@@ -43,6 +43,8 @@ states last, and how the records of requests are kept:
 		Example: `  trent serve
   trent serve --listen 127.0.0.1:9443 --data-dir ./kms
   trent serve --config trent.yaml --names kms.example.test
+  trent serve --hsm spawn                      # keys in a process of their own
+  trent serve --hsm 10.0.0.5:7443,10.0.0.6:7443 --hsm-domain-token domain.token
   eval "$(trent env)" && aws kms list-keys     # in another terminal`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -63,7 +65,7 @@ states last, and how the records of requests are kept:
 // running is a started server and what has to be closed with it, in the order of their making.
 type running struct {
 	store  *pebblestore.Store
-	module *hsm.Local
+	hsm    *hsmBackend
 	server *fastpath.Server
 	admin  *admin.Server
 	ready  readyInfo
@@ -87,7 +89,7 @@ func serve(ctx context.Context, e *environment, s *settings) error {
 	if e.Getenv("GOGC") == "" {
 		debug.SetGCPercent(fastpath.GCPercent)
 	}
-	r, err := start(e, s)
+	r, err := start(ctx, e, s)
 	if err != nil {
 		return err
 	}
@@ -120,7 +122,7 @@ func serve(ctx context.Context, e *environment, s *settings) error {
 }
 
 // start opens the parts in order. On an error it closes what it had opened.
-func start(e *environment, s *settings) (r *running, err error) {
+func start(ctx context.Context, e *environment, s *settings) (r *running, err error) {
 	r = &running{dataDir: s.DataDir}
 	defer func() {
 		if err != nil {
@@ -140,6 +142,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err != nil {
 		return r, usageError(err, "--regions takes names such as us-east-1,eu-west-1")
 	}
+	s.fitDevice()
 	pool, err := lifecycle.ParsePoolSizes(s.KeyPool)
 	if err != nil {
 		return r, usageError(err, "--key-pool takes sizes such as RSA_2048=4,RSA_4096=1, or none")
@@ -159,12 +162,9 @@ func start(e *environment, s *settings) (r *running, err error) {
 	if err != nil {
 		return r, err
 	}
-	if err := checkDomain(s.DataDir); err != nil {
-		return r, err
-	}
 	// The domain before the store: opening a store writes, opening a domain that is there does not, and a
 	// start that fails must change nothing.
-	if r.module, err = openModule(e, s); err != nil {
+	if r.hsm, err = openHSM(ctx, e, s, logger); err != nil {
 		return r, err
 	}
 	if r.store, err = pebblestore.Open(filepath.Join(s.DataDir, "store"), pebblestore.Options{CacheBytes: s.StoreCacheBytes, Logger: logger}); err != nil {
@@ -186,7 +186,7 @@ func start(e *environment, s *settings) (r *running, err error) {
 	}
 	options := fastpath.Options{
 		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults, Audit: s.Audit.options(s.DataDir), Authorization: s.Authz.Authorization,
-		Store: r.store, Module: r.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Requests: s.RequestQuotas.Requests, Logf: logger,
+		Store: r.store, Module: r.hsm.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Requests: s.RequestQuotas.Requests, Logf: logger,
 		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 		TestClock: clock, KeyPool: pool, Attestation: verifier, StoreMetrics: func(w io.Writer) { r.store.Metrics().WritePrometheus(w) },
 	}
@@ -253,35 +253,24 @@ func isLoopback(address string) bool {
 }
 
 // makeDataDir makes the directory, 0700, or checks the one that is there.
-func makeDataDir(dir string) error {
+func makeDataDir(dir string) error { return makeDir(dir, "data directory", "--data-dir") }
+
+// makeDir is makeDataDir for what noun names and flag gives.
+func makeDir(dir, noun, flag string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return failure(fmt.Errorf("data directory: %w", err), "give a directory that can be written by --data-dir")
+		return failure(fmt.Errorf("%s: %w", noun, err), "give a directory that can be written by "+flag)
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
-		return failure(fmt.Errorf("data directory: %w", err), "")
+		return failure(fmt.Errorf("%s: %w", noun, err), "")
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return failure(fmt.Errorf("data directory %s can be read by others (mode %v)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+		return failure(fmt.Errorf("%s %s can be read by others (mode %v)", noun, dir, info.Mode().Perm()), "chmod 700 "+dir)
 	}
 	return nil
 }
 
-// checkDomain refuses to make a new domain beside a store that an older one's tokens fill: they would all be
-// unreadable, and the mistake is better found before anything is written.
-func checkDomain(dir string) error {
-	_, err := os.Stat(filepath.Join(dir, "domain.sealed"))
-	if !errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if entries, err := os.ReadDir(filepath.Join(dir, "store")); err == nil && len(entries) > 0 {
-		return failure(fmt.Errorf("data directory %s has a store but no domain.sealed: its keys cannot be opened", dir),
-			"put the domain.sealed back that belongs to this store, or start on another --data-dir")
-	}
-	return nil
-}
-
-// openModule opens the HSM on its sealed domain.
+// openModule opens the HSM in this process on its sealed domain.
 func openModule(e *environment, s *settings) (*hsm.Local, error) {
 	seal, err := s.seal(e)
 	if err != nil {
@@ -312,7 +301,7 @@ func (r *running) listen(s *settings) (err error) {
 	if err := r.listenVPC(s); err != nil {
 		return err
 	}
-	r.admin = admin.New(r.server)
+	r.admin = admin.New(r.hsm.subject(r.server))
 	if s.TestClock {
 		r.admin.WithClock(r.server)
 	}
@@ -347,8 +336,8 @@ func (r *running) close(ctx context.Context) error {
 	if r.admin != nil {
 		errs = append(errs, r.admin.Close(), removeReady(r.dataDir))
 	}
-	if r.module != nil {
-		errs = append(errs, r.module.Close())
+	if r.hsm != nil {
+		errs = append(errs, r.hsm.Close())
 	}
 	if r.store != nil {
 		errs = append(errs, r.store.Close())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -31,6 +32,10 @@ type settings struct {
 	RequestQuotas  requestQuotas  `yaml:"request_quotas"`
 	Principals     principalMode  `yaml:"principals"`
 	Authz          authzMode      `yaml:"authz"`
+
+	HSM            hsmMode `yaml:"hsm"`
+	HSMHostKey     string  `yaml:"hsm_host_key"`
+	HSMDomainToken string  `yaml:"hsm_domain_token"`
 
 	SealKey          string `yaml:"seal_key"`
 	SealPassphrase   bool   `yaml:"seal_passphrase"`
@@ -72,6 +77,8 @@ type settings struct {
 	configDir string // that files named in the config file are relative to
 }
 
+var defaultKeyPool = []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"}
+
 // defaultSettings are the settings of a server that is told nothing.
 func defaultSettings(getenv func(string) string) settings {
 	return settings{
@@ -82,7 +89,7 @@ func defaultSettings(getenv func(string) string) settings {
 		ResourceQuotas:   resourceQuotas{quota.Default()},
 		SealPassphraseFD: -1,
 		SlotIdle:         time.Second,
-		KeyPool:          []string{"RSA_2048=4", "RSA_3072=2", "RSA_4096=1"},
+		KeyPool:          slices.Clone(defaultKeyPool),
 		CacheKeys:        1 << 20,
 		StoreCacheBytes:  64 << 20,
 		MaxBodyBytes:     1 << 20,
@@ -116,6 +123,10 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.Var(&s.Authz, "authz", "what becomes of decisions: enforce; log, where what policies deny is logged and done; or off, where everybody may do everything in the account of the credential")
 	fs.Var(&s.Principals, "principals", "whom policies and grants may name: open (whoever is well-formed) or strict (who exists, as the service)")
 	fs.Var(&s.RequestQuotas, "request-quotas", "how often an account may call in a Region: off, or aws, with overrides, such as aws,scale=0.01,CreateKey=50,rsa=off")
+
+	fs.Var(&s.HSM, "hsm", "where keys are: embedded, in this process; spawn or spawn:N, in child processes; unix:PATH or HOST:PORT,…, in appliances that run; pkcs11:MODULE.so?token=LABEL&pin-file=FILE, in a device")
+	fs.StringVar(&s.HSMHostKey, "hsm-host-key", s.HSMHostKey, "key file by which appliances know this server (default: made beside the seal key)")
+	fs.StringVar(&s.HSMDomainToken, "hsm-domain-token", s.HSMDomainToken, "file of the newest domain token, from the operators: for the first start with appliances that run, or after changes by operators")
 
 	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")
 	fs.BoolVar(&s.SealPassphrase, "seal-passphrase", s.SealPassphrase, "open the sealed domain by a passphrase asked for on the terminal")

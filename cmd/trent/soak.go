@@ -30,6 +30,7 @@ type soakFlags struct {
 	samples                      int
 	budgets, without             []string
 	noFaults                     bool
+	hsm                          hsmMode
 }
 
 func newSoakCommand(e *environment) *cobra.Command { return newSoakFlagsCommand(&soakFlags{}, e) }
@@ -80,6 +81,7 @@ A fault plan:
 	flags.StringVar(&f.of, "of", "", "record of 'trent capacity' that says the sustained rate")
 	flags.StringVar(&f.spec, "schedule", "", "instead of a day curve: as for trent attack")
 	flags.DurationVar(&f.day, "day", 24*time.Hour, "length of the load's day curve; at the most that of the load")
+	flags.Var(&f.hsm, "hsm", hsmUsage)
 	flags.StringVar(&f.faults, "faults", "", "plan of what is done to the server, YAML (see the examples)")
 	flags.BoolVar(&f.noFaults, "no-faults", false, "leave the server alone")
 	flags.StringSliceVar(&f.without, "without", nil, "events that may be missing: "+strings.Join(soak.EventNames, ", "))
@@ -94,6 +96,7 @@ A fault plan:
 	flags.StringVar(&f.resume, "resume", "", "directory of a soak that was killed or interrupted; other flags are those it was started with")
 	c.MarkFlagsMutuallyExclusive("faults", "no-faults")
 	c.MarkFlagsMutuallyExclusive("rate", "of")
+	c.MarkFlagsMutuallyExclusive("hsm", "endpoint")
 	return c
 }
 
@@ -152,7 +155,7 @@ func (f *soakFlags) start(c *cobra.Command, e *environment, command []string, re
 			return err
 		}
 	} else {
-		spawned, err := spawnOptions()
+		spawned, err := spawnOptions(f.hsm.serveFlags()...)
 		if err != nil {
 			return err
 		}

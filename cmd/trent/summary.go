@@ -16,6 +16,7 @@ import (
 type summary struct {
 	ready      readyInfo
 	dataDir    string
+	hsm        string // where keys are
 	status     hsm.Status
 	heapLocked bool
 	heapWhy    string
@@ -25,11 +26,11 @@ type summary struct {
 }
 
 func (r *running) summarise(s *settings) error {
-	status, err := r.module.Status(context.Background())
+	status, err := r.hsm.module.Status(context.Background())
 	if err != nil {
 		return failure(err, "")
 	}
-	r.summary = summary{ready: r.ready, dataDir: s.DataDir, status: status}
+	r.summary = summary{ready: r.ready, dataDir: s.DataDir, hsm: r.hsm.where, status: status}
 	r.summary.authz = authzNotes[s.Authz.Authorization]
 	r.summary.records = "none are kept"
 	if records := s.Audit.options(s.DataDir).Records; records != nil {
@@ -59,6 +60,7 @@ func (s *summary) print(w io.Writer) {
 	}
 	row("records", "%s", s.records)
 	row("data", "%s  (store: pebble)", s.dataDir)
+	row("HSM", "%s", s.hsm)
 	row("key memory", "%s, %d KiB%s", s.status.ArenaKind, s.status.ArenaBytes>>10, because(s.status.ArenaWhy))
 	if s.heapLocked {
 		row("Go heap", "locked")

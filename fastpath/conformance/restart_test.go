@@ -15,12 +15,22 @@ import (
 	"trent/fastpath/servertest"
 )
 
-// TestRestart: everything that was answered is there again.
+// TestRestart: everything that was answered is there again, wherever the HSM is.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	ownServer(t)
+	for name, o := range map[string]servertest.Options{"embedded": {}, "appliance": {Appliance: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restart(t, o)
+		})
+	}
+}
+
+func restart(t *testing.T, o servertest.Options) {
 	ctx := t.Context()
-	s := servertest.Start(t, servertest.Options{Logf: t.Logf})
+	o.Logf = t.Logf
+	s := servertest.Start(t, o)
 	client := s.KMS()
 	make1 := func(in *kms.CreateKeyInput) string {
 		t.Helper()

@@ -55,7 +55,7 @@ func (k *Keyring) Work(ctx context.Context, d Due) error {
 // the first transaction it ceases to exist for all readers; the module forgets it; its aliases, grants, tokens,
 // tags and policy go in further, bounded ones, the entry in the due index with the last. Cut short anywhere, it is
 // continued by calling it again. A key that does not exist is deleted: no error. Errors: ErrNotDue, the module's of
-// Forget, store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
+// Forget and Destroy, store.ErrConflict after many attempts, store.ErrUnavailable, store.ErrAmbiguous.
 func (k *Keyring) Delete(ctx context.Context, id ID) error {
 	var manager Manager
 	err := k.countDelete(id.scope(), &manager, func() error {
@@ -69,6 +69,9 @@ func (k *Keyring) Delete(ctx context.Context, id ID) error {
 		return err
 	}
 	if err := k.forget(ctx, id); err != nil {
+		return err
+	}
+	if err := k.destroy(ctx, id); err != nil {
 		return err
 	}
 	if err := k.sweep(ctx, id.prefix(kindReverse), func(rest []byte) []byte {

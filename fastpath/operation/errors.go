@@ -17,6 +17,8 @@ func (s *Service) APIError(op wire.Operation, err error) (*wire.Error, bool) {
 	switch {
 	case errors.As(err, &api):
 		return api, true
+	case errors.Is(err, hsm.ErrUnsupported): // a device has not all mechanisms
+		return wire.Errorf(wire.CodeUnsupportedOperationException, "The HSM does not support this operation."), true
 	case errors.Is(err, hsm.ErrDeadline), errors.Is(err, context.DeadlineExceeded), errors.Is(err, store.ErrUnavailable):
 		if s.table[op].models(wire.CodeDependencyTimeoutException) {
 			return wire.Errorf(wire.CodeDependencyTimeoutException, "The system timed out while trying to fulfill the request. You can retry the request."), false

@@ -50,7 +50,7 @@ func getParametersForImport(s *Service, ctx context.Context, c *Call) error {
 	ends := s.clock().Add(hsm.ImportTokenLife).Truncate(time.Millisecond)
 	if err := s.withPooled(spec, func(pooled *hsm.Key) error {
 		m := c.prepare(hsm.OpWrappingKey, false)
-		m.Spec, m.Key, m.Target = spec, &hsm.Key{Identity: identity}, pooled
+		m.Spec, m.Key, m.Target, m.Wrapping = spec, &hsm.Key{Identity: identity}, pooled, how
 		return s.do(c)
 	}); err != nil {
 		return fmt.Errorf("making a wrapping key: %w", err)

@@ -49,6 +49,7 @@ type Options struct {
 	Requests     quota.Requests                   // the zero value holds none
 	Wrap         func(store.Store) store.Store    // puts something between server and store; nil: nothing
 	KeyPool      map[hsm.KeySpec]int              // keys made ahead; nil: none
+	Appliance    bool                             // the HSM is one behind hsm/link; see HSMVariable
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
 	AttestationRoot []byte
 
@@ -74,7 +75,7 @@ type Server struct {
 	Directory *identity.Directory
 
 	options Options
-	module  *hsm.Local
+	module  hsm.Module
 	store   *pebblestore.Store
 	served  chan error
 	through []*Endpoint
@@ -114,7 +115,8 @@ func (s *Server) open() error {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
 	var err error
-	if s.module, err = hsm.Open(hsm.Config{Dir: s.DataDir(), Seal: hsm.Seal{KeyFile: filepath.Join(s.Dir, "seal.key")}}); err != nil {
+	if s.module, err = s.openModule(); err != nil {
+		s.module = nil
 		return err
 	}
 	if s.store, err = pebblestore.Open(filepath.Join(s.DataDir(), "store"), pebblestore.Options{}); err != nil {

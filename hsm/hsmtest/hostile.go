@@ -13,7 +13,7 @@ import (
 // that stands beside them made to fit: its spec, usage, material and identity.
 func (s *suite) hostileTokens(t *testing.T) {
 	to := target(hsm.P256, hsm.SignVerify, t.Name())
-	w := s.wrappingFor(t, to, hsm.WrapRSAAESKeyWrapSHA256, hsm.RSA2048)
+	w := s.wrappingFor(t, to, s.hybrid(t), hsm.RSA2048)
 	const materialAt = 24 // in a token (package token)
 	keyOf := func(token []byte, spec hsm.KeySpec, usage hsm.Usage, identity []byte) hsm.Key {
 		k := hsm.Key{Token: token, Identity: identity, Spec: spec, Usage: usage}
@@ -51,7 +51,8 @@ func (s *suite) hostileTokens(t *testing.T) {
 				keyOf(k.Token, hsm.P256, hsm.KeyAgreement, k.Identity), keyOf(k.Token, hsm.MLKEM768, hsm.EncapsulateDecapsulate, k.Identity),
 				keyOf(k.Token, hsm.RSA2048, hsm.SignVerify, k.Identity), keyOf(k.Token, hsm.RSA2048, hsm.EncryptDecrypt, k.Identity),
 			} {
-				if as.Spec == hsm.RSA2048 && name == "wrapping" && op == hsm.OpImport {
+				if as.Spec == hsm.RSA2048 && name == "wrapping" && op == hsm.OpImport ||
+					op == hsm.OpRewrap && (k.Usage == hsm.UsageNone || name == "pool" || name == "wrapping") && as.Spec == k.Spec && as.Usage == k.Usage {
 					continue
 				}
 				s.refuseToken(t, name, hsm.Call{

@@ -20,11 +20,13 @@ import (
 type Options struct {
 	LargeRSA bool // RSA_3072 and RSA_4096 too, which take seconds to make, and every byte altered; never under -short
 	Approved bool // the module has the key specs of Go's FIPS 140-3 module alone, and refuses the others
+	Lacks    Lacks
 }
 
 // Run runs the suite. open returns a working module, which the suite does not close; it is called once.
 func Run(t *testing.T, o Options, open func(t testing.TB) hsm.Module) {
-	s := &suite{Module: open(t), largeRSA: o.LargeRSA && !testing.Short(), approved: o.Approved}
+	s := &suite{Module: open(t), largeRSA: o.LargeRSA && !testing.Short(), approved: o.Approved, lacks: o.Lacks}
+	nameLacking(t, &s.lacks)
 	for _, test := range []struct {
 		name string
 		run  func(*suite, *testing.T)
@@ -69,6 +71,7 @@ type suite struct {
 	hsm.Module
 	largeRSA bool
 	approved bool
+	lacks    Lacks
 	mu       sync.Mutex
 	rsa      [hsm.RSA4096 + 1][hsm.KeyAgreement + 1]*Key
 	pairs    [hsm.RSA4096 + 1]*hsm.Key // pool tokens
@@ -267,7 +270,10 @@ func (s *suite) forget(t *testing.T) {
 
 // together runs everything at once on few keys, with Forget in between, and checks every result.
 func (s *suite) together(t *testing.T) {
-	const goroutines, rounds = 64, 40
+	goroutines, rounds := 64, 40
+	if s.lacks.Speed {
+		goroutines, rounds = 32, 8
+	}
 	symmetric := []*Key{NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "a"), NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "b")}
 	mac, ecc := NewKey(t, s, hsm.HMAC512, hsm.GenerateVerifyMAC, "m"), NewKey(t, s, hsm.P256, hsm.SignVerify, "e")
 	var wg sync.WaitGroup

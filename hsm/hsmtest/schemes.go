@@ -10,6 +10,7 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 	"testing"
 
 	"trent/hsm"
@@ -51,6 +52,10 @@ func (s *suite) forms(t *testing.T) {
 			continue
 		}
 		key := s.key(t, c.spec, hsm.SignVerify)
+		if slices.Contains(s.lacks.Algorithms, c.alg) {
+			s.refuse(t, hsm.ErrUnsupported, hsm.Call{Op: hsm.OpSign, Key: &key.Key, Algorithm: c.alg, In: make([]byte, 64), Digest: true})
+			continue
+		}
 		for kind := message; kind <= mu; kind++ {
 			call := hsm.Call{Op: hsm.OpSign, Key: &key.Key, Algorithm: c.alg, Digest: kind == digest, ExternalMu: kind == mu, In: []byte("message")}
 			var taken *form
@@ -247,7 +252,9 @@ func (s *suite) refusePeers(t *testing.T, key *Key, spki []byte) {
 	if key.Spec != hsm.P256 {
 		others = append(others, peerOfP256)
 	}
-	others = append(others, NewKey(t, s, hsm.Ed25519, hsm.SignVerify, "ed").Public)
+	if s.has(hsm.Ed25519) {
+		others = append(others, NewKey(t, s, hsm.Ed25519, hsm.SignVerify, "ed").Public)
+	}
 	for _, peer := range others {
 		s.refuse(t, hsm.ErrPeer, hsm.Call{Op: hsm.OpDerive, Key: &key.Key, In: peer})
 	}

@@ -28,6 +28,9 @@ func isAsymmetric(spec hsm.KeySpec) bool {
 
 // has tells whether the module has keys of a spec.
 func (s *suite) has(spec hsm.KeySpec) bool {
+	if slices.Contains(s.lacks.Specs, spec) {
+		return false
+	}
 	switch spec {
 	case hsm.SM4, hsm.SM2, hsm.Secp256k1, hsm.MLDSA44, hsm.MLDSA65, hsm.MLDSA87, hsm.MLKEM512:
 		return !s.approved
@@ -87,12 +90,10 @@ func uses(k *hsm.Key) []hsm.Call {
 // forgedTokens alters every bit of tokens whose keys are in use: nothing that is kept ready may stand in
 // for the authentication of what is given.
 func (s *suite) forgedTokens(t *testing.T) {
-	for _, key := range []*Key{
-		NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "s"),
-		NewKey(t, s, hsm.HMAC512, hsm.GenerateVerifyMAC, "m"),
-		NewKey(t, s, hsm.P256, hsm.SignVerify, "e"),
-		NewKey(t, s, hsm.MLKEM768, hsm.EncapsulateDecapsulate, "k"),
-	} {
+	for _, u := range s.existing(
+		use{hsm.SymmetricDefault, hsm.EncryptDecrypt}, use{hsm.HMAC512, hsm.GenerateVerifyMAC}, use{hsm.P256, hsm.SignVerify}, use{hsm.MLKEM768, hsm.EncapsulateDecapsulate},
+	) {
+		key := NewKey(t, s, u.spec, u.usage, "k")
 		for i := range key.Token {
 			for bit := range 8 {
 				forged := key.Key
@@ -120,13 +121,11 @@ func (s *suite) forgedTokens(t *testing.T) {
 
 // metadata gives good tokens with other metadata than they were made with, while they are in use.
 func (s *suite) metadata(t *testing.T) {
-	for _, key := range []*Key{
-		NewKey(t, s, hsm.SymmetricDefault, hsm.EncryptDecrypt, "s"),
-		NewKey(t, s, hsm.HMAC512, hsm.GenerateVerifyMAC, "m"),
-		NewKey(t, s, hsm.P256, hsm.SignVerify, "e"),
-		NewKey(t, s, hsm.P256, hsm.KeyAgreement, "a"),
-		NewKey(t, s, hsm.MLKEM768, hsm.EncapsulateDecapsulate, "k"),
-	} {
+	for _, u := range s.existing(
+		use{hsm.SymmetricDefault, hsm.EncryptDecrypt}, use{hsm.HMAC512, hsm.GenerateVerifyMAC}, use{hsm.P256, hsm.SignVerify}, use{hsm.P256, hsm.KeyAgreement},
+		use{hsm.MLKEM768, hsm.EncapsulateDecapsulate},
+	) {
+		key := NewKey(t, s, u.spec, u.usage, "k")
 		for name, change := range map[string]func(k *hsm.Key){
 			"identity":    func(k *hsm.Key) { k.Identity = Identity("another") },
 			"Region":      func(k *hsm.Key) { k.Identity = hsm.AppendIdentity(nil, "aws", "000000000000", "s", "") },
@@ -159,16 +158,17 @@ func (s *suite) metadata(t *testing.T) {
 }
 
 func (s *suite) pool(t *testing.T) {
-	for spec, usage := range map[hsm.KeySpec]hsm.Usage{
-		hsm.SymmetricDefault: hsm.EncryptDecrypt, hsm.HMAC256: hsm.GenerateVerifyMAC, hsm.P256: hsm.SignVerify, hsm.RSA2048: hsm.EncryptDecrypt,
-		hsm.Ed25519: hsm.SignVerify, hsm.MLKEM1024: hsm.EncapsulateDecapsulate,
-	} {
+	for _, u := range s.existing(
+		use{hsm.SymmetricDefault, hsm.EncryptDecrypt}, use{hsm.HMAC256, hsm.GenerateVerifyMAC}, use{hsm.P256, hsm.SignVerify}, use{hsm.RSA2048, hsm.EncryptDecrypt},
+		use{hsm.Ed25519, hsm.SignVerify}, use{hsm.MLKEM1024, hsm.EncapsulateDecapsulate},
+	) {
+		spec, usage := u.spec, u.usage
 		made := s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: spec, Usage: usage})
 		pooled := &hsm.Key{Token: made.Out, Spec: spec, Usage: usage}
 		if made.Material != (hsm.MaterialID{}) {
 			t.Errorf("spec %d: a pooled key has material id %s", spec, made.Material)
 		}
-		for _, call := range uses(pooled) { // it is no key yet
+		for _, call := range uses(pooled)[1:] { // it is no key yet; to rewrap is what it can
 			call.Algorithm = map[hsm.KeySpec]hsm.Algorithm{hsm.RSA2048: hsm.OAEPSHA256, hsm.Ed25519: hsm.ED25519SHA512}[spec]
 			if err := s.try(&call); !errors.Is(err, hsm.ErrToken) && !errors.Is(err, hsm.ErrUnsupported) {
 				t.Errorf("spec %d: op %d with a pool token: %v", spec, call.Op, err)
@@ -226,4 +226,14 @@ func (s *suite) rewrap(t *testing.T) {
 			s.do(t, hsm.Call{Op: hsm.OpVerifyMAC, Key: &again, In: []byte("x"), In2: mac})
 		}
 	}
+	pooled := hsm.Key{Spec: hsm.HMAC256, Usage: hsm.GenerateVerifyMAC}
+	pooled.Token = s.do(t, hsm.Call{Op: hsm.OpGeneratePool, Spec: pooled.Spec, Usage: pooled.Usage}).Out
+	to := target(pooled.Spec, pooled.Usage, t.Name())
+	before := s.do(t, hsm.Call{Op: hsm.OpAdopt, Key: &pooled, Target: to}).Material
+	pooled.Token = s.do(t, hsm.Call{Op: hsm.OpRewrap, Key: &pooled}).Out
+	if after := s.do(t, hsm.Call{Op: hsm.OpAdopt, Key: &pooled, Target: to}).Material; after != before {
+		t.Errorf("a pool token that was moved adopts as %s, before as %s", after, before)
+	}
+	pooled.Identity = to.Identity // somebody takes it for a key
+	s.refuse(t, hsm.ErrToken, hsm.Call{Op: hsm.OpRewrap, Key: &pooled})
 }

@@ -27,8 +27,9 @@ var rooms = map[string][]string{
 	"hsm/appliance":          {"hsm", "hsm/link", "hsm/internal/session", "hsm/internal/domain"},
 	"hsm/operator":           {"hsm", "hsm/internal/domain"},
 	"hsm/fleet":              {"hsm", "hsm/link"},
+	"hsm/host":               {"hsm", "hsm/operator"},
 	"hsm/profile":            {"hsm"},
-	"hsm/pkcs11":             {"hsm"},
+	"hsm/pkcs11":             {"hsm", "hsm/internal/token", "hsm/internal/blob"},
 	"hsm/faulty":             {"hsm"},
 	"hsm/hsmtest":            {"hsm"},
 
@@ -54,7 +55,7 @@ var rooms = map[string][]string{
 	"fastpath/admin":       {},
 	"fastpath/console":     {},
 	"fastpath/conformance": {},
-	"fastpath/servertest":  {"fastpath/*", "fastpath", "hsm", "store", "store/pebblestore"},
+	"fastpath/servertest":  {"fastpath/*", "fastpath", "hsm", "hsm/appliance", "hsm/host", "hsm/link", "store", "store/pebblestore"},
 
 	"store":             {},
 	"store/pebblestore": {"store"},

@@ -133,7 +133,9 @@ func PlaintextOf(content []byte) ([]byte, bool) {
 }
 
 // Parse reads a blob; false: anything at all is wrong with it.
-func Parse(b []byte) (Blob, bool) {
+func Parse(b []byte) (Blob, bool) { return parse(b, &magic) }
+
+func parse(b []byte, magic *[5]byte) (Blob, bool) {
 	if len(b) < HeaderSize || string(b[:materialAt]) != string(magic[:]) || b[markAt] != 0x01 {
 		return Blob{}, false
 	}

@@ -15,15 +15,37 @@ import (
 // FileName is the sealed file's name in the data directory.
 const FileName = "domain.sealed"
 
+// kind is what lies sealed in a file.
+type kind struct {
+	magic  string // 8 bytes
+	format uint16 // what is written; older ones are read
+	noun   string // what messages call it
+	prefix string // of names that are made up
+	loss   string // what to do about a damaged one
+	length func(format uint16, sealed int) bool
+}
+
+// The kinds.
+var (
+	domainFile = kind{
+		magic: magic, format: 2, noun: "domain", prefix: "domain-", length: sealedLength,
+		loss: "restore it from a backup; without it the keys of this data directory cannot be opened",
+	}
+	identityFile = kind{
+		magic: "trentidn", format: 1, noun: "module identity", prefix: "hsm-", length: identityLength,
+		loss: "restore it from a backup, or remove it and let the module join its domain again as a new one",
+	}
+)
+
 const (
-	magic         = "trentdom"
-	formatVersion = 1
-	saltSize      = 32
-	idSize        = 16
-	maxName       = 64
-	fixedHeader   = 69 // up to the name
-	entrySize     = 4 + 32
-	sumSize       = sha256.Size
+	magic       = "trentdom"
+	saltSize    = 32
+	idSize      = 16
+	maxName     = 64
+	fixedHeader = 69 // up to the name
+	entrySize   = 4 + 8 + 8 + 32
+	entrySize1  = 4 + 32 // of format 1
+	sumSize     = sha256.Size
 )
 
 // header is the part of the sealed file that is not secret.
@@ -36,9 +58,9 @@ type header struct {
 }
 
 // append writes offsets 0 to 72+l; n is the length of what is sealed.
-func (h *header) append(dst []byte, n int) []byte {
-	dst = append(dst, magic...)
-	dst = binary.BigEndian.AppendUint16(dst, formatVersion)
+func (h *header) append(dst []byte, k kind, n int) []byte {
+	dst = append(dst, k.magic...)
+	dst = binary.BigEndian.AppendUint16(dst, k.format)
 	dst = append(dst, byte(h.method), h.argon.Parallelism)
 	dst = binary.BigEndian.AppendUint32(dst, h.argon.Passes)
 	dst = binary.BigEndian.AppendUint32(dst, h.argon.MemoryKiB)
@@ -52,25 +74,27 @@ func (h *header) append(dst []byte, n int) []byte {
 // sealedFile is a file taken apart; aad, nonce and sealed are views.
 type sealedFile struct {
 	header
+	format             uint16
 	aad, nonce, sealed []byte
 }
 
 // parse takes a file apart. Errors: errNotOurs and errNewer, for the caller to explain.
-func parse(file []byte) (*sealedFile, error) {
-	if len(file) < fixedHeader+sumSize || string(file[:len(magic)]) != magic {
+func parse(file []byte, k kind) (*sealedFile, error) {
+	if len(file) < fixedHeader+sumSize || string(file[:len(k.magic)]) != k.magic {
 		return nil, errNotOurs
 	}
 	body, sum := file[:len(file)-sumSize], file[len(file)-sumSize:]
 	if want := sha256.Sum256(body); !bytes.Equal(want[:], sum) {
 		return nil, errNotOurs
 	}
-	switch v := binary.BigEndian.Uint16(body[8:]); {
-	case v > formatVersion:
+	format := binary.BigEndian.Uint16(body[8:])
+	switch {
+	case format > k.format:
 		return nil, errNewer
-	case v < formatVersion:
+	case format == 0:
 		return nil, errNotOurs
 	}
-	f := &sealedFile{header: header{
+	f := &sealedFile{format: format, header: header{
 		method: method(body[10]),
 		argon: Argon2Params{
 			Parallelism: body[11],
@@ -89,7 +113,7 @@ func parse(file []byte) (*sealedFile, error) {
 	f.aad = body[:nameEnd+4]
 	f.nonce = body[nameEnd+4:][:gcm.NonceSize]
 	f.sealed = body[nameEnd+4+gcm.NonceSize:]
-	if uint64(n) != uint64(len(f.sealed)) || !f.valid() || !sealedLength(len(f.sealed)) {
+	if uint64(n) != uint64(len(f.sealed)) || !f.valid() || !k.length(format, len(f.sealed)) {
 		return nil, errNotOurs
 	}
 	return f, nil
@@ -122,9 +146,17 @@ func validName(name string) bool {
 }
 
 // sealedLength checks for 1 to MaxKeys keys and a tag.
-func sealedLength(n int) bool {
+func sealedLength(format uint16, n int) bool {
+	size := entrySizeOf(format)
 	n -= gcm.TagSize + 4
-	return n >= entrySize && n%entrySize == 0 && n/entrySize <= MaxKeys
+	return n >= size && n%size == 0 && n/size <= MaxKeys
+}
+
+func entrySizeOf(format uint16) int {
+	if format == 1 {
+		return entrySize1
+	}
+	return entrySize
 }
 
 // writeFile puts a file in place, durably; replace says whether one is there already, and without it an

@@ -25,6 +25,13 @@ type State struct {
 	Keys     []KeyInfo
 	Rotation time.Duration // how often domain keys rotate
 	Audit    AuditHead     // of the log, this state's own command included
+	Recovery Recovery
+}
+
+// Recovery is what is public of the recovery key. Whoever executes a command fills it in.
+type Recovery struct {
+	Key       []byte // SubjectPublicKeyInfo (DER) of a P-384 key, to which the domain keys are encrypted too
+	Threshold uint8  // how many operators' shares make its private half
 }
 
 // HSM is a member of a domain: what it is known by and how it is addressed.
@@ -78,17 +85,19 @@ const (
 	DropKey                     // a deactivated key that no token needs is gone
 	LeaveDomain                 // the target erases all it has of the domain
 	RecoverDomain               // a new first member takes over by the operators' shares
-	lastCommandKind = RecoverDomain
+	RestoreKeys                 // domain keys of a backup's token come back, to re-encrypt what is under them
+	lastCommandKind = RestoreKeys
 )
 
 // Phase is where a domain key stands.
 type Phase uint8
 
-// Phases. Pending and deactivated keys only open tokens.
+// Phases. All but the active key only open tokens.
 const (
 	Pending Phase = iota + 1
 	Active
 	Deactivated
+	Exposed // deactivated, and known to a member or host that was removed, or restored: dropped as soon as no token needs it
 )
 
 // KeyInfo is what is public of a domain key.
@@ -98,6 +107,7 @@ type KeyInfo struct {
 	Made      time.Time
 	Activated time.Time // zero while pending
 	Ended     time.Time // when it was deactivated; zero before
+	Check     [32]byte  // HMAC-SHA256(domain key, "trent domain key" ‖ domain ‖ version); whoever makes the key fills it in
 }
 
 // AuditHead is the end of a domain's audit log: a hash chain of everything that was commanded.

@@ -1,0 +1,5 @@
+//go:build !race
+
+package session
+
+func poison(*[32]byte) {}
