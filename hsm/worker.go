@@ -34,6 +34,7 @@ type worker struct {
 // scratch is a worker's working memory, in the arena; it holds no pointers.
 type scratch struct {
 	token    token.Scratch
+	cipher   gcm.State
 	midstate kdf.Midstate // of a key without a slot
 	material [maxSlotMaterial]byte
 	key      [gcm.KeySize]byte // of one ciphertext

@@ -45,6 +45,7 @@ type Domain struct {
 type keys struct {
 	seal  [gcm.KeySize]byte
 	nonce [gcm.NonceSize]byte
+	state gcm.State
 	raw   [MaxKeys][gcm.KeySize]byte
 	ready [MaxKeys]kdf.Midstate
 	plain [4 + entrySize*MaxKeys + gcm.TagSize]byte
@@ -108,7 +109,7 @@ func (d *Domain) open(o *Options, m method, file []byte) error {
 		return err
 	}
 	copy(d.keys.nonce[:], f.nonce)
-	plain, ok := d.kernel.Open(d.keys.plain[:0], &d.keys.seal, &d.keys.nonce, f.sealed, f.aad)
+	plain, ok := d.kernel.Open(&d.keys.state, d.keys.plain[:0], &d.keys.seal, &d.keys.nonce, f.sealed, f.aad)
 	if !ok {
 		return fmt.Errorf("opening %s: %w: give the key file, passphrase or credential it was made with", d.path, ErrSealedByOther)
 	}
@@ -192,7 +193,7 @@ func (d *Domain) write(v *view, replace bool) error {
 	}
 	n := len(plain) + gcm.TagSize
 	aad := d.header.append(nil, n)
-	sealed := d.kernel.Seal(make([]byte, 0, n), &k.seal, &k.nonce, plain, aad)
+	sealed := d.kernel.Seal(&k.state, make([]byte, 0, n), &k.seal, &k.nonce, plain, aad)
 	return writeFile(d.path, assemble(aad, k.nonce[:], sealed), replace)
 }
 

@@ -32,6 +32,18 @@ const (
 	TagSize   = 16
 )
 
+// State is a kernel's working memory for one call: key schedule, powers of the hash key, key stream, tag. The
+// caller says where that lies. It holds no pointers, so it may lie in an arena; it is zero before and after each
+// call, and serves one call at a time.
+type State struct {
+	round   [15][16]byte   // AES round keys
+	mask    [16]byte       // the encrypted first counter, which covers the tag
+	stream  [4][16]byte    // the first blocks of key stream
+	power   [8][2][16]byte // of the hash key, 1 to 8; beside each the sum of its halves
+	counter [16]byte
+	tag     [TagSize]byte
+}
+
 // Kernel is one implementation of AES-256-GCM. All kernels open what any of them sealed.
 type Kernel interface {
 	// Name is the kernel's name in the table, as Pick takes it.
@@ -46,12 +58,12 @@ type Kernel interface {
 	// the capacity holds len(plaintext) + TagSize more bytes; otherwise the result moves, as with append.
 	// plaintext may be that very place (dst[len(dst):]) or must not overlap it; aad must not overlap it.
 	// Overlaps and plaintexts over 2³⁶ - 32 bytes (SP 800-38D §5.2.1.1) panic: no input reaches that.
-	Seal(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte
+	Seal(s *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte
 
 	// Open checks ciphertextAndTag and aad and appends the plaintext to dst, under the same rules of
 	// capacity and overlap; nonce is only read. If anything is wrong it returns dst as it was and false, and
 	// the bytes behind it where the plaintext would have been are zero.
-	Open(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool)
+	Open(s *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool)
 }
 
 // ErrUnknown is Pick's error for a name that is not in the table or not usable here.
