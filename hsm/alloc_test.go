@@ -8,14 +8,18 @@ import (
 	"trent/hsm"
 )
 
-// TestAllocations: the cipher objects of the standard library, two a seal or open, and nothing else; without
-// slots, two more for the token.
+// TestAllocations: none with the kernel that keeps keys in place. With the standard library's, its cipher objects, two a
+// seal or open, and nothing else; without slots, two more for the token.
 func TestAllocations(t *testing.T) {
 	for name, c := range map[string]struct {
+		kernel string
 		slots  int
 		cipher float64
-	}{"slots": {0, 2}, "no slots": {-1, 4}} {
-		l := openLocal(t, hsm.Config{Slots: c.slots, SlotIdle: -1})
+	}{"slots": {"", 0, 0}, "no slots": {"", -1, 0}, "std, slots": {"std", 0, 2}, "std, no slots": {"std", -1, 4}} {
+		if c.kernel == "" && !ownKernel(t) {
+			c.cipher = map[int]float64{0: 2, -1: 4}[c.slots]
+		}
+		l := openLocal(t, hsm.Config{Kernel: c.kernel, Slots: c.slots, SlotIdle: -1})
 		k := newKey(t, l, hsm.SymmetricDefault, hsm.EncryptDecrypt, "k")
 		context, err := hsm.AppendContext(nil, []hsm.ContextPair{{Key: []byte("a"), Value: make([]byte, 4000)}})
 		if err != nil {

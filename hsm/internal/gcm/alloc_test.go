@@ -8,7 +8,7 @@ import (
 	"trent/hsm/internal/gcm"
 )
 
-// TestAllocations: the standard kernels make a cipher object, two allocations, and nothing else.
+// TestAllocations: the standard kernels make a cipher object, two allocations, and nothing else; the own one nothing.
 func TestAllocations(t *testing.T) {
 	limits := map[string]float64{"std": 2, "std-fips": 2}
 	forEachKernel(t, func(t *testing.T, k gcm.Kernel) {

@@ -4,15 +4,22 @@
 // A kernel takes the raw key with every call, because every ciphertext of the module has a key of its own:
 // there is no cipher object to keep. The kernels are
 //
+//	aesni     own assembly for amd64 with AES-NI, PCLMULQDQ and AVX; not in FIPS 140-3 mode
 //	std       the standard library's AES-GCM with the caller's nonce
 //	std-fips  the standard library's approved mode for a FIPS 140-3 module, which draws its nonce itself
 //
-// and the table has room for kernels that need processor features; a row whose features this machine lacks
-// is not listed and cannot be picked.
+// A row whose processor features this machine lacks is not listed and cannot be picked.
+//
+// # Where keys go
+//
+// aesni keeps key, round keys, hash key and key stream in the State that the caller gives, which it wipes, and in
+// registers, which it clears; it has no stack frame and allocates nothing. It neither branches on secrets nor reads
+// memory by them. Only when a signal interrupts it do its registers lie in the thread's signal stack, until the next
+// signal; the Go scheduler does not preempt assembly. The std kernels copy the key into a cipher object on the Go heap,
+// which cannot be wiped (two allocations a call), and do not use the State.
 //
 // What this package is not: it does not derive keys, choose nonces (std-fips apart) or know about the formats
-// that carry nonce and ciphertext. The std kernels copy the key into a cipher object on the Go heap, which
-// cannot be wiped (at most two allocations a call); kernels that keep the key in place must say so here.
+// that carry nonce and ciphertext.
 //
 // Nothing in this package has a goroutine; every kernel is safe for concurrent use.
 package gcm
@@ -21,6 +28,7 @@ import (
 	"crypto/fips140"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/cpuid/v2"
 )
@@ -38,7 +46,7 @@ const (
 type State struct {
 	round   [15][16]byte   // AES round keys
 	mask    [16]byte       // the encrypted first counter, which covers the tag
-	stream  [4][16]byte    // the first blocks of key stream
+	stream  [8][16]byte    // blocks of key stream
 	power   [8][2][16]byte // of the hash key, 1 to 8; beside each the sum of its halves
 	counter [16]byte
 	tag     [TagSize]byte
@@ -72,19 +80,20 @@ var ErrUnknown = errors.New("gcm: no such kernel here")
 // row is a kernel and what it needs to run.
 type row struct {
 	kernel   Kernel
+	own      bool              // this package's own code: not in FIPS 140-3 mode
 	approved bool              // may run when only approved cryptography is allowed (GODEBUG=fips140=only)
 	needs    []cpuid.FeatureID // processor features, all of them
 }
 
 // table has the best kernel first.
-var table = []row{
-	{kernel: std{}},
-	{kernel: stdFIPS{}, approved: true},
-}
+var table = append(slices.Clip(ownRows),
+	row{kernel: std{}},
+	row{kernel: stdFIPS{}, approved: true},
+)
 
 // Kernels lists the kernels that this machine and this process's FIPS mode can run, best first.
 func Kernels() []Kernel {
-	return usable(table, cpuid.CPU.Supports, fips140.Enforced())
+	return usable(table, cpuid.CPU.Supports, fips140.Enabled(), fips140.Enforced())
 }
 
 // Pick returns the kernel called name; "" is the best one. The error wraps ErrUnknown.
@@ -92,10 +101,10 @@ func Pick(name string) (Kernel, error) {
 	return pick(Kernels(), name)
 }
 
-func usable(rows []row, supports func(...cpuid.FeatureID) bool, approvedOnly bool) []Kernel {
+func usable(rows []row, supports func(...cpuid.FeatureID) bool, noOwn, approvedOnly bool) []Kernel {
 	var list []Kernel
 	for _, r := range rows {
-		if (!approvedOnly || r.approved) && supports(r.needs...) {
+		if (!noOwn || !r.own) && (!approvedOnly || r.approved) && supports(r.needs...) {
 			list = append(list, r.kernel)
 		}
 	}

@@ -233,22 +233,92 @@ func TestApprovedOnly(t *testing.T) {
 	}
 }
 
-// FuzzKernels holds every kernel to the standard library on any input.
+// FuzzKernels holds every kernel to the standard library on any input, at any alignment, in place and tampered with.
 func FuzzKernels(f *testing.F) {
-	for _, v := range vectors(f) {
-		f.Add(v.key[:], v.nonce[:], v.msg, v.aad)
+	for i, v := range vectors(f) {
+		f.Add(v.key[:], v.nonce[:], v.msg, v.aad, uint16(i))
 	}
-	f.Fuzz(func(t *testing.T, key, nonce, plaintext, aad []byte) {
+	f.Fuzz(func(t *testing.T, key, nonce, plaintext, aad []byte, shift uint16) {
 		var k [gcm.KeySize]byte
 		var n [gcm.NonceSize]byte
 		copy(k[:], key)
 		copy(n[:], nonce)
+		plaintext, aad = shifted(plaintext, int(shift)), shifted(aad, int(shift>>4))
 		for _, kernel := range gcm.Kernels() {
 			checkKernel(t, kernel, k, n, plaintext, aad)
+			checkTampered(t, kernel, k, n, plaintext, aad, int(shift))
 			want, err := reference(t, &k).Open(nil, n[:], plaintext, aad)
 			if got, ok := kernel.Open(new(gcm.State), nil, &k, &n, plaintext, aad); ok != (err == nil) || !bytes.Equal(got, want) {
 				t.Fatalf("Open of any bytes: ok %v, the standard library says %v", ok, err)
 			}
+		}
+	})
+}
+
+// shifted is a copy of b that begins by bytes (modulo 16) behind an aligned place, and has no capacity behind it.
+func shifted(b []byte, by int) []byte {
+	by &= 15
+	return append(make([]byte, by, by+len(b)), b...)[by:]
+}
+
+// checkTampered flips a bit of sealed bytes: they must not open, in place neither, and leave zeros.
+func checkTampered(t testing.TB, k gcm.Kernel, key [gcm.KeySize]byte, nonce [gcm.NonceSize]byte, plaintext, aad []byte, bit int) {
+	t.Helper()
+	var s gcm.State
+	sealed := shifted(k.Seal(&s, nil, &key, &nonce, plaintext, aad), bit>>8)
+	bit %= len(sealed) * 8
+	sealed[bit/8] ^= 1 << (bit % 8)
+	out, ok := k.Open(&s, sealed[:0], &key, &nonce, sealed, aad)
+	if ok || len(out) != 0 || !bytes.Equal(sealed[:len(plaintext)], make([]byte, len(plaintext))) {
+		t.Fatalf("%d bytes with bit %d flipped: ok %v, left %x", len(plaintext), bit, ok, sealed[:len(plaintext)])
+	}
+	if s != (gcm.State{}) {
+		t.Fatal("something is left in the state")
+	}
+}
+
+// TestStateIsWiped: after Seal and Open, whatever came of it, the state is as it was given.
+func TestStateIsWiped(t *testing.T) {
+	t.Parallel()
+	forEachKernel(t, func(t *testing.T, k gcm.Kernel) {
+		var s gcm.State
+		var key [gcm.KeySize]byte
+		var nonce [gcm.NonceSize]byte
+		for _, n := range sizes {
+			sealed := k.Seal(&s, nil, &key, &nonce, make([]byte, n), nil)
+			if s != (gcm.State{}) {
+				t.Fatalf("sealing %d bytes left something in the state", n)
+			}
+			if _, ok := k.Open(&s, nil, &key, &nonce, sealed, nil); !ok || s != (gcm.State{}) {
+				t.Fatalf("opening %d bytes: %v, or left something in the state", n, ok)
+			}
+			checkTampered(t, k, key, nonce, make([]byte, n), nil, n)
+		}
+	})
+}
+
+// TestOverlapPanics: an output that overlaps its input elsewhere than at the beginning, or the additional data.
+func TestOverlapPanics(t *testing.T) {
+	t.Parallel()
+	forEachKernel(t, func(t *testing.T, k gcm.Kernel) {
+		if k.MakesNonce() {
+			t.Skip("goes through a buffer")
+		}
+		var key [gcm.KeySize]byte
+		var nonce [gcm.NonceSize]byte
+		for name, f := range map[string]func(buf []byte){
+			"Seal, plaintext":  func(buf []byte) { k.Seal(new(gcm.State), buf[1:1], &key, &nonce, buf[:32], nil) },
+			"Seal, aad":        func(buf []byte) { k.Seal(new(gcm.State), buf[:0], &key, &nonce, buf[:32], buf[47:50]) },
+			"Open, ciphertext": func(buf []byte) { k.Open(new(gcm.State), buf[:0], &key, &nonce, buf[1:33], nil) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: no panic", name)
+					}
+				}()
+				f(make([]byte, 100))
+			}()
 		}
 	})
 }
