@@ -68,6 +68,19 @@ func MidstateOf(l *Local, k *Key) []byte {
 	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))...)
 }
 
+// MACKeyOf is MidstateOf for an HMAC key of 64 bytes; where MACs are the standard library's, its material.
+func MACKeyOf(l *Local, k *Key) []byte {
+	material := MaterialOfKey(l, k)
+	if !kdf.OwnMAC() {
+		return material
+	}
+	var m kdf.MACKey
+	m.Init(new(kdf.MACScratch), hashOf(k.Spec), material)
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))...)
+}
+
+func hashOf(s KeySpec) kdf.Hash { return kdf.Hash(s - HMAC224) }
+
 // MaterialOfKey is a key's material.
 func MaterialOfKey(l *Local, k *Key) []byte {
 	w := l.sweep(&Call{})

@@ -145,7 +145,7 @@ func (l *Local) seal(w *worker, c *Call, k *Key, context, content []byte) error 
 	aad := appendAAD(w, c, out[start:der], k.Identity, context)
 	kernel, label := l.sealing(k)
 	m.Derive(&s.key, label, derivation)
-	s.midstate.Wipe() // where m is without a slot
+	s.ready = slotState{} // where m is without a slot
 	out = kernel.Seal(&s.cipher, out[:start+layout.SealedAt()], &s.key, nonce, content, aad)
 	layout.AppendDER(out[:der], nonce) // afterwards: the kernel may have drawn the nonce itself
 	clear(s.key[:])
@@ -164,7 +164,7 @@ func (l *Local) open(w *worker, c *Call, b *blob.Blob) ([]byte, error) {
 	aad := appendAAD(w, c, b.Header, c.Key.Identity, c.AAD)
 	kernel, label := l.sealing(c.Key)
 	m.Derive(&s.key, label, b.Derivation)
-	s.midstate.Wipe()
+	s.ready = slotState{}
 	content, ok := kernel.Open(&s.cipher, s.content[:0], &s.key, (*[blob.NonceSize]byte)(b.Nonce), b.Sealed, aad)
 	clear(s.key[:])
 	if !ok {

@@ -35,7 +35,9 @@ type worker struct {
 type scratch struct {
 	token    token.Scratch
 	cipher   gcm.State
-	midstate kdf.Midstate // of a key without a slot
+	ready    slotState // a key without a slot
+	mac      kdf.MACScratch
+	sum      [maxSlotMaterial]byte // the MAC that another is compared with
 	material [maxSlotMaterial]byte
 	key      [gcm.KeySize]byte // of one ciphertext
 	nonces   [blob.DerivationSize + blob.NonceSize]byte
