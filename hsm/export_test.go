@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"trent/hsm/internal/algorithm"
+	"trent/hsm/internal/blob"
 	"trent/hsm/internal/kdf"
 )
 
@@ -153,4 +154,32 @@ func HoldGeneration(l *Local) (generating <-chan struct{}, release func()) {
 		return algorithm.Generate(algorithm.P256, random)
 	}
 	return begun, func() { close(held) }
+}
+
+// OwnMAC tells whether MACs are made without the standard library.
+func OwnMAC() bool { return kdf.OwnMAC() }
+
+// DomainMidstate is the newest domain key's ready form, as bytes in memory order.
+func DomainMidstate(l *Local) []byte {
+	_, dk := l.domain.Newest()
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(dk)), unsafe.Sizeof(*dk))...)
+}
+
+// DerivedOf is the key of one ciphertext under k.
+func DerivedOf(l *Local, k *Key, ciphertext []byte) []byte {
+	b, ok := blob.Parse(ciphertext)
+	if !ok {
+		panic("no blob")
+	}
+	var m kdf.Midstate
+	m.Init(MaterialOfKey(l, k))
+	var out [kdf.Size]byte
+	m.Derive(&out, blob.Label, b.Derivation)
+	return out[:]
+}
+
+// ArenaSpan is where l's arena lies, and its size in bytes.
+func ArenaSpan(l *Local) (from, size uint64) {
+	mem := ArenaOf(l)
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))), uint64(len(mem))
 }
