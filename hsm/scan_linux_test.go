@@ -5,6 +5,7 @@ package hsm_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/aes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,7 +22,7 @@ import (
 type needles map[string][]byte
 
 // add adds a secret in the forms in which programs keep one: its first and last 16 bytes raw and with HMAC's paddings,
-// all of it in hex and base64.
+// also as words of 32 and 64 bits, and all of it in hex and base64.
 func (n needles) add(name string, secret []byte) {
 	for pad, form := range map[byte]string{0: "raw", 0x36: "⊕ 36", 0x5c: "⊕ 5c"} {
 		b := bytes.Clone(secret)
@@ -28,6 +30,7 @@ func (n needles) add(name string, secret []byte) {
 			b[i] ^= pad
 		}
 		n[name+", "+form], n[name+", end "+form] = b[:16], b[len(b)-16:]
+		n[name+", words "+form], n[name+", long words "+form] = swapped(b[:16], 4), swapped(b[:16], 8)
 	}
 	n[name+", hex"] = []byte(hex.EncodeToString(secret))
 	n[name+", base64"] = []byte(base64.StdEncoding.EncodeToString(secret))[:len(secret)/3*4]
@@ -38,20 +41,30 @@ func (n needles) addWords(name string, state []byte, word int) {
 	for len(state) >= 16 && bytes.Equal(state[len(state)-16:], make([]byte, 16)) {
 		state = state[:len(state)-16]
 	}
-	swapped := bytes.Clone(state)
-	for at := 0; at < len(swapped); at += word {
-		for i, j := at, at+word-1; i < j; i, j = i+1, j-1 {
-			swapped[i], swapped[j] = swapped[j], swapped[i]
-		}
-	}
 	for at := 0; at+16 <= len(state); at += 16 {
 		n[fmt.Sprintf("%s, offset %d", name, at)] = state[at : at+16]
-		n[fmt.Sprintf("%s, offset %d, swapped", name, at)] = swapped[at : at+16]
+		n[fmt.Sprintf("%s, offset %d, swapped", name, at)] = swapped(state[at:at+16], word)
 	}
 }
 
-// addSchedule adds the round keys of an AES-256 key.
+// swapped is b with the bytes of each word reversed.
+func swapped(b []byte, word int) []byte {
+	b = bytes.Clone(b)
+	for at := 0; at < len(b); at += word {
+		slices.Reverse(b[at : at+word])
+	}
+	return b
+}
+
+// addSchedule adds the round keys of an AES-256 key, and GCM's hash key.
 func (n needles) addSchedule(name string, key []byte) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err)
+	}
+	hash := make([]byte, 16)
+	block.Encrypt(hash, hash)
+	n[name+", hash key"], n[name+", hash key reversed"] = hash, swapped(hash, 16)
 	w := expand(key)
 	for i := 0; i < len(w); i += 4 {
 		var b []byte

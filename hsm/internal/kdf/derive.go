@@ -19,9 +19,17 @@ func (m *Midstate) init(from *[8]uint32, key []byte) {
 		h.write(key)
 		h.sum((*[Size]byte)(m.bytes()[:Size]))
 	} else {
-		copy(m.bytes()[:], key)
+		place(m.bytes()[:], key)
 	}
 	schedule(m, from)
+}
+
+// place copies a key byte by byte: copy would leave it in vector registers, which the scheduler saves on the stack when it
+// preempts what comes next.
+func place(to, key []byte) {
+	for i := range key {
+		to[i] = key[i]
+	}
 }
 
 // bytes is m's memory, where a key lies until it is scheduled.

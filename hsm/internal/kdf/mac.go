@@ -75,7 +75,7 @@ func (m *MACKey) Init(s *MACScratch, h Hash, key []byte) {
 			from = &initial384
 		}
 		block := s.block[:blockSize512]
-		copy(block, key)
+		place(block, key)
 		compress512(m.inner512(), from, block, 0x36)
 		compress512(m.outer512(), from, block, 0x5c)
 		clear(block)
