@@ -4,6 +4,10 @@ package hsm_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"os"
@@ -15,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,6 +36,13 @@ type job struct {
 	Symmetric *hsm.Key
 	Blob      []byte // a ciphertext under it
 	MACs      []*hsm.Key
+	Import    imported
+}
+
+// imported is material, wrapped, and what it takes to import it.
+type imported struct {
+	Wrapping, Target *hsm.Key
+	Token, Wrapped   []byte
 }
 
 func (j *job) config() hsm.Config {
@@ -47,8 +59,8 @@ const jobVariable = "TRENT_TEST_JOB"
 
 var macSpecs = []hsm.KeySpec{hsm.HMAC224, hsm.HMAC256, hsm.HMAC384, hsm.HMAC512}
 
-// TestNoKeysOutsideTheArena lets a process encrypt, decrypt and make MACs under load and searches its memory for the
-// keys: with the own kernel nothing is found outside the arena, with the standard library's code the same search finds
+// TestNoKeysOutsideTheArena lets a process encrypt, decrypt, import and make MACs under load and searches its memory for
+// the keys: with the own kernel nothing is found outside the arena, with the standard library's code the same search finds
 // them. A canary that the process keeps on its heap is found always.
 func TestNoKeysOutsideTheArena(t *testing.T) {
 	if name := os.Getenv(jobVariable); name != "" {
@@ -82,6 +94,17 @@ func TestNoKeysOutsideTheArena(t *testing.T) {
 		macs.add(name, hsm.MaterialOfKey(l, k))
 		macs.addWords(name+"'s midstate", hsm.MACKeyOf(l, k), map[bool]int{true: 4, false: 8}[spec <= hsm.HMAC256])
 	}
+	material := make([]byte, 32)
+	if _, err := rand.Read(material); err != nil {
+		t.Fatal(err)
+	}
+	j.Import = wrapFor(t, l, material)
+	symmetric.add("imported material", material)
+	secret, err := os.ReadFile(j.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	symmetric.add("seal key file", secret)
 	canary := needles{"canary": canary()}
 	for name, c := range map[string]struct {
 		kernel string
@@ -209,6 +232,11 @@ func work(t *testing.T, file string) {
 					t.Error(err)
 					break
 				}
+				if n%250 == 0 {
+					if err := c.take(l, &j.Import); err != nil {
+						t.Error(err)
+					}
+				}
 				if n%100 == 0 {
 					runtime.GC() // preempts the others, and moves stacks
 				}
@@ -283,4 +311,41 @@ func (c *caller) round(l *hsm.Local, j *job) error {
 		}
 	}
 	return nil
+}
+
+// take imports, and uses what was imported.
+func (c *caller) take(l *hsm.Local, i *imported) error {
+	made := hsm.Call{Op: hsm.OpImport, Key: i.Wrapping, Target: i.Target, In: i.Wrapped, In2: i.Token, Time: importEnds.Add(-time.Hour), Out: make([]byte, 0, 512)}
+	if err := l.Do(&made); err != nil {
+		return err
+	}
+	k := *i.Target
+	k.Token, k.Material = made.Out, made.Material
+	return l.Do(&hsm.Call{Op: hsm.OpEncrypt, Key: &k, In: []byte("plaintext"), Out: c.out})
+}
+
+var importEnds = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+
+// wrapFor makes a wrapping key and does with material what an importer does.
+func wrapFor(t *testing.T, l *hsm.Local, material []byte) imported {
+	t.Helper()
+	target := &hsm.Key{Identity: identity("imported"), Spec: hsm.SymmetricDefault, Usage: hsm.EncryptDecrypt}
+	made := hsm.Call{Op: hsm.OpWrappingKey, Spec: hsm.RSA2048, Key: &hsm.Key{Identity: target.Identity}, Out: make([]byte, 0, 4096), Public: make([]byte, 0, 1024)}
+	if err := l.Do(&made); err != nil {
+		t.Fatal(err)
+	}
+	wrapping := &hsm.Key{Token: made.Out, Identity: target.Identity, Material: made.Material, Spec: hsm.RSA2048}
+	token := hsm.Call{Op: hsm.OpImportToken, Key: target, Target: wrapping, Wrapping: hsm.WrapOAEPSHA256, Time: importEnds, Out: make([]byte, 0, hsm.ImportTokenSize)}
+	if err := l.Do(&token); err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.ParsePKIXPublicKey(made.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, public.(*rsa.PublicKey), material, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return imported{wrapping, target, token.Out, wrapped}
 }
