@@ -24,11 +24,11 @@ func (m *Midstate) init(from *[8]uint32, key []byte) {
 	schedule(m, from)
 }
 
-// place copies a key byte by byte: copy would leave it in vector registers, which the scheduler saves on the stack when it
-// preempts what comes next.
+// place puts a key into zeros byte by byte: copy would leave it in vector registers, which the scheduler saves on the stack
+// when it preempts what comes next.
 func place(to, key []byte) {
 	for i := range key {
-		to[i] = key[i]
+		to[i] |= key[i]
 	}
 }
 
