@@ -58,3 +58,32 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
+
+// TestMACAllocations: where MACs are made without the standard library, there are none either.
+func TestMACAllocations(t *testing.T) {
+	if !ownKernel(t) || !hsm.OwnMAC() {
+		t.Skip("this machine lacks the instructions")
+	}
+	for _, slots := range []int{0, -1} {
+		l := openLocal(t, hsm.Config{Slots: slots, SlotIdle: -1})
+		for _, spec := range []hsm.KeySpec{hsm.HMAC224, hsm.HMAC256, hsm.HMAC384, hsm.HMAC512} {
+			k := newKey(t, l, spec, hsm.GenerateVerifyMAC, "k")
+			made := hsm.Call{Op: hsm.OpMAC, Key: k, In: make([]byte, 4096), Out: make([]byte, 0, 64)}
+			if err := l.Do(&made); err != nil {
+				t.Fatal(err)
+			}
+			out := make([]byte, 0, 64)
+			for _, call := range []hsm.Call{{Op: hsm.OpMAC, Key: k, In: made.In}, {Op: hsm.OpVerifyMAC, Key: k, In: made.In, In2: made.Out}} {
+				got := testing.AllocsPerRun(100, func() {
+					call.Out = out
+					if err := l.Do(&call); err != nil {
+						t.Fatal(err)
+					}
+				})
+				if got > 0 {
+					t.Errorf("slots %d, op %d, spec %d: %v allocations", slots, call.Op, spec, got)
+				}
+			}
+		}
+	}
+}

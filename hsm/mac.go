@@ -20,7 +20,7 @@ func (l *Local) mac(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if kdf.OwnMAC() {
+	if kdf.OwnMAC() && !l.approvedOnly {
 		err = l.macInPlace(w, c, kdf.Hash(alg-algorithm.HMACSHA224))
 	} else {
 		err = l.macOnHeap(w, c, alg)
