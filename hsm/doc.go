@@ -34,9 +34,9 @@
 // TestNoKeysOutsideTheArena searches for. The exceptions, while keys are used in this process:
 //
 //   - with the kernels std and std-fips, and so always in FIPS 140-3 mode, the standard library's AES copies the keys of
-//     single ciphertexts and tokens to the Go heap, where they stay until collected; the same goes for HMAC keys in that
-//     mode and where the processor lacks these instructions, and there the states of key derivation pass through the
-//     stack and a wiped object on the heap
+//     single ciphertexts and tokens to the Go heap, where they stay until collected; HMAC keys go the same way with
+//     std-fips, in that mode, and where the processor lacks these instructions; in the latter two cases the states of key
+//     derivation pass through the stack and a wiped object on the heap
 //   - the SM4 library copies key bytes to the Go heap whatever the kernel
 //   - asymmetric keys are parsed on the heap and kept there, bounded, until idle or forgotten; a build with
 //     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers, and what
