@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/cpuid/v2"
 )
@@ -112,10 +113,11 @@ func usable(rows []row, supports func(...cpuid.FeatureID) bool, noOwn, approvedO
 }
 
 func pick(list []Kernel, name string) (Kernel, error) {
-	for _, k := range list {
-		if name == "" || k.Name() == name {
+	names := make([]string, len(list))
+	for i, k := range list {
+		if names[i] = k.Name(); name == "" || names[i] == name {
 			return k, nil
 		}
 	}
-	return nil, fmt.Errorf("picking kernel %q: %w", name, ErrUnknown)
+	return nil, fmt.Errorf("picking kernel %q: %w: take one of %s", name, ErrUnknown, strings.Join(names, ", "))
 }
