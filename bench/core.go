@@ -28,6 +28,7 @@ const coreRounds = 7
 func Core(ctx context.Context, r *Report, dir string) error {
 	cpus := machine.Host{}.UsableCPUs()
 	var one, two []float64
+	var kernel string
 	for range coreRounds {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -36,21 +37,25 @@ func Core(ctx context.Context, r *Report, dir string) error {
 		if err != nil {
 			return err
 		}
-		one = append(one, v)
+		one, kernel = append(one, v.PerSecond), v.Kernel
 		if len(cpus) > 1 {
 			if v, err = coreChild(dir, cpus[:2]); err != nil {
 				return err
 			}
-			two = append(two, v)
+			two = append(two, v.PerSecond)
 		}
 	}
 	e := stats.BootstrapMean(one, stats.Options{})
 	r.add(Figure{Name: "HSM core, Encrypt 32 B, one core", Unit: "/s", Value: stats.Median(one), Low: e.Low, High: e.High,
-		Target: "≥ 1000000", Verdict: atLeast(e, 1_000_000), Note: "standard library's kernel"})
+		Target: "≥ 1000000", Verdict: atLeast(e, 1_000_000), Note: "kernel " + kernel})
 	if len(two) > 0 {
 		ratio := stats.PairedRatio(two, one, stats.Options{})
+		least := 1.4 // the standard library's kernels allocate, and cores share the collector
+		if kernel == "aesni" {
+			least = 1.85
+		}
 		r.add(Figure{Name: "HSM core, two cores against one", Unit: "×", Value: ratio.Point, Low: ratio.Low, High: ratio.High,
-			Target: "≥ 1.4", Verdict: atLeast(ratio, 1.4), Note: fmt.Sprintf("%.0f/s on two", stats.Median(two))})
+			Target: fmt.Sprintf("≥ %g", least), Verdict: atLeast(ratio, least), Note: fmt.Sprintf("%.0f/s on two", stats.Median(two))})
 	}
 	return nil
 }
@@ -65,10 +70,16 @@ func atLeast(e stats.Estimate, limit float64) Verdict {
 	return Inconclusive
 }
 
+// coreRate is what one round says.
+type coreRate struct {
+	PerSecond float64
+	Kernel    string // of AES-GCM
+}
+
 // coreChild runs one round in a process of its own, so that GOMAXPROCS follows the pinning.
-func coreChild(dir string, cpus []int) (float64, error) {
-	var perSecond float64
-	return perSecond, child("hsm", filepath.Join(dir, "core.json"), cpus, &perSecond)
+func coreChild(dir string, cpus []int) (rate coreRate, err error) {
+	err = child("hsm", filepath.Join(dir, "core.json"), cpus, &rate)
+	return rate, err
 }
 
 // child runs this program as a child of some kind, pinned, and reads what it wrote to result into v.
@@ -119,7 +130,7 @@ func generate(m hsm.Module, spec hsm.KeySpec, usage hsm.Usage) (*hsm.Key, error)
 	return &hsm.Key{Token: made.Out, Identity: identity, Material: made.Material, Spec: spec, Usage: usage}, nil
 }
 
-// CoreChild encrypts for two seconds on GOMAXPROCS goroutines and writes operations a second to result.
+// CoreChild encrypts for two seconds on GOMAXPROCS goroutines and writes a coreRate to result.
 func CoreChild(result string) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(fastpath.GCPercent) // as the server does
@@ -145,7 +156,13 @@ func CoreChild(result string) error {
 	for _, n := range counts {
 		total += n
 	}
-	b, err := json.Marshal(float64(total) / time.Since(begun).Seconds())
+	rate := coreRate{PerSecond: float64(total) / time.Since(begun).Seconds()}
+	status, err := m.Status(context.Background())
+	if err != nil {
+		return err
+	}
+	rate.Kernel = status.Kernel
+	b, err := json.Marshal(rate)
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@
 //  2. find the key ready in one of the worker's slots, or unwrap its token
 //  3. derive, seal or open in the worker's scratch, copy the result out, wipe, release
 //
-// A worker is held across straight-line code only: no lock, channel, I/O or RSA. What the standard library's
-// AES and HMAC allocate is the one allocation under a worker. A sweep that finds no free worker parks the
+// A worker is held across straight-line code only: no lock, channel, I/O or RSA. With the kernel aesni nothing is
+// allocated under it; the standard library's AES and HMAC and the library for SM4 allocate their objects. A sweep that finds no free worker parks the
 // caller, is counted, and gives ErrBusy after a second.
 //
 // Slots belong to their worker, so there are no shared readers and nothing to reclaim under them; a hot key
@@ -28,18 +28,24 @@
 // # Where keys lie
 //
 // Domain keys, unwrapped symmetric and HMAC material, derived keys, plaintexts in progress and data keys in
-// the making lie in an arena (hsm/internal/arena): locked, not dumped, wiped. The exceptions, while keys are
-// used in this process:
+// the making lie in an arena (hsm/internal/arena): locked, not dumped, wiped. With the kernel aesni (hsm/internal/gcm)
+// so do round keys, hash keys and key streams, and on a processor with SHA instructions and AVX the states of key
+// derivation and HMAC (hsm/internal/kdf): then no form of a symmetric or HMAC key is on the Go heap or a stack, which
+// TestNoKeysOutsideTheArena searches for. The exceptions, while keys are used in this process:
 //
-//   - the standard library's AES and HMAC, and the SM4 library, copy key bytes to the Go heap, where they stay until
-//     collected
+//   - with the kernels std and std-fips, and so always in FIPS 140-3 mode, the standard library's AES copies the keys of
+//     single ciphertexts and tokens to the Go heap, where they stay until collected; HMAC keys go the same way with
+//     std-fips, in that mode, and where the processor lacks these instructions; in the latter two cases the states of key
+//     derivation pass through the stack and a wiped object on the heap
+//   - the SM4 library copies key bytes to the Go heap whatever the kernel
 //   - asymmetric keys are parsed on the heap and kept there, bounded, until idle or forgotten; a build with
 //     GOEXPERIMENT=runtimesecret runs their code inside runtime/secret, which clears stacks and registers, and what
 //     was allocated once it is collected; but signatures on curves have stack and registers cleared alone, and their
 //     one-time numbers stay on the heap until it is used again
-//   - the private key of a data key pair, an asymmetric key that is imported, and a plaintext that is encrypted to a
-//     recipient, lie on the heap while their call runs, and are wiped at its end; the numbers of such keys, not their
-//     encodings, stay where the standard library made, parsed or checked them until they are collected, and with
+//   - the private key of a data key pair, key material that is imported, a plaintext that is encrypted to a recipient or
+//     re-encrypted between a symmetric and an asymmetric key, and the secret that seals the domain lie on the heap while
+//     their call runs, and are wiped at its end; the numbers of asymmetric keys, not their encodings, what the libraries
+//     unwrap imported material with, and the message keys of recipients stay there until they are collected, and with
 //     GOEXPERIMENT=runtimesecret are cleared then
 //   - the hash of an SM2 ciphertext, and what the library for ML-KEM-512 makes a shared secret of, stay likewise
 //   - a module's own signing and agreement keys, ephemeral ones, and the recovery key while it is split among operators or

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"trent/hsm/internal/algorithm"
+	"trent/hsm/internal/blob"
 	"trent/hsm/internal/domain"
 	"trent/hsm/internal/kdf"
 )
@@ -83,6 +84,19 @@ func MidstateOf(l *Local, k *Key) []byte {
 	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))...)
 }
 
+// MACKeyOf is MidstateOf for an HMAC key of 64 bytes; where MACs are the standard library's, its material.
+func MACKeyOf(l *Local, k *Key) []byte {
+	material := MaterialOfKey(l, k)
+	if !kdf.OwnMAC() {
+		return material
+	}
+	var m kdf.MACKey
+	m.Init(new(kdf.MACScratch), hashOf(k.Spec), material)
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))...)
+}
+
+func hashOf(s KeySpec) kdf.Hash { return kdf.Hash(s - HMAC224) }
+
 // MaterialOfKey is a key's material.
 func MaterialOfKey(l *Local, k *Key) []byte {
 	w := l.sweep(&Call{})
@@ -155,4 +169,32 @@ func HoldGeneration(l *Local) (generating <-chan struct{}, release func()) {
 		return algorithm.Generate(algorithm.P256, random)
 	}
 	return begun, func() { close(held) }
+}
+
+// OwnMAC tells whether MACs are made without the standard library.
+func OwnMAC() bool { return kdf.OwnMAC() }
+
+// DomainMidstate is the newest domain key's ready form, as bytes in memory order.
+func DomainMidstate(l *Local) []byte {
+	_, _, dk := l.keys.Newest()
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(dk)), unsafe.Sizeof(*dk))...)
+}
+
+// DerivedOf is the key of one ciphertext under k.
+func DerivedOf(l *Local, k *Key, ciphertext []byte) []byte {
+	b, ok := blob.Parse(ciphertext)
+	if !ok {
+		panic("no blob")
+	}
+	var m kdf.Midstate
+	m.Init(MaterialOfKey(l, k))
+	var out [kdf.Size]byte
+	m.Derive(&out, blob.Label, b.Derivation)
+	return out[:]
+}
+
+// ArenaSpan is where l's arena lies, and its size in bytes.
+func ArenaSpan(l *Local) (from, size uint64) {
+	mem := ArenaOf(l)
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))), uint64(len(mem))
 }

@@ -13,9 +13,11 @@ import (
 var materialLabel = []byte("trent material id")
 
 // identify sets id to the identifier of a material of a key: without the material there is no way to see
-// that two keys have the same one.
-func identify(id *MaterialID, material, keyID []byte) {
-	kdf.HMACSHA256((*[32]byte)(id), material, materialLabel, keyID)
+// that two keys have the same one. m is where the material's schedule lies meanwhile.
+func identify(id *MaterialID, m *kdf.Midstate, material, keyID []byte) {
+	m.Init(material)
+	m.MAC((*[32]byte)(id), materialLabel, keyID)
+	m.Wipe()
 }
 
 // generate makes a key of c.Spec and c.Usage and appends its token to c.Out; for the pool without an identity.
@@ -93,7 +95,7 @@ func (l *Local) generateAsymmetric(c *Call, h *token.Header, identity, keyID []b
 // has no identifier yet.
 func (l *Local) wrap(w *worker, c *Call, h *token.Header, identity, keyID, material []byte) error {
 	if keyID != nil {
-		identify((*MaterialID)(&h.Material), material, keyID)
+		identify((*MaterialID)(&h.Material), w.scratch.ready.midstate(), material, keyID)
 	}
 	id, version, dk := l.keys.Newest()
 	if dk == nil {

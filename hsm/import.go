@@ -205,16 +205,16 @@ func (l *Local) enclose(c *Call, keyID, in []byte) error {
 	if !fits(c.Public, len(spki)) || !fits(c.Out, token.Size(len(material))) {
 		return ErrShort
 	}
-	var id MaterialID
-	identify(&id, material, keyID)
-	if t.Material != (MaterialID{}) && subtle.ConstantTimeCompare(id[:], t.Material[:]) != 1 {
-		return ErrMaterial
-	}
 	w, err := l.claim(c)
 	if err != nil {
 		return err
 	}
 	defer l.release(w)
+	var id MaterialID
+	identify(&id, w.scratch.ready.midstate(), material, keyID)
+	if t.Material != (MaterialID{}) && subtle.ConstantTimeCompare(id[:], t.Material[:]) != 1 {
+		return ErrMaterial
+	}
 	h := token.Header{Purpose: token.Key, Spec: uint8(t.Spec), Usage: uint8(t.Usage)}
 	if err := l.wrap(w, c, &h, t.Identity, keyID, material); err != nil {
 		return err

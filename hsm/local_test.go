@@ -3,6 +3,7 @@ package hsm_test
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,4 +38,14 @@ func TestModuleEnforced(t *testing.T) {
 	if out, err := child.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "PASS\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// ownKernel tells whether this machine has the kernel that keeps keys out of the Go heap.
+func ownKernel(t testing.TB) bool {
+	t.Helper()
+	status, err := openLocal(t, hsm.Config{}).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Contains(status.Kernels, "aesni")
 }

@@ -29,11 +29,13 @@ type slot struct {
 	identityBytes [maxSlotIdentity]byte
 }
 
-// slotState is the key: the KDF's midstate for symmetric keys, the material for HMAC keys.
-type slotState struct {
-	midstate kdf.Midstate
-	material [maxSlotMaterial]byte
-}
+// slotState is the key: the KDF's midstate for symmetric keys, HMAC's own for HMAC keys, or their material where the
+// standard library makes MACs.
+type slotState struct{ key kdf.MACKey }
+
+func (s *slotState) midstate() *kdf.Midstate { return &s.key.Short }
+
+func (s *slotState) material() *[maxSlotMaterial]byte { return &s.key.Rest }
 
 // find returns the slot that may hold k, whether it does or not, and its key; nil: there is none for k. The
 // end of a token is a tag, as good as random.
@@ -87,38 +89,59 @@ func (l *Local) midstate(w *worker, k *Key) (*kdf.Midstate, error) {
 	s, state := w.find(k)
 	if s != nil && s.holds(k) {
 		s.epoch = l.epoch.Load()
-		return &state.midstate, nil
+		return state.midstate(), nil
 	}
 	material, err := l.unwrap(w, k, w.scratch.material[:0])
 	if err != nil {
 		return nil, err
 	}
-	m := &w.scratch.midstate
-	if s != nil {
+	if s == nil {
+		state = &w.scratch.ready
+	} else {
 		w.fill(s, state, k, l.epoch.Load())
-		m = &state.midstate
 	}
-	m.Init(material)
+	state.midstate().Init(material)
 	clear(material)
-	return m, nil
+	return state.midstate(), nil
 }
 
-// material is midstate for HMAC keys.
+// macKey is midstate for HMAC keys.
+func (l *Local) macKey(w *worker, k *Key, h kdf.Hash) (*kdf.MACKey, error) {
+	s, state := w.find(k)
+	if s != nil && s.holds(k) {
+		s.epoch = l.epoch.Load()
+		return &state.key, nil
+	}
+	material, err := l.unwrap(w, k, w.scratch.material[:0])
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		state = &w.scratch.ready
+	} else {
+		w.fill(s, state, k, l.epoch.Load())
+	}
+	state.key.Init(&w.scratch.mac, h, material)
+	clear(material)
+	return &state.key, nil
+}
+
+// material is macKey for the standard library.
 func (l *Local) material(w *worker, k *Key) ([]byte, error) {
 	n := algorithm.MaterialSize(algorithm.Spec(k.Spec))
 	s, state := w.find(k)
 	if s != nil && s.holds(k) {
 		s.epoch = l.epoch.Load()
-		return state.material[:n], nil
+		return state.material()[:n], nil
 	}
 	material, err := l.unwrap(w, k, w.scratch.material[:0])
 	if err != nil || s == nil {
 		return material, err
 	}
 	w.fill(s, state, k, l.epoch.Load())
-	copy(state.material[:], material)
+	copy(state.material()[:], material)
 	clear(material)
-	return state.material[:n], nil
+	return state.material()[:n], nil
 }
 
 // fill takes a slot for k, whoever had it.

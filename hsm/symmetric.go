@@ -145,8 +145,8 @@ func (l *Local) seal(w *worker, c *Call, k *Key, context, content []byte) error 
 	aad := appendAAD(w, c, out[start:der], k.Identity, context)
 	kernel, label := l.sealing(k)
 	m.Derive(&s.key, label, derivation)
-	s.midstate.Wipe() // where m is without a slot
-	out = kernel.Seal(out[:start+layout.SealedAt()], &s.key, nonce, content, aad)
+	s.ready = slotState{} // where m is without a slot
+	out = kernel.Seal(&s.cipher, out[:start+layout.SealedAt()], &s.key, nonce, content, aad)
 	layout.AppendDER(out[:der], nonce) // afterwards: the kernel may have drawn the nonce itself
 	clear(s.key[:])
 	c.Out, c.Material = out, k.Material
@@ -164,8 +164,8 @@ func (l *Local) open(w *worker, c *Call, b *blob.Blob) ([]byte, error) {
 	aad := appendAAD(w, c, b.Header, c.Key.Identity, c.AAD)
 	kernel, label := l.sealing(c.Key)
 	m.Derive(&s.key, label, b.Derivation)
-	s.midstate.Wipe()
-	content, ok := kernel.Open(s.content[:0], &s.key, (*[blob.NonceSize]byte)(b.Nonce), b.Sealed, aad)
+	s.ready = slotState{}
+	content, ok := kernel.Open(&s.cipher, s.content[:0], &s.key, (*[blob.NonceSize]byte)(b.Nonce), b.Sealed, aad)
 	clear(s.key[:])
 	if !ok {
 		return nil, ErrAuthentication

@@ -34,7 +34,10 @@ type worker struct {
 // scratch is a worker's working memory, in the arena; it holds no pointers.
 type scratch struct {
 	token    token.Scratch
-	midstate kdf.Midstate // of a key without a slot
+	cipher   gcm.State
+	ready    slotState // a key without a slot
+	mac      kdf.MACScratch
+	sum      [maxSlotMaterial]byte // the MAC that another is compared with
 	material [maxSlotMaterial]byte
 	key      [gcm.KeySize]byte // of one ciphertext
 	nonces   [blob.DerivationSize + blob.NonceSize]byte

@@ -139,7 +139,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.IntVar(&s.Slots, "slots", s.Slots, "ready key states a worker keeps (0: default, -1: none)")
 	fs.DurationVar(&s.SlotIdle, "slot-idle", s.SlotIdle, "wipe ready key states that were idle this long (negative: never)")
 	fs.IntVar(&s.AsymmetricEngines, "asymmetric-engines", s.AsymmetricEngines, "RSA operations and key generations at a time (0: one a core)")
-	fs.StringVar(&s.Kernel, "kernel", s.Kernel, "AES-GCM kernel (default: the best that this CPU has)")
+	fs.StringVar(&s.Kernel, "kernel", s.Kernel, "AES-GCM kernel: aesni, std or std-fips (default: the best that this CPU has)")
 	fs.StringSliceVar(&s.KeyPool, "key-pool", s.KeyPool, "RSA keys to make ahead while the HSM is idle, as SPEC=NUMBER; none: no keys")
 	fs.StringVar(&s.AttestationRoot, "attestation-root", s.AttestationRoot, "PEM file of the roots that attestation documents in Recipient must lead to (default: the AWS Nitro root)")
 

@@ -10,7 +10,7 @@
 // caches nothing; callers keep what Parse returns.
 //
 // The maths is the standard library's where it has it, else decred's (secp256k1), filippo.io's (ML-DSA), circl's
-// (ML-KEM-512) and gmsm's (SM2). So are their copies on the Go heap: what of a parsed key can be overwritten, Wipe
+// (ML-KEM-512) and gmsm's (SM2). So are their copies on the Go heap, those of HMAC keys too: what of a parsed key can be overwritten, Wipe
 // overwrites; the libraries' own precomputed copies it cannot reach, and of ML-DSA and ML-KEM keys nothing. secp256k1
 // is not constant in time where it makes signatures.
 //

@@ -46,7 +46,8 @@ func envelopeSize(hybrid bool, n int) int {
 
 // wrapKey is where a key lies while something is sealed or opened by it.
 type wrapKey struct {
-	key [gcm.KeySize]byte
+	key    [gcm.KeySize]byte
+	cipher gcm.State
 }
 
 // seal appends the envelope of a secret to dst; context says what it is and for whom, and has to be the same when it is
@@ -163,7 +164,7 @@ func sealInto(dst []byte, kernel gcm.Kernel, key *wrapKey, secret, aad []byte, r
 	}
 	at := len(dst)
 	dst = append(dst, nonce[:]...)
-	dst = kernel.Seal(dst, &key.key, &nonce, secret, aad)
+	dst = kernel.Seal(&key.cipher, dst, &key.key, &nonce, secret, aad)
 	copy(dst[at:], nonce[:]) // the kernel may have drawn its own
 	return dst, nil
 }
@@ -174,5 +175,5 @@ func openFrom(dst []byte, kernel gcm.Kernel, key *wrapKey, sealed, aad []byte) (
 		return dst, false
 	}
 	nonce := [gcm.NonceSize]byte(sealed)
-	return kernel.Open(dst, &key.key, &nonce, sealed[gcm.NonceSize:], aad)
+	return kernel.Open(&key.cipher, dst, &key.key, &nonce, sealed[gcm.NonceSize:], aad)
 }

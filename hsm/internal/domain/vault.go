@@ -41,8 +41,9 @@ type vault struct {
 
 // vaultKey is secret.
 type vaultKey struct {
-	seal  [gcm.KeySize]byte
-	nonce [gcm.NonceSize]byte
+	seal   [gcm.KeySize]byte
+	nonce  [gcm.NonceSize]byte
+	cipher gcm.State
 }
 
 func newVault(o *Options, k kind, fileName string, plain []byte) vault {
@@ -99,7 +100,7 @@ func (v *vault) unseal(o *Options, m method, file []byte) (format uint16, plain 
 		return 0, nil, err
 	}
 	copy(v.key.nonce[:], f.nonce)
-	plain, ok := v.kernel.Open(v.plain[:0], &v.key.seal, &v.key.nonce, f.sealed, f.aad)
+	plain, ok := v.kernel.Open(&v.key.cipher, v.plain[:0], &v.key.seal, &v.key.nonce, f.sealed, f.aad)
 	if !ok {
 		return 0, nil, fmt.Errorf("opening %s: %w: give the key file, passphrase or credential it was made with", v.path, ErrSealedByOther)
 	}
@@ -157,6 +158,6 @@ func (v *vault) write(plain []byte, replace bool) error {
 	}
 	n := len(plain) + gcm.TagSize
 	aad := v.header.append(nil, v.kind, n)
-	sealed := v.kernel.Seal(make([]byte, 0, n), &v.key.seal, &v.key.nonce, plain, aad)
+	sealed := v.kernel.Seal(&v.key.cipher, make([]byte, 0, n), &v.key.seal, &v.key.nonce, plain, aad)
 	return v.put(v.path, assemble(aad, v.key.nonce[:], sealed), replace)
 }

@@ -74,7 +74,7 @@ func checkKernel(t testing.TB, k gcm.Kernel, key [gcm.KeySize]byte, nonce [gcm.N
 	prefix := []byte("prefix")
 	buf := bytes.Repeat([]byte{0xa5}, len(prefix)+len(plaintext)+gcm.TagSize+8)
 	dst := append(buf[:0], prefix...)
-	sealed := k.Seal(dst, &key, &nonce, plaintext, aad)
+	sealed := k.Seal(new(gcm.State), dst, &key, &nonce, plaintext, aad)
 	if &sealed[0] != &buf[0] || len(sealed) != len(buf)-8 || !bytes.HasPrefix(sealed, prefix) {
 		t.Fatalf("Seal of %d bytes did not append in place", len(plaintext))
 	}
@@ -91,15 +91,15 @@ func checkKernel(t testing.TB, k gcm.Kernel, key [gcm.KeySize]byte, nonce [gcm.N
 
 	want := ref.Seal(nil, given[:], plaintext, aad)
 	opened := append(make([]byte, 0, len(prefix)+len(plaintext)+1), prefix...)
-	out, ok := k.Open(opened, &key, &given, want, aad)
+	out, ok := k.Open(new(gcm.State), opened, &key, &given, want, aad)
 	if !ok || !bytes.Equal(out[len(prefix):], plaintext) || &out[0] != &opened[0] {
 		t.Fatalf("Open of %d bytes: ok %v, or wrong plaintext, or moved", len(plaintext), ok)
 	}
 
 	inPlace := append(make([]byte, 0, len(plaintext)+gcm.TagSize), plaintext...)
 	nonce = given
-	inPlace = k.Seal(inPlace[:0], &key, &nonce, inPlace, aad)
-	out, ok = k.Open(inPlace[:0], &key, &nonce, inPlace, aad)
+	inPlace = k.Seal(new(gcm.State), inPlace[:0], &key, &nonce, inPlace, aad)
+	out, ok = k.Open(new(gcm.State), inPlace[:0], &key, &nonce, inPlace, aad)
 	if !ok || !bytes.Equal(out, plaintext) {
 		t.Fatalf("in place, %d bytes: ok %v, or wrong plaintext", len(plaintext), ok)
 	}
@@ -113,7 +113,7 @@ func TestOpenRefuses(t *testing.T) {
 			key := [gcm.KeySize]byte(random(t, gcm.KeySize))
 			nonce := [gcm.NonceSize]byte(random(t, gcm.NonceSize))
 			aad := random(t, 20)
-			sealed := k.Seal(nil, &key, &nonce, random(t, n), aad)
+			sealed := k.Seal(new(gcm.State), nil, &key, &nonce, random(t, n), aad)
 			flip := func(b []byte, i int) []byte {
 				b = bytes.Clone(b)
 				b[i] ^= 1
@@ -141,7 +141,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			for _, c := range cases {
 				buf := bytes.Repeat([]byte{0xa5}, 3+len(sealed)+1)
-				out, ok := k.Open(buf[:3], &c.key, &c.nonce, c.sealed, c.ad)
+				out, ok := k.Open(new(gcm.State), buf[:3], &c.key, &c.nonce, c.sealed, c.ad)
 				if ok || len(out) != 3 || &out[0] != &buf[0] {
 					t.Fatalf("%d bytes, %s changed: ok %v, %d bytes out", n, c.name, ok, len(out))
 				}
@@ -162,8 +162,8 @@ func TestMakesNonce(t *testing.T) {
 	forEachKernel(t, func(t *testing.T, k gcm.Kernel) {
 		var key [gcm.KeySize]byte
 		var a, b [gcm.NonceSize]byte
-		k.Seal(nil, &key, &a, nil, nil)
-		k.Seal(nil, &key, &b, nil, nil)
+		k.Seal(new(gcm.State), nil, &key, &a, nil, nil)
+		k.Seal(new(gcm.State), nil, &key, &b, nil, nil)
 		if made := a != b; made != k.MakesNonce() {
 			t.Errorf("two seals left nonces %x and %x; MakesNonce is %v", a, b, k.MakesNonce())
 		}
@@ -176,8 +176,8 @@ func TestShortCapacity(t *testing.T) {
 	forEachKernel(t, func(t *testing.T, k gcm.Kernel) {
 		var key [gcm.KeySize]byte
 		var nonce [gcm.NonceSize]byte
-		sealed := k.Seal(make([]byte, 2, 10), &key, &nonce, []byte("plaintext"), nil)
-		out, ok := k.Open(make([]byte, 2, 3), &key, &nonce, sealed[2:], nil)
+		sealed := k.Seal(new(gcm.State), make([]byte, 2, 10), &key, &nonce, []byte("plaintext"), nil)
+		out, ok := k.Open(new(gcm.State), make([]byte, 2, 3), &key, &nonce, sealed[2:], nil)
 		if !ok || string(out) != "\x00\x00plaintext" {
 			t.Errorf("Open = %q, %v", out, ok)
 		}
@@ -233,22 +233,92 @@ func TestApprovedOnly(t *testing.T) {
 	}
 }
 
-// FuzzKernels holds every kernel to the standard library on any input.
+// FuzzKernels holds every kernel to the standard library on any input, at any alignment, in place and tampered with.
 func FuzzKernels(f *testing.F) {
-	for _, v := range vectors(f) {
-		f.Add(v.key[:], v.nonce[:], v.msg, v.aad)
+	for i, v := range vectors(f) {
+		f.Add(v.key[:], v.nonce[:], v.msg, v.aad, uint16(i))
 	}
-	f.Fuzz(func(t *testing.T, key, nonce, plaintext, aad []byte) {
+	f.Fuzz(func(t *testing.T, key, nonce, plaintext, aad []byte, shift uint16) {
 		var k [gcm.KeySize]byte
 		var n [gcm.NonceSize]byte
 		copy(k[:], key)
 		copy(n[:], nonce)
+		plaintext, aad = shifted(plaintext, int(shift)), shifted(aad, int(shift>>4))
 		for _, kernel := range gcm.Kernels() {
 			checkKernel(t, kernel, k, n, plaintext, aad)
+			checkTampered(t, kernel, k, n, plaintext, aad, int(shift))
 			want, err := reference(t, &k).Open(nil, n[:], plaintext, aad)
-			if got, ok := kernel.Open(nil, &k, &n, plaintext, aad); ok != (err == nil) || !bytes.Equal(got, want) {
+			if got, ok := kernel.Open(new(gcm.State), nil, &k, &n, plaintext, aad); ok != (err == nil) || !bytes.Equal(got, want) {
 				t.Fatalf("Open of any bytes: ok %v, the standard library says %v", ok, err)
 			}
+		}
+	})
+}
+
+// shifted is a copy of b that begins by bytes (modulo 16) behind an aligned place, and has no capacity behind it.
+func shifted(b []byte, by int) []byte {
+	by &= 15
+	return append(make([]byte, by, by+len(b)), b...)[by:]
+}
+
+// checkTampered flips a bit of sealed bytes: they must not open, in place neither, and leave zeros.
+func checkTampered(t testing.TB, k gcm.Kernel, key [gcm.KeySize]byte, nonce [gcm.NonceSize]byte, plaintext, aad []byte, bit int) {
+	t.Helper()
+	var s gcm.State
+	sealed := shifted(k.Seal(&s, nil, &key, &nonce, plaintext, aad), bit>>8)
+	bit %= len(sealed) * 8
+	sealed[bit/8] ^= 1 << (bit % 8)
+	out, ok := k.Open(&s, sealed[:0], &key, &nonce, sealed, aad)
+	if ok || len(out) != 0 || !bytes.Equal(sealed[:len(plaintext)], make([]byte, len(plaintext))) {
+		t.Fatalf("%d bytes with bit %d flipped: ok %v, left %x", len(plaintext), bit, ok, sealed[:len(plaintext)])
+	}
+	if s != (gcm.State{}) {
+		t.Fatal("something is left in the state")
+	}
+}
+
+// TestStateIsWiped: after Seal and Open, whatever came of it, the state is as it was given.
+func TestStateIsWiped(t *testing.T) {
+	t.Parallel()
+	forEachKernel(t, func(t *testing.T, k gcm.Kernel) {
+		var s gcm.State
+		var key [gcm.KeySize]byte
+		var nonce [gcm.NonceSize]byte
+		for _, n := range sizes {
+			sealed := k.Seal(&s, nil, &key, &nonce, make([]byte, n), nil)
+			if s != (gcm.State{}) {
+				t.Fatalf("sealing %d bytes left something in the state", n)
+			}
+			if _, ok := k.Open(&s, nil, &key, &nonce, sealed, nil); !ok || s != (gcm.State{}) {
+				t.Fatalf("opening %d bytes: %v, or left something in the state", n, ok)
+			}
+			checkTampered(t, k, key, nonce, make([]byte, n), nil, n)
+		}
+	})
+}
+
+// TestOverlapPanics: an output that overlaps its input elsewhere than at the beginning, or the additional data.
+func TestOverlapPanics(t *testing.T) {
+	t.Parallel()
+	forEachKernel(t, func(t *testing.T, k gcm.Kernel) {
+		if k.MakesNonce() {
+			t.Skip("goes through a buffer")
+		}
+		var key [gcm.KeySize]byte
+		var nonce [gcm.NonceSize]byte
+		for name, f := range map[string]func(buf []byte){
+			"Seal, plaintext":  func(buf []byte) { k.Seal(new(gcm.State), buf[1:1], &key, &nonce, buf[:32], nil) },
+			"Seal, aad":        func(buf []byte) { k.Seal(new(gcm.State), buf[:0], &key, &nonce, buf[:32], buf[47:50]) },
+			"Open, ciphertext": func(buf []byte) { k.Open(new(gcm.State), buf[:0], &key, &nonce, buf[1:33], nil) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: no panic", name)
+					}
+				}()
+				f(make([]byte, 100))
+			}()
 		}
 	})
 }
@@ -256,22 +326,23 @@ func FuzzKernels(f *testing.F) {
 func BenchmarkKernel(b *testing.B) {
 	for _, k := range gcm.Kernels() {
 		for _, size := range []int{32, 4096} {
+			var state gcm.State
 			key, nonce := [gcm.KeySize]byte(random(b, gcm.KeySize)), [gcm.NonceSize]byte{}
 			plaintext, aad := make([]byte, size), make([]byte, 120)
-			sealed := k.Seal(nil, &key, &nonce, plaintext, aad)
+			sealed := k.Seal(&state, nil, &key, &nonce, plaintext, aad)
 			dst := make([]byte, 0, size+gcm.TagSize)
 			b.Run(fmt.Sprintf("op=Seal/size=%d/kernel=%s", size, k.Name()), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					k.Seal(dst, &key, &nonce, plaintext, aad)
+					k.Seal(&state, dst, &key, &nonce, plaintext, aad)
 				}
 			})
-			k.Seal(dst, &key, &nonce, plaintext, aad)
+			k.Seal(&state, dst, &key, &nonce, plaintext, aad)
 			sealed = append(sealed[:0], dst[:size+gcm.TagSize]...)
 			b.Run(fmt.Sprintf("op=Open/size=%d/kernel=%s", size, k.Name()), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, ok := k.Open(dst, &key, &nonce, sealed, aad); !ok {
+					if _, ok := k.Open(&state, dst, &key, &nonce, sealed, aad); !ok {
 						b.Fatal("refused")
 					}
 				}

@@ -19,11 +19,11 @@ func (sm4Kernel) Name() string { return "sm4" }
 
 func (sm4Kernel) MakesNonce() bool { return false }
 
-func (sm4Kernel) Seal(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
+func (sm4Kernel) Seal(_ *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
 	return sm4AEAD(key).Seal(dst, nonce[:], plaintext, aad)
 }
 
-func (sm4Kernel) Open(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool) {
+func (sm4Kernel) Open(_ *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool) {
 	out, err := sm4AEAD(key).Open(dst, nonce[:], ciphertextAndTag, aad)
 	if err != nil {
 		// Not all of the library's implementations clear the output.

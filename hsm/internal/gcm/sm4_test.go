@@ -30,14 +30,14 @@ func TestSM4(t *testing.T) {
 	plaintext := unhex("aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccddddddddddddddddeeeeeeeeeeeeeeeeffffffffffffffffeeeeeeeeeeeeeeeeaaaaaaaaaaaaaaaa")
 	want := unhex("17f399f08c67d5ee19d0dc9969c4bb7d5fd46fd3756489069157b282bb200735d82710ca5c22f0ccfa7cbf93d496ac15a56834cbcf98c397b4024a2691233b8d" +
 		"83de3541e4c2b58177e065a9bf7b62ec")
-	if got := gcm.SM4.Seal([]byte("x"), &key, &nonce, plaintext, aad); !bytes.Equal(got[1:], want) || got[0] != 'x' {
+	if got := gcm.SM4.Seal(new(gcm.State), []byte("x"), &key, &nonce, plaintext, aad); !bytes.Equal(got[1:], want) || got[0] != 'x' {
 		t.Errorf("sealed %x", got)
 	}
 	inPlace := append(make([]byte, 0, len(want)), plaintext...)
-	if got := gcm.SM4.Seal(inPlace[:0], &key, &nonce, inPlace, aad); !bytes.Equal(got, want) || &got[0] != &inPlace[:1][0] {
+	if got := gcm.SM4.Seal(new(gcm.State), inPlace[:0], &key, &nonce, inPlace, aad); !bytes.Equal(got, want) || &got[0] != &inPlace[:1][0] {
 		t.Errorf("sealed in place %x", got)
 	}
-	opened, ok := gcm.SM4.Open(nil, &key, &nonce, want, aad)
+	opened, ok := gcm.SM4.Open(new(gcm.State), nil, &key, &nonce, want, aad)
 	if !ok || !bytes.Equal(opened, plaintext) {
 		t.Errorf("opened %x, %t", opened, ok)
 	}
@@ -45,13 +45,13 @@ func TestSM4(t *testing.T) {
 		bad := bytes.Clone(want)
 		bad[n] ^= 1
 		dst := append(make([]byte, 0, 100), 'x')
-		out, ok := gcm.SM4.Open(dst, &key, &nonce, bad, aad)
+		out, ok := gcm.SM4.Open(new(gcm.State), dst, &key, &nonce, bad, aad)
 		if ok || string(out) != "x" || !bytes.Equal(dst[1:1+len(plaintext)], make([]byte, len(plaintext))) {
 			t.Fatalf("byte %d altered: %x, %t, behind it %x", n, out, ok, dst[1:1+len(plaintext)])
 		}
 	}
 	for _, n := range []int{0, 1, 15} {
-		if _, ok := gcm.SM4.Open(nil, &key, &nonce, want[:n], aad); ok {
+		if _, ok := gcm.SM4.Open(new(gcm.State), nil, &key, &nonce, want[:n], aad); ok {
 			t.Errorf("opened %d bytes", n)
 		}
 	}

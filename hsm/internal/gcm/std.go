@@ -12,11 +12,11 @@ func (std) Name() string { return "std" }
 
 func (std) MakesNonce() bool { return false }
 
-func (std) Seal(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
+func (std) Seal(_ *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
 	return aead(key, cipher.NewGCM).Seal(dst, nonce[:], plaintext, aad)
 }
 
-func (std) Open(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool) {
+func (std) Open(_ *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool) {
 	out, err := aead(key, cipher.NewGCM).Open(dst, nonce[:], ciphertextAndTag, aad)
 	if err != nil {
 		return dst, false // the standard library has cleared the output

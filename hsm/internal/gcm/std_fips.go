@@ -19,7 +19,7 @@ func (stdFIPS) Name() string { return "std-fips" }
 
 func (stdFIPS) MakesNonce() bool { return true }
 
-func (stdFIPS) Seal(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
+func (stdFIPS) Seal(_ *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
 	buf := joined.Get().(*[]byte)
 	sealed := aead(key, cipher.NewGCMWithRandomNonce).Seal((*buf)[:0], nil, plaintext, aad)
 	copy(nonce[:], sealed)
@@ -29,7 +29,7 @@ func (stdFIPS) Seal(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, plai
 	return dst
 }
 
-func (stdFIPS) Open(dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool) {
+func (stdFIPS) Open(_ *State, dst []byte, key *[KeySize]byte, nonce *[NonceSize]byte, ciphertextAndTag, aad []byte) ([]byte, bool) {
 	buf := joined.Get().(*[]byte)
 	*buf = append(append((*buf)[:0], nonce[:]...), ciphertextAndTag...)
 	out, err := aead(key, cipher.NewGCMWithRandomNonce).Open(dst, nil, *buf, aad)

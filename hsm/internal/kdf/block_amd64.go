@@ -24,9 +24,13 @@ var roundConstants = [64]uint32{
 }
 
 // blockSHANI is compress by the SHA extensions. blockStd is the simple version that the tests hold it to.
-func blockSHANI(state *[8]uint32, p []byte) {
-	compressSHANI(state, p, &roundConstants)
-}
+func blockSHANI(to, from *[8]uint32, p []byte) { compressSHANI(to, from, p, &roundConstants) }
+
+// initSHA is schedule by the SHA extensions.
+func initSHA(m *Midstate, from *[8]uint32) { initSHANI(m, from, &roundConstants) }
 
 //go:noescape
-func compressSHANI(state *[8]uint32, p []byte, k *[64]uint32)
+func compressSHANI(to, from *[8]uint32, p []byte, k *[64]uint32)
+
+//go:noescape
+func initSHANI(m *Midstate, from *[8]uint32, k *[64]uint32)

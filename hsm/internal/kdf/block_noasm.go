@@ -4,6 +4,8 @@ package kdf
 
 const useSHANI = false
 
-func blockSHANI(*[8]uint32, []byte) {
-	panic("kdf: no SHA instructions in this build")
-}
+func blockSHANI(_, _ *[8]uint32, _ []byte) { panic(noSHA) }
+
+func initSHA(*Midstate, *[8]uint32) { panic(noSHA) }
+
+const noSHA = "kdf: no SHA instructions in this build"

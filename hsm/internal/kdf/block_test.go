@@ -14,8 +14,8 @@ import (
 )
 
 // implementations are the compression functions that run here.
-func implementations() map[string]func(*[8]uint32, []byte) {
-	list := map[string]func(*[8]uint32, []byte){"std": kdf.BlockStd}
+func implementations() map[string]func(to, from *[8]uint32, p []byte) {
+	list := map[string]func(to, from *[8]uint32, p []byte){"std": kdf.BlockStd}
 	if kdf.HaveSHANI() {
 		list["sha-ni"] = kdf.BlockSHANI
 	}
@@ -23,14 +23,14 @@ func implementations() map[string]func(*[8]uint32, []byte) {
 }
 
 // hash is SHA-256 of p by a compression function, with the padding written out (FIPS 180-4 §5.1.1).
-func hash(compress func(*[8]uint32, []byte), p []byte) [sha256.Size]byte {
+func hash(compress func(to, from *[8]uint32, p []byte), p []byte) [sha256.Size]byte {
 	padded := append(bytes.Clone(p), 0x80)
 	for len(padded)%sha256.BlockSize != sha256.BlockSize-8 {
 		padded = append(padded, 0)
 	}
 	padded = binary.BigEndian.AppendUint64(padded, uint64(len(p))*8)
 	state := kdf.Initial
-	compress(&state, padded)
+	compress(&state, &state, padded)
 	var out [sha256.Size]byte
 	for i, w := range state {
 		binary.BigEndian.PutUint32(out[4*i:], w)
@@ -53,13 +53,13 @@ func FuzzBlock(f *testing.F) {
 		}
 		whole := p[:len(p)&^(sha256.BlockSize-1)]
 		viaStd := start
-		kdf.BlockStd(&viaStd, whole)
+		kdf.BlockStd(&viaStd, &viaStd, whole)
 		for name, compress := range implementations() {
 			if got := hash(compress, p); got != want {
 				t.Errorf("%s: SHA-256 of %d bytes = %x, want %x", name, len(p), got, want)
 			}
 			state := start
-			if compress(&state, whole); state != viaStd {
+			if compress(&state, &state, whole); state != viaStd {
 				t.Errorf("%s: %08x from %08x, std says %08x", name, state, start, viaStd)
 			}
 		}
@@ -75,9 +75,9 @@ func TestBlockMany(t *testing.T) {
 	}
 	for name, compress := range implementations() {
 		once, each := kdf.Initial, kdf.Initial
-		compress(&once, p)
+		compress(&once, &once, p)
 		for i := 0; i < len(p); i += 64 {
-			compress(&each, p[i:i+64])
+			compress(&each, &each, p[i:i+64])
 		}
 		if once != each {
 			t.Errorf("%s: %08x at once, %08x one by one", name, once, each)

@@ -188,7 +188,7 @@ func BenchmarkBlock(b *testing.B) {
 			state := kdf.Initial
 			b.ReportAllocs()
 			for b.Loop() {
-				f(&state, block)
+				f(&state, &state, block)
 			}
 		})
 	}

@@ -89,9 +89,10 @@ type Header struct {
 	Material [MaterialIDSize]byte
 }
 
-// Scratch is where a wrapping key lives while it is needed. It has no pointers, so that it may lie in an arena.
+// Scratch is where a wrapping key and what is made of it live while they are needed. It has no pointers, so that it may lie in an arena.
 type Scratch struct {
 	key        [gcm.KeySize]byte
+	cipher     gcm.State
 	derivation [derivationSize]byte
 	nonce      [gcm.NonceSize]byte
 	aad        [aadSize + MaxIdentity]byte
@@ -136,7 +137,7 @@ func Append(dst []byte, kernel gcm.Kernel, dk *kdf.Midstate, s *Scratch, h *Head
 	out = append(out, s.nonce[:]...)
 	aad = append(aad, identity...)
 	dk.Derive(&s.key, labels[h.Purpose], s.derivation[:])
-	out = kernel.Seal(out, &s.key, &s.nonce, material, aad)
+	out = kernel.Seal(&s.cipher, out, &s.key, &s.nonce, material, aad)
 	copy(out[nonceAt:], s.nonce[:]) // the kernel may have drawn its own
 	clear(s.key[:])
 	return out, nil
@@ -153,7 +154,7 @@ func Open(dst []byte, kernel gcm.Kernel, dk *kdf.Midstate, s *Scratch, identity,
 	aad := append(append(s.aad[:0], token[:aadSize]...), identity...)
 	copy(s.nonce[:], token[aadSize:sealedAt])
 	dk.Derive(&s.key, labels[h.Purpose], token[aadSize-derivationSize:aadSize])
-	out, ok := kernel.Open(dst, &s.key, &s.nonce, token[sealedAt:], aad)
+	out, ok := kernel.Open(&s.cipher, dst, &s.key, &s.nonce, token[sealedAt:], aad)
 	clear(s.key[:])
 	if !ok {
 		return dst, ErrInvalid
