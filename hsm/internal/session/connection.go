@@ -62,6 +62,7 @@ type laneKeys struct {
 	key   [gcm.KeySize]byte
 	nonce [gcm.NonceSize]byte
 	aad   [aadSize]byte
+	state gcm.State
 	_     [arena.Align]byte
 }
 
@@ -124,7 +125,7 @@ func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	at := len(dst)
 	out := append(dst, form)
 	out = append(out, k.nonce[:]...)
-	out = c.pool.kernel.Seal(out, &k.key, &k.nonce, plaintext, k.aad[:])
+	out = c.pool.kernel.Seal(&k.state, out, &k.key, &k.nonce, plaintext, k.aad[:])
 	copy(out[at+1:], k.nonce[:]) // the kernel may have drawn its own
 	return out, nil
 }
@@ -168,7 +169,7 @@ func (c *Conn) openNext(l *lane, dst, envelope []byte) ([]byte, bool) {
 	default:
 		return dst, false
 	}
-	return c.pool.kernel.Open(dst, &k.key, &k.nonce, envelope[HeaderSize:], k.aad[:])
+	return c.pool.kernel.Open(&k.state, dst, &k.key, &k.nonce, envelope[HeaderSize:], k.aad[:])
 }
 
 // prepare sets nonce and additional data for the next envelope.

@@ -128,7 +128,7 @@ func (hs *Handshake) finish(s *slot, message []byte, now time.Time) (*Ticket, er
 		return nil, ErrRefused
 	}
 	copy(s.nonce[:], m.sealed)
-	sk, ok := h.Pool.kernel.Open(s.scratch[:0], &s.key, &s.nonce, m.sealed[len(s.nonce):], agreed[:])
+	sk, ok := h.Pool.kernel.Open(&s.state, s.scratch[:0], &s.key, &s.nonce, m.sealed[len(s.nonce):], agreed[:])
 	if !ok {
 		return nil, ErrRefused
 	}

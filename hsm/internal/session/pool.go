@@ -45,6 +45,7 @@ type slot struct {
 	ecdh    [scalarSize]byte  // shared secret
 	kem     [kemSecret]byte   // shared secret
 	nonce   [gcm.NonceSize]byte
+	state   gcm.State
 	scratch [gcm.KeySize + gcm.TagSize]byte
 	proof   [kdf.Size]byte
 }

@@ -109,7 +109,7 @@ func (r *Responder) appendSessionKey(dst []byte, s *slot, host Fingerprint, agre
 		return dst, fmt.Errorf("sealing a session key: a token of %d bytes", len(token))
 	}
 	out := append(dst, s.nonce[:]...)
-	out = r.Pool.kernel.Seal(out, &s.key, &s.nonce, sk[:], agreed[:])
+	out = r.Pool.kernel.Seal(&s.state, out, &s.key, &s.nonce, sk[:], agreed[:])
 	copy(out[len(dst):], s.nonce[:]) // the kernel may have drawn its own
 	out = binary.BigEndian.AppendUint16(out, uint16(len(token)))
 	return append(out, token...), nil
