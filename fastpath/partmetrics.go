@@ -3,6 +3,8 @@ package fastpath
 import (
 	"fmt"
 	"io"
+
+	"trent/hsm"
 )
 
 // writeModuleMetrics writes what the HSM says of its workers, and of the engines that bound its slow operations. The
@@ -27,6 +29,35 @@ func (s *Server) writeModuleMetrics(w io.Writer) {
 		{"trent_hsm_domain_version", "gauge", status.DomainVersion},
 	} {
 		fmt.Fprintf(w, "# TYPE %s %s\n%s %v\n", m.name, m.kind, m.name, m.value)
+	}
+	if several, ok := s.module.(hsm.Several); ok {
+		writeModulesMetrics(w, several.Modules(s.ctx))
+	}
+}
+
+// writeModulesMetrics writes what is known of each of several HSMs, by the label module.
+func writeModulesMetrics(w io.Writer, modules []hsm.ModuleStatus) {
+	for _, m := range []struct {
+		name, kind string
+		value      func(*hsm.ModuleStatus) any
+	}{
+		{"trent_hsm_module_up", "gauge", func(m *hsm.ModuleStatus) any {
+			if m.Serving {
+				return 1
+			}
+			return 0
+		}},
+		{"trent_hsm_module_in_flight", "gauge", func(m *hsm.ModuleStatus) any { return m.InFlight }},
+		{"trent_hsm_module_calls_total", "counter", func(m *hsm.ModuleStatus) any { return m.Calls }},
+		{"trent_hsm_module_failed_total", "counter", func(m *hsm.ModuleStatus) any { return m.Failed }},
+		{"trent_hsm_module_engines_busy", "gauge", func(m *hsm.ModuleStatus) any { return m.Status.EnginesBusy }},
+		{"trent_hsm_module_engine_queue", "gauge", func(m *hsm.ModuleStatus) any { return m.Status.EngineQueue }},
+		{"trent_hsm_module_domain_number", "gauge", func(m *hsm.ModuleStatus) any { return m.Status.DomainNumber }},
+	} {
+		fmt.Fprintf(w, "# TYPE %s %s\n", m.name, m.kind)
+		for i := range modules {
+			fmt.Fprintf(w, "%s{module=%q} %v\n", m.name, modules[i].Name, m.value(&modules[i]))
+		}
 	}
 }
 

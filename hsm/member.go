@@ -70,3 +70,21 @@ func ParseDomainToken(token []byte) (*DomainState, Fingerprint, error) {
 	}
 	return s, exporter, nil
 }
+
+// Several is a Module made of several, which can tell of each. Optional.
+type Several interface {
+	// Modules is the status of each module; one that does not answer within ctx has a zero Status.
+	Modules(ctx context.Context) []ModuleStatus
+}
+
+// ModuleStatus is one module of several, as whoever spreads the calls sees it.
+type ModuleStatus struct {
+	Name     string `json:"name"`
+	Serving  bool   `json:"serving"`
+	Drained  bool   `json:"drained"`
+	Why      string `json:"why,omitempty"` // it is out of service
+	InFlight int64  `json:"inFlight"`
+	Calls    uint64 `json:"calls"`  // since start
+	Failed   uint64 `json:"failed"` // of these, for want of the module
+	Status   Status `json:"status"`
+}

@@ -17,6 +17,6 @@ submits in one step where one operator suffices; 'trent hsm quorum' does each by
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newHSMInitCommand(e), newHSMServeCommand(e), newHSMStatusCommand(e), newHSMZeroizeCommand(e), newHSMQuorumCommand(e), newHSMDomainCommand(e), newHSMAuditCommand(e))
+	c.AddCommand(newHSMInitCommand(e), newHSMServeCommand(e), newHSMStatusCommand(e), newHSMZeroizeCommand(e), newHSMModulesCommand(e), newHSMDrainCommand(e), newHSMRestoreCommand(e), newHSMRestartCommand(e), newHSMQuorumCommand(e), newHSMDomainCommand(e), newHSMAuditCommand(e))
 	return c
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trent/hsm"
+	"trent/hsm/fleet"
 	"trent/hsm/host"
 	"trent/hsm/link"
 	"trent/hsm/operator"
@@ -159,12 +160,12 @@ func openAppliances(ctx context.Context, e *environment, s *settings, logf func(
 	if err := takeToken(ctx, s, h, key, files.host); err != nil {
 		return nil, err
 	}
-	b, clients, err := connect(h, s, s.HSM.Addresses, logf)
+	b, clients, err := connect(h, s, s.HSM.Addresses, s.HSM.Addresses, logf)
 	if err != nil {
 		return nil, err
 	}
 	b.where = "appliances at " + strings.Join(s.HSM.Addresses, ", ")
-	if err := anyReady(ctx, h, clients); err != nil {
+	if err := anyReady(ctx, h, b, clients); err != nil {
 		return nil, errors.Join(failure(fmt.Errorf("no HSM of --hsm can be used: %w", err), "start the appliances ('trent hsm serve') and look at 'trent hsm status'"), b.Close())
 	}
 	return b, nil
@@ -235,16 +236,16 @@ func hostName(name string) string {
 	return clean[:min(len(clean), 32)]
 }
 
-// connect makes a client for each address, and one module of all.
-func connect(h *host.Host, s *settings, addresses []string, logf func(string, ...any)) (*hsmBackend, []*link.Client, error) {
+// connect makes a client for each address, and a fleet of all.
+func connect(h *host.Host, s *settings, names, addresses []string, logf func(string, ...any)) (*hsmBackend, []*link.Client, error) {
 	linked, err := link.NewHost(link.HostOptions{Peers: h, Hybrid: true, Kernel: s.Kernel, RequireLocked: s.RequireLocked})
 	if err != nil {
 		return nil, nil, failure(err, "")
 	}
 	var clients []*link.Client
-	var members []hsm.Member
+	var members []fleet.Member
 	var installers []host.Installer
-	for _, address := range addresses {
+	for i, address := range addresses {
 		c, err := link.New(link.Options{Address: address, Host: linked})
 		if err != nil {
 			for _, c := range clients {
@@ -252,7 +253,14 @@ func connect(h *host.Host, s *settings, addresses []string, logf func(string, ..
 			}
 			return nil, nil, errors.Join(failure(err, ""), linked.Close())
 		}
-		clients, members, installers = append(clients, c), append(members, c), append(installers, c)
+		clients, members, installers = append(clients, c), append(members, fleet.Member{Name: names[i], Module: c}), append(installers, c)
+	}
+	all, err := fleet.New(fleet.Options{
+		Members: members, Logger: logf,
+		Deliver: func(ctx context.Context, m fleet.Member) error { return h.Deliver(ctx, m.Module.(host.Installer)) },
+	})
+	if err != nil {
+		return nil, nil, errors.Join(failure(err, ""), linked.Close())
 	}
 	attended, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -261,7 +269,7 @@ func connect(h *host.Host, s *settings, addresses []string, logf func(string, ..
 		h.Attend(attended, installers, attendEvery, logf)
 	}()
 	leave := func() error { stop(); <-ended; return nil }
-	b := &hsmBackend{module: host.Join(members), close: []func() error{leave, linked.Close}, relay: &hsmRelay{host: h}}
+	b := &hsmBackend{module: all, close: []func() error{leave, linked.Close}, relay: &hsmRelay{host: h, fleet: all}}
 	for _, c := range clients {
 		b.relay.modules = append(b.relay.modules, c)
 	}
@@ -269,7 +277,7 @@ func connect(h *host.Host, s *settings, addresses []string, logf func(string, ..
 }
 
 // anyReady brings the domain token to all and waits until one of them can be used.
-func anyReady(ctx context.Context, h *host.Host, clients []*link.Client) error {
+func anyReady(ctx context.Context, h *host.Host, b *hsmBackend, clients []*link.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	results := make(chan error, len(clients))
@@ -288,7 +296,7 @@ func anyReady(ctx context.Context, h *host.Host, clients []*link.Client) error {
 	for range clients {
 		err := <-results
 		if err == nil {
-			return nil
+			return b.relay.fleet.Wait(ctx, 1)
 		}
 		errs = append(errs, err)
 	}

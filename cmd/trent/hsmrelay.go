@@ -11,6 +11,7 @@ import (
 	"trent/fastpath"
 	"trent/fastpath/admin"
 	"trent/hsm"
+	"trent/hsm/fleet"
 	"trent/hsm/host"
 	"trent/hsm/operator"
 )
@@ -20,6 +21,8 @@ import (
 type hsmRelay struct {
 	host    *host.Host
 	modules []host.Module
+	fleet   *fleet.Fleet
+	restart func(ctx context.Context, name string) error // nil: these are not the server's to restart
 }
 
 // administered is a server that takes operators' commands for its HSMs, too.
@@ -80,6 +83,9 @@ func (a *administered) Command(ctx context.Context, name string, body []byte) (a
 			return nil, err
 		}
 		return relayedToken{token, words(undelivered)}, nil
+	}
+	if answer, known, err := a.relay.command(ctx, name, body); known {
+		return answer, err
 	}
 	return a.Server.Command(ctx, name, body)
 }

@@ -54,19 +54,26 @@ func openChildren(ctx context.Context, e *environment, s *settings, logf func(st
 		}
 	}()
 	var modules []host.Module
-	var addresses []string
+	var names, addresses []string
 	for _, c := range children.Children() {
-		modules, addresses = append(modules, c), append(addresses, c.Listen)
+		modules, names, addresses = append(modules, c), append(names, "hsm-"+strconv.Itoa(c.Number)), append(addresses, c.Listen)
 	}
 	if err := owner.Gather(ctx, modules); err != nil {
 		return nil, failure(fmt.Errorf("bringing the HSMs into service: %w", err), gatherHint(err))
 	}
-	b, clients, err := connect(owner.Host, s, addresses, logf)
+	b, clients, err := connect(owner.Host, s, names, addresses, logf)
 	if err != nil {
 		return nil, err
 	}
-	if err := anyReady(ctx, owner.Host, clients); err != nil {
+	if err := anyReady(ctx, owner.Host, b, clients); err != nil {
 		return nil, errors.Join(failure(fmt.Errorf("connecting to the HSMs: %w", err), ""), b.Close())
+	}
+	b.relay.restart = func(ctx context.Context, name string) error {
+		i := slices.Index(names, name)
+		if i < 0 {
+			return fmt.Errorf("no HSM is called %q", name)
+		}
+		return children.Children()[i].Restart(ctx)
 	}
 	b.where = fmt.Sprintf("%d in processes of their own, below %s", s.HSM.Spawn, dir)
 	b.close = append(b.close, func() error { children.Close(); return nil })

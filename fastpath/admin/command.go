@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // Commander is a Subject that can be told things by name. Arguments and result are JSON. An error that has a method
@@ -46,6 +47,9 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) {
 	_ = enc.Encode(result)
 }
 
+// commandTimeout bounds a command: the restart of a fleet takes seconds.
+const commandTimeout = 2 * time.Minute
+
 // Command tells the server something and decodes its answer into result. A *CommandError is the server's refusal.
 func (c *Client) Command(ctx context.Context, name string, arguments, result any) error {
 	body, err := json.Marshal(arguments)
@@ -56,7 +60,9 @@ func (c *Client) Command(ctx context.Context, name string, arguments, result any
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.Do(req)
+	patient := *c.http
+	patient.Timeout = commandTimeout
+	resp, err := patient.Do(req)
 	if err != nil {
 		return fmt.Errorf("asking the server: %w", err)
 	}

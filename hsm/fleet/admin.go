@@ -120,33 +120,13 @@ func (f *Fleet) Roll(ctx context.Context, restart func(ctx context.Context, name
 	return nil
 }
 
-// MemberStatus is a member as the fleet sees it.
-type MemberStatus struct {
-	Name     string
-	Serving  bool
-	Drained  bool
-	Why      error // of a member that is out
-	InFlight int64
-	Calls    uint64 // answered by it, since start
-	Failed   uint64 // of these, for want of the member
-	hsm.Status
-}
-
-// Members is the status of each member. One that does not answer within ctx has a zero hsm.Status.
-func (f *Fleet) Members(ctx context.Context) []MemberStatus {
-	list := make([]MemberStatus, len(f.members))
+// Modules implements hsm.Several.
+func (f *Fleet) Modules(ctx context.Context) []hsm.ModuleStatus {
+	list := make([]hsm.ModuleStatus, len(f.members))
 	done := make(chan struct{}, len(f.members))
 	for i, m := range f.members {
 		go func() {
-			s := MemberStatus{Name: m.Name, Drained: m.drained.Load(), InFlight: m.inFlight.Load(), Calls: m.calls.Load(), Failed: m.failed.Load()}
-			if s.Serving = m.serving(); !m.up.Load() {
-				if why := m.why.Load(); why != nil {
-					s.Why = *why
-				}
-			} else if status, err := m.Module.Status(ctx); err == nil {
-				s.Status = status
-			}
-			list[i] = s
+			list[i] = m.report(ctx)
 			done <- struct{}{}
 		}()
 	}
@@ -156,15 +136,30 @@ func (f *Fleet) Members(ctx context.Context) []MemberStatus {
 	return list
 }
 
-// Status implements hsm.Module: counts are sums over the members in service, the domain's version is the oldest that
+// report is a member's status.
+func (m *member) report(ctx context.Context) hsm.ModuleStatus {
+	s := hsm.ModuleStatus{
+		Name: m.Name, Serving: m.serving(), Drained: m.drained.Load(),
+		InFlight: m.inFlight.Load(), Calls: m.calls.Load(), Failed: m.failed.Load(),
+	}
+	if !m.up.Load() {
+		if why := m.why.Load(); why != nil {
+			s.Why = (*why).Error()
+		}
+	} else if status, err := m.Module.Status(ctx); err == nil {
+		s.Status = status
+	}
+	return s
+}
+
+// Status implements hsm.Module: counts are sums over the members in service, the domain's state is the oldest that
 // one of them holds. It is healthy while one member serves.
 func (f *Fleet) Status(ctx context.Context) (hsm.Status, error) {
 	var sum hsm.Status
-	for _, m := range f.Members(ctx) {
-		if !m.Serving || !m.Healthy {
-			continue
+	for _, m := range f.Modules(ctx) {
+		if m.Serving && m.Status.Healthy {
+			sum = add(sum, m.Status)
 		}
-		sum = add(sum, m.Status)
 	}
 	return sum, nil
 }
@@ -174,7 +169,9 @@ func add(a, b hsm.Status) hsm.Status {
 	if !a.Healthy {
 		return b
 	}
-	a.DomainVersion = min(a.DomainVersion, b.DomainVersion)
+	if b.DomainNumber < a.DomainNumber { // the older one: what it does not hold, not all hold
+		a.DomainVersion, a.DomainNumber, a.DomainKeys = b.DomainVersion, b.DomainNumber, b.DomainKeys
+	}
 	a.Workers += b.Workers
 	a.Busy += b.Busy
 	a.Parked += b.Parked

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"trent/hsm"
@@ -53,27 +54,36 @@ func (f *Fleet) Do(c *hsm.Call) error {
 	return f.try(c, 0)
 }
 
+// mostLost bounds how often a call is tried again that may have run: one that ends its modules must not end all.
+const mostLost = 2
+
 // try runs a call on one member after the other until one has answered it. tried are those not to ask.
-func (f *Fleet) try(c *hsm.Call, tried uint32) error {
+func (f *Fleet) try(c *hsm.Call, tried uint64) error {
 	key, keyed := placeOf(c)
 	before := lengthsOf(c)
-	last := hsm.ErrBusy
-	for {
+	var last error
+	var until time.Time // how long it waits for members; zero: it has not waited yet
+	for lost := 0; ; {
 		m := f.pick(key, keyed, tried)
 		if m == nil {
-			if tried != 0 {
-				return last // everyone has been asked
+			if last == hsm.ErrBusy { // and not what wraps it: all are there, and have too much to do
+				return last
 			}
-			if err := f.await(c); err != nil {
+			if err := f.await(c, &until, last); err != nil {
 				return err
 			}
+			tried = 0
 			continue
 		}
-		i := m.index
-		tried |= 1 << i
+		tried |= 1 << m.index
 		err := f.ask(m, c, before)
 		if err == nil || !again(err, c.Op) {
 			return err
+		}
+		if !notStarted(err) {
+			if lost++; lost > mostLost {
+				return err
+			}
 		}
 		if !c.Deadline.IsZero() && !time.Now().Before(c.Deadline) {
 			return hsm.ErrDeadline
@@ -83,15 +93,15 @@ func (f *Fleet) try(c *hsm.Call, tried uint32) error {
 	}
 }
 
+// notStarted says whether a call that ended so has left nothing anywhere. Links wrap ErrBusy where they have lost
+// their module before it got the call.
+func notStarted(err error) bool {
+	return errors.Is(err, hsm.ErrBusy) || errors.Is(err, hsm.ErrOutOfService)
+}
+
 // again says whether a call that ended so may be given to another member.
 func again(err error, op hsm.Op) bool {
-	switch {
-	case errors.Is(err, hsm.ErrBusy), errors.Is(err, hsm.ErrOutOfService):
-		return true
-	case errors.Is(err, hsm.ErrUnavailable):
-		return Retryable(op)
-	}
-	return false
+	return notStarted(err) || errors.Is(err, hsm.ErrUnavailable) && Retryable(op)
 }
 
 // ask runs a call on a member and draws the conclusions.
@@ -105,12 +115,12 @@ func (f *Fleet) ask(m *member, c *hsm.Call, before lengths) error {
 		err = m.do(c)
 	}
 	switch {
-	case errors.Is(err, hsm.ErrOutOfService), errors.Is(err, hsm.ErrUnavailable):
+	case err == hsm.ErrBusy:
+		m.failed.Add(1)
+		m.look() // too much to do, or worse: its watch finds out
+	case notStarted(err), errors.Is(err, hsm.ErrUnavailable):
 		m.failed.Add(1)
 		m.out(err)
-	case errors.Is(err, hsm.ErrBusy):
-		m.failed.Add(1)
-		m.look() // busy, or gone: its watch finds out
 	}
 	return err
 }
@@ -141,29 +151,44 @@ func (f *Fleet) bring(m *member, c *hsm.Call) bool {
 	return f.deliver(ctx, m)
 }
 
-// await waits for a member to come into service. Errors: ErrBusy after Patience, ErrDeadline, ErrUnavailable after
-// Close.
-func (f *Fleet) await(c *hsm.Call) error {
-	limit, cause := f.o.Patience, hsm.ErrBusy
-	if !c.Deadline.IsZero() {
-		if left := time.Until(c.Deadline); left < limit {
-			limit, cause = left, hsm.ErrDeadline
-		}
+// await waits for a member to come into service, for all waits of a call together no longer than Patience. Errors:
+// ErrDeadline; ErrUnavailable, with the last failure, when nobody came.
+func (f *Fleet) await(c *hsm.Call, until *time.Time, last error) error {
+	now := time.Now()
+	if until.IsZero() {
+		*until = now.Add(f.o.Patience)
+	}
+	limit := until.Sub(now)
+	if limit < 0 && last != nil { // members come, and fail again
+		return fmt.Errorf("%w: %v", errNobody, last)
+	}
+	late := !c.Deadline.IsZero() && c.Deadline.Before(*until)
+	if late {
+		limit = c.Deadline.Sub(now)
 	}
 	timer := time.NewTimer(max(limit, 0))
 	defer timer.Stop()
 	for {
+		change := *f.change.Load()
 		if f.closed.Load() {
 			return hsm.ErrUnavailable
 		}
-		change := *f.change.Load()
 		if f.idlest(0) != nil {
 			return nil
 		}
 		select {
 		case <-change:
 		case <-timer.C:
-			return cause
+			if late {
+				return hsm.ErrDeadline
+			}
+			if last == nil {
+				return errNobody
+			}
+			return fmt.Errorf("%w: %v", errNobody, last)
 		}
 	}
 }
+
+// errNobody is a fleet all of whose members are out.
+var errNobody = fmt.Errorf("%w: no module is in service", hsm.ErrUnavailable)

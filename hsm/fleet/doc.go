@@ -14,12 +14,13 @@
 // be had; a probe brings it back, after a pause that doubles while it keeps failing. What follows an error:
 //
 //	ErrBusy, ErrOutOfService   the call was never started: the next member gets it
-//	ErrUnavailable             it may have run: the next member gets it if that leaves nothing behind (Retryable)
+//	ErrUnavailable             it may have run: the next member gets it if that leaves nothing behind (Retryable), twice
+//	                           at the most
 //	ErrDomain                  the member may lack the newest domain state: Options.Deliver, then once more
 //	ErrDeadline, all others    the caller's
 //
 // Without any member in service a call waits for one, no longer than Options.Patience and its deadline, and then ends
-// with ErrBusy. Hedging (a second try on another member while the first still runs) is off unless
+// with ErrUnavailable. Hedging (a second try on another member while the first still runs) is off unless
 // Options.HedgeAfter is set.
 //
 // # Concurrency and goroutines

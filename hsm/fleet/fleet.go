@@ -12,8 +12,8 @@ import (
 	"trent/hsm"
 )
 
-// MaxMembers is how many modules a fleet may have: the most HSMs in a cluster of AWS CloudHSM (User Guide, quotas).
-const MaxMembers = 28
+// MaxMembers is how many modules a fleet may have: as many as a domain. (A cluster of AWS CloudHSM has up to 28.)
+const MaxMembers = 64
 
 // Member is a module under a name, which metrics and errors show.
 type Member struct {
@@ -38,7 +38,7 @@ type Options struct {
 
 // Defaults.
 const (
-	DefaultPatience = 500 * time.Millisecond
+	DefaultPatience = time.Second
 	DefaultProbe    = time.Second
 
 	// A member that fails is asked again after firstPause, doubled at each failure in a row up to lastPause.
@@ -67,6 +67,7 @@ type Fleet struct {
 var (
 	_ hsm.Module  = (*Fleet)(nil)
 	_ hsm.Batcher = (*Fleet)(nil)
+	_ hsm.Several = (*Fleet)(nil)
 )
 
 // New makes a fleet of members that are open already; it closes them in Close. They count as out of service until
@@ -168,7 +169,7 @@ func weight(key, member uint64) uint64 {
 }
 
 // pick chooses the member for a call, none of tried (a bit each); nil: none is in service.
-func (f *Fleet) pick(key uint64, keyed bool, tried uint32) *member {
+func (f *Fleet) pick(key uint64, keyed bool, tried uint64) *member {
 	total, serving := int64(0), int64(0)
 	for i, m := range f.members {
 		if tried&(1<<i) == 0 && m.serving() {
@@ -205,7 +206,7 @@ func (f *Fleet) pick(key uint64, keyed bool, tried uint32) *member {
 }
 
 // idlest is the member with the fewest calls in flight, beginning at another one each time.
-func (f *Fleet) idlest(tried uint32) *member {
+func (f *Fleet) idlest(tried uint64) *member {
 	n := uint32(len(f.members))
 	from := f.spread.Add(1)
 	var best *member

@@ -83,13 +83,13 @@ type ended struct {
 // are immutable.
 func (f *Fleet) hedge(c *hsm.Call) error {
 	answers := make(chan ended, 2)
-	start := func(tried uint32) {
+	start := func(tried uint64) {
 		d := copies.Get().(*copyOf)
 		d.take(c)
 		go func() { answers <- ended{d, f.try(&d.Call, tried)} }()
 	}
 	key, keyed := placeOf(c)
-	var tried uint32
+	var tried uint64
 	if m := f.pick(key, keyed, 0); m != nil {
 		tried = 1 << m.index // where the first will go, unless loads move meanwhile
 	}

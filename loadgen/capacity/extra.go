@@ -138,7 +138,7 @@ func FitScalability(levels []int, rates []float64) (*results.Scalability, error)
 // modulesOf counts the HSMs that tell of themselves apart, by the label module; 0 where none does.
 func modulesOf(m *results.ServerMetrics) int {
 	names := map[string]bool{}
-	for _, s := range m.Find("trent_hsm_workers", "module=") {
+	for _, s := range m.Find("trent_hsm_module_up", "module=") {
 		names[s.Name] = true
 	}
 	return len(names)

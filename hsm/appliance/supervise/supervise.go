@@ -24,6 +24,8 @@ import (
 	"sync"
 	"time"
 
+	"os"
+	"syscall"
 	"trent/hsm/appliance"
 )
 
@@ -83,6 +85,32 @@ func (c *Child) Restarts() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.restarts
+}
+
+// Restart tells the child's process to end, which drains it, and returns when another one has been started and answers.
+// Errors: ctx's, or there is no process at this moment.
+func (c *Child) Restart(ctx context.Context) error {
+	was := c.PID()
+	if was == 0 {
+		return fmt.Errorf("hsm %d is not running at this moment", c.Number)
+	}
+	p, err := os.FindProcess(was)
+	if err == nil {
+		err = p.Signal(syscall.SIGTERM)
+	}
+	if err != nil {
+		return fmt.Errorf("ending hsm %d: %w", c.Number, err)
+	}
+	for {
+		if st, err := c.Status(ctx); err == nil && st.PID != was {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("restarting hsm %d: %w", c.Number, ctx.Err())
+		case <-time.After(pollConsole):
+		}
+	}
 }
 
 // Start starts all children and returns when their consoles answer. Ready is not called yet: Serve does that, and from
