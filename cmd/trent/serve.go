@@ -142,6 +142,9 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 	if err := checkListen(s, directory); err != nil {
 		return r, err
 	}
+	if err := s.checkFIPS(); err != nil {
+		return r, err
+	}
 	regions, err := fastpath.NewRegions(s.Regions)
 	if err != nil {
 		return r, usageError(err, "--regions takes names such as us-east-1,eu-west-1")

@@ -57,6 +57,7 @@ type settings struct {
 	StoreCacheBytes int64         `yaml:"store_cache_bytes"`
 	MaxBodyBytes    int           `yaml:"max_body_bytes"`
 	IdleTimeout     time.Duration `yaml:"idle_timeout"`
+	FIPS            bool          `yaml:"fips"`
 	TLSCert         string        `yaml:"tls_cert"`
 	TLSKey          string        `yaml:"tls_key"`
 	ClientCA        string        `yaml:"client_ca"`
@@ -154,6 +155,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.Int64Var(&s.StoreCacheBytes, "store-cache-bytes", s.StoreCacheBytes, "block cache of the store in bytes")
 	fs.IntVar(&s.MaxBodyBytes, "max-body-bytes", s.MaxBodyBytes, "largest request body in bytes")
 	fs.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "close connections that were idle this long")
+	fs.BoolVar(&s.FIPS, "fips", s.FIPS, "use Go's FIPS 140-3 module and its approved cryptography only; refused where the process does not run in its mode")
 	fs.StringVar(&s.TLSCert, "tls-cert", s.TLSCert, "PEM certificate chain of your own, read again on SIGHUP (default: the local CA makes one)")
 	fs.StringVar(&s.TLSKey, "tls-key", s.TLSKey, "PEM key of --tls-cert")
 	fs.StringVar(&s.ClientCA, "client-ca", s.ClientCA, "PEM file of the CAs whose certificates clients must show (mutual TLS; default: none is asked for)")

@@ -23,6 +23,7 @@ type summary struct {
 	authz      string // what is to be said of decisions; empty: they are enforced
 	records    string // where records of requests are kept
 	tls        string // versions and key exchange
+	fips       string // the module in use; empty: FIPS mode was not asked for
 	clock      string // how far the test clock is ahead; empty: there is none
 }
 
@@ -35,6 +36,9 @@ func (r *running) summarise(s *settings) error {
 	r.summary.tls = [...]string{"TLS 1.2 and 1.3, X25519MLKEM768 offered", "TLS 1.3 with hybrid key exchange only", "TLS 1.2 and 1.3, classical key exchange"}[s.PQ]
 	if s.ClientCA != "" {
 		r.summary.tls += ", client certificates required"
+	}
+	if s.FIPS {
+		r.summary.fips = fipsNote()
 	}
 	r.summary.authz = authzNotes[s.Authz.Authorization]
 	r.summary.records = "none are kept"
@@ -73,6 +77,9 @@ func (s *summary) print(w io.Writer) {
 		row("Go heap", "not locked, may be swapped%s", because(s.heapWhy))
 	}
 	row("kernels", "%s  (found: %s)", s.status.Kernel, strings.Join(s.status.Kernels, ", "))
+	if s.fips != "" {
+		row("FIPS 140-3", "%s", s.fips)
+	}
 	row("workers", "%d", s.status.Workers)
 	row("domain key", "version %d", s.status.DomainVersion)
 	row("runtime/secret", "%s", yesNo(s.status.RuntimeSecret, "in this build", "not in this build"))
