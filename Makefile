@@ -4,6 +4,8 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 FUZZTIME ?= 10s
 OUT      ?= out
+# Version of Go's FIPS 140-3 module: certified, inprocess, or one that go env GOROOT has in lib/fips140.
+FIPSMODULE ?= certified
 
 # runtime/secret (clears registers and stacks after asymmetric cryptography) exists only under this experiment.
 EXPERIMENT := GOEXPERIMENT=runtimesecret
@@ -22,6 +24,12 @@ build: ## build bin/trent
 
 pkcs11: ## build bin/trent-pkcs11, which can serve in front of a device by PKCS #11 (needs cgo)
 	CGO_ENABLED=1 $(EXPERIMENT) $(GO) build -trimpath -tags pkcs11 -ldflags '-X main.version=$(VERSION)' -o bin/trent-pkcs11 ./cmd/trent
+
+fips: ## build bin/trent-fips on Go's FIPS 140-3 module, for 'trent-fips serve --fips'
+	GOFIPS140=$(FIPSMODULE) $(EXPERIMENT) $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/trent-fips ./cmd/trent
+
+test-fips: ## run the HSM's tests on Go's FIPS 140-3 module
+	GOFIPS140=$(FIPSMODULE) $(EXPERIMENT) $(GO) test ./hsm/...
 
 test: ## run all tests
 	$(GO) test ./...

@@ -37,6 +37,7 @@ func (s *Server) writeFrontendMetrics(w io.Writer) {
 	// Only one of the two shakes hands.
 	stats := endpoints[0].stats
 	fmt.Fprintf(w, "# TYPE trent_tls_handshakes_failed_total counter\ntrent_tls_handshakes_failed_total %d\n", stats.HandshakesFailed)
+	fmt.Fprintf(w, "# TYPE trent_tls_handshakes_resumed_total counter\ntrent_tls_handshakes_resumed_total %d\n", stats.Resumed)
 	fmt.Fprintln(w, "# TYPE trent_tls_handshakes_total counter")
 	for _, h := range stats.Handshakes {
 		group := "other"

@@ -73,6 +73,7 @@ type running struct {
 	dataDir string
 	lock    *os.File // held while this process owns the data directory
 
+	certs     *frontend.FileCerts // nil: the local CA's
 	listener  net.Listener
 	plaintext net.Listener // nil: none
 	vpc       []vpcDoor
@@ -102,6 +103,9 @@ func serve(ctx context.Context, e *environment, s *settings) error {
 	}
 	for _, door := range r.vpc {
 		go func() { errs <- r.server.ServeEndpoint(door.listener, door.endpoint) }()
+	}
+	if r.certs != nil {
+		go reloadOnHangup(ctx, r.certs, newLogger(e.Stderr))
 	}
 	err = r.announce(s)
 	if err == nil {
@@ -136,6 +140,9 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 		return r, err
 	}
 	if err := checkListen(s, directory); err != nil {
+		return r, err
+	}
+	if err := s.checkFIPS(); err != nil {
 		return r, err
 	}
 	regions, err := fastpath.NewRegions(s.Regions)
@@ -180,6 +187,11 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 	if err := r.writeCertificates(s.DataDir, ca); err != nil {
 		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
 	}
+	transport, own, err := s.transport(ca)
+	if err != nil {
+		return r, err
+	}
+	r.certs = own
 	backend, err := openBackend(s, clock)
 	if err != nil {
 		return r, err
@@ -187,7 +199,7 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 	options := fastpath.Options{
 		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults, Audit: s.Audit.options(s.DataDir), Authorization: s.Authz.Authorization,
 		Store: r.store, Module: r.hsm.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Requests: s.RequestQuotas.Requests, Logf: logger,
-		Frontend:  frontend.Options{TLS: frontend.ServerTLS(ca), MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
+		Frontend:  frontend.Options{TLS: transport, MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
 		TestClock: clock, KeyPool: pool, Attestation: verifier, StoreMetrics: func(w io.Writer) { r.store.Metrics().WritePrometheus(w) },
 	}
 	if r.server, err = fastpath.New(options); err != nil {

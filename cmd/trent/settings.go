@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"trent/fastpath/fault"
+	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
 	"trent/fastpath/keystore"
 	"trent/fastpath/quota"
@@ -56,6 +57,12 @@ type settings struct {
 	StoreCacheBytes int64         `yaml:"store_cache_bytes"`
 	MaxBodyBytes    int           `yaml:"max_body_bytes"`
 	IdleTimeout     time.Duration `yaml:"idle_timeout"`
+	FIPS            bool          `yaml:"fips"`
+	TLSCert         string        `yaml:"tls_cert"`
+	TLSKey          string        `yaml:"tls_key"`
+	ClientCA        string        `yaml:"client_ca"`
+	PQ              frontend.PQ   `yaml:"pq"`
+	TicketRotation  time.Duration `yaml:"ticket_rotation"`
 	DrainTimeout    time.Duration `yaml:"drain_timeout"`
 	PlaintextListen string        `yaml:"plaintext_listen"`
 	TestClock       bool          `yaml:"test_clock"`
@@ -94,6 +101,7 @@ func defaultSettings(getenv func(string) string) settings {
 		StoreCacheBytes:  64 << 20,
 		MaxBodyBytes:     1 << 20,
 		IdleTimeout:      5 * time.Minute,
+		TicketRotation:   frontend.DefaultTicketRotation,
 		DrainTimeout:     10 * time.Second,
 		Audit:            defaultAudit(getenv),
 	}
@@ -147,6 +155,12 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.Int64Var(&s.StoreCacheBytes, "store-cache-bytes", s.StoreCacheBytes, "block cache of the store in bytes")
 	fs.IntVar(&s.MaxBodyBytes, "max-body-bytes", s.MaxBodyBytes, "largest request body in bytes")
 	fs.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "close connections that were idle this long")
+	fs.BoolVar(&s.FIPS, "fips", s.FIPS, "use Go's FIPS 140-3 module and its approved cryptography only; refused where the process does not run in its mode")
+	fs.StringVar(&s.TLSCert, "tls-cert", s.TLSCert, "PEM certificate chain of your own, read again on SIGHUP (default: the local CA makes one)")
+	fs.StringVar(&s.TLSKey, "tls-key", s.TLSKey, "PEM key of --tls-cert")
+	fs.StringVar(&s.ClientCA, "client-ca", s.ClientCA, "PEM file of the CAs whose certificates clients must show (mutual TLS; default: none is asked for)")
+	fs.Var(&s.PQ, "pq", "hybrid post-quantum key exchange: prefer, require (nothing else, and so no TLS 1.2) or off")
+	fs.DurationVar(&s.TicketRotation, "ticket-rotation", s.TicketRotation, "new key for TLS 1.3 session tickets this often; the one before opens tickets for as long again (0: no resumption)")
 	fs.DurationVar(&s.DrainTimeout, "drain-timeout", s.DrainTimeout, "how long requests in progress may take after SIGTERM")
 	fs.StringVar(&s.PlaintextListen, "plaintext-listen", s.PlaintextListen, "also serve without TLS on this loopback address, for comparisons")
 	fs.BoolVar(&s.TestClock, "test-clock", s.TestClock, "let 'trent clock' move the time of rotations, deletions, expiries and dates forward")

@@ -22,6 +22,8 @@ type summary struct {
 	heapWhy    string
 	authz      string // what is to be said of decisions; empty: they are enforced
 	records    string // where records of requests are kept
+	tls        string // versions and key exchange
+	fips       string // the module in use; empty: FIPS mode was not asked for
 	clock      string // how far the test clock is ahead; empty: there is none
 }
 
@@ -31,6 +33,13 @@ func (r *running) summarise(s *settings) error {
 		return failure(err, "")
 	}
 	r.summary = summary{ready: r.ready, dataDir: s.DataDir, hsm: r.hsm.where, status: status}
+	r.summary.tls = [...]string{"TLS 1.2 and 1.3, X25519MLKEM768 offered", "TLS 1.3 with hybrid key exchange only", "TLS 1.2 and 1.3, classical key exchange"}[s.PQ]
+	if s.ClientCA != "" {
+		r.summary.tls += ", client certificates required"
+	}
+	if s.FIPS {
+		r.summary.fips = fipsNote()
+	}
 	r.summary.authz = authzNotes[s.Authz.Authorization]
 	r.summary.records = "none are kept"
 	if records := s.Audit.options(s.DataDir).Records; records != nil {
@@ -45,7 +54,7 @@ func (r *running) summarise(s *settings) error {
 func (s *summary) print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	row("endpoint", "%s  (TLS 1.2 and 1.3, X25519MLKEM768 offered)", s.ready.Endpoint)
+	row("endpoint", "%s  (%s)", s.ready.Endpoint, s.tls)
 	for _, e := range s.ready.VPCEndpoints {
 		row("VPC endpoint", "%s  (%s in %s, %s; %s)", e.Endpoint, e.ID, e.VPC, e.Region, e.DNSName)
 	}
@@ -68,6 +77,9 @@ func (s *summary) print(w io.Writer) {
 		row("Go heap", "not locked, may be swapped%s", because(s.heapWhy))
 	}
 	row("kernels", "%s  (found: %s)", s.status.Kernel, strings.Join(s.status.Kernels, ", "))
+	if s.fips != "" {
+		row("FIPS 140-3", "%s", s.fips)
+	}
 	row("workers", "%d", s.status.Workers)
 	row("domain key", "version %d", s.status.DomainVersion)
 	row("runtime/secret", "%s", yesNo(s.status.RuntimeSecret, "in this build", "not in this build"))

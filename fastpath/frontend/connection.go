@@ -90,6 +90,9 @@ func (t *tlsConnection) Handshake() error {
 		Version: state.Version, CipherSuite: state.CipherSuite, Curve: state.CurveID, ServerName: state.ServerName,
 	}
 	t.server.stats.handshake(state.Version, state.CurveID)
+	if state.DidResume {
+		t.server.stats.resumed.Add(1)
+	}
 	return nil
 }
 

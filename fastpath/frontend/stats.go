@@ -11,6 +11,7 @@ type Stats struct {
 	Accepted         uint64 // connections
 	Handshakes       []HandshakeCount
 	HandshakesFailed uint64
+	Resumed          uint64               // of Handshakes, those that resumed a session
 	Refused          [TimedOut + 1]uint64 // answers that the frontend gave by itself, by Reason
 	Aborted          uint64               // requests that broke off: the client went away before its answer was sent
 }
@@ -37,6 +38,7 @@ var countedVersions = [...]uint16{tls.VersionTLS13, tls.VersionTLS12}
 
 type counters struct {
 	accepted, failed atomic.Uint64
+	resumed          atomic.Uint64
 	aborted          atomic.Uint64
 	refused          [TimedOut + 1]atomic.Uint64
 	handshakes       [len(countedVersions)][len(countedCurves)]atomic.Uint64
@@ -61,6 +63,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Unlock()
 	stats.Accepted = s.stats.accepted.Load()
 	stats.HandshakesFailed = s.stats.failed.Load()
+	stats.Resumed = s.stats.resumed.Load()
 	stats.Aborted = s.stats.aborted.Load()
 	for i := range stats.Refused {
 		stats.Refused[i] = s.stats.refused[i].Load()

@@ -1,0 +1,58 @@
+package frontend_test
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"testing"
+
+	"trent/fastpath/frontend"
+)
+
+// oldHello is a ClientHello up to TLS 1.2 with one suite and what its use needs.
+func oldHello(version, suite uint16) []byte {
+	extensions := []byte{
+		0, 10, 0, 6, 0, 4, 0, 23, 0, 29, // groups: P-256, X25519
+		0, 11, 0, 2, 1, 0, // points uncompressed
+		0, 13, 0, 8, 0, 6, 4, 3, 8, 4, 4, 1, // signatures: ECDSA P-256, RSA-PSS, PKCS #1, each with SHA-256
+	}
+	body := binary.BigEndian.AppendUint16(nil, version)
+	body = append(body, make([]byte, 33)...) // random, no session
+	body = binary.BigEndian.AppendUint16(append(body, 0, 2), suite)
+	body = binary.BigEndian.AppendUint16(append(body, 1, 0), uint16(len(extensions)))
+	body = append(body, extensions...)
+	message := append([]byte{1, 0, 0, byte(len(body))}, body...)
+	return append([]byte{22, 3, 1, 0, byte(len(message))}, message...)
+}
+
+// TestProbe offers every suite number of the assigned ranges alone, by bytes of its own, and every version before 1.2.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	_, address := start(t, frontend.Options{TLS: frontend.ServerTLS(newBothKinds(t))}, echo)
+	meant := map[uint16]bool{0xc02b: true, 0xc02f: true, 0xc02c: true, 0xc030: true, 0xcca9: true, 0xcca8: true}
+	accepts := func(hello []byte) bool {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		write(t, c, string(hello))
+		var head [6]byte
+		n, _ := io.ReadFull(c, head[:])
+		return n == 6 && head[0] == 22 && head[5] == 2 // a ServerHello
+	}
+	for _, block := range []int{0x0000, 0x1300, 0xc000, 0xcc00, 0xd000} {
+		for suite := block; suite < block+256; suite++ {
+			if got := accepts(oldHello(0x0303, uint16(suite))); got != meant[uint16(suite)] {
+				t.Errorf("suite %04x: accepted %v", suite, got)
+			}
+		}
+	}
+	for _, version := range []uint16{0x0300, 0x0301, 0x0302} {
+		for suite := range meant {
+			if accepts(oldHello(version, suite)) {
+				t.Errorf("version %04x accepted with suite %04x", version, suite)
+			}
+		}
+	}
+}
