@@ -31,7 +31,7 @@ type CA struct {
 	now         func() time.Time
 
 	mu     sync.RWMutex
-	issued map[string]*tls.Certificate // by name; "" is the default certificate
+	issued map[leafName]*tls.Certificate
 }
 
 const (
@@ -50,7 +50,7 @@ const (
 // names and addresses that the default certificate holds beside localhost, 127.0.0.1 and ::1.
 func OpenCA(dir string, names ...string) (*CA, error) {
 	ca := &CA{
-		now: time.Now, issued: map[string]*tls.Certificate{},
+		now: time.Now, issued: map[leafName]*tls.Certificate{},
 		dns: []string{"localhost"}, addresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	for _, name := range names {
@@ -147,12 +147,18 @@ func (ca *CA) load(certPath, keyPath string) error {
 	return nil
 }
 
+// leafName is a certificate's place: the host name, "" for the default certificate, and the kind of key.
+type leafName struct {
+	host string
+	rsa  bool
+}
+
 // Certificate implements CertSource: a certificate for an AWS name of the service if the client asks for
-// one, else the default certificate.
+// one, else the default certificate. Its key is of RSA, as the service's are, for whoever takes that, else of P-256.
 func (ca *CA) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := hello.ServerName
-	if !isServiceName(name) {
-		name = ""
+	name := leafName{hello.ServerName, takesRSA(hello)}
+	if !isServiceName(name.host) {
+		name.host = ""
 	}
 	ca.mu.RLock()
 	found := ca.issued[name]
@@ -166,10 +172,10 @@ func (ca *CA) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) 
 		return found, nil
 	}
 	dns, addresses := ca.dns, ca.addresses
-	if name != "" {
-		dns, addresses = []string{name}, nil
+	if name.host != "" {
+		dns, addresses = []string{name.host}, nil
 	}
-	made, err := ca.issue(dns, addresses)
+	made, err := ca.issue(dns, addresses, name.rsa)
 	if err != nil {
 		return nil, fmt.Errorf("issuing a certificate for %q: %w", hello.ServerName, err)
 	}
@@ -180,8 +186,8 @@ func (ca *CA) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return made, nil
 }
 
-func (ca *CA) issue(dns []string, addresses []net.IP) (*tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func (ca *CA) issue(dns []string, addresses []net.IP, useRSA bool) (*tls.Certificate, error) {
+	key, err := leafKey(useRSA)
 	if err != nil {
 		return nil, err
 	}
