@@ -18,13 +18,13 @@ func TestKindOfCertificate(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name   string
-		client tls.Config
+		client *tls.Config
 		want   x509.PublicKeyAlgorithm
 	}{
-		{"1.3", tls.Config{}, x509.RSA},
-		{"1.2", tls.Config{MaxVersion: tls.VersionTLS12}, x509.RSA},
-		{"1.2, RSA suites only", tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}}, x509.RSA},
-		{"1.2, ECDSA suites only", tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, x509.ECDSA},
+		{"1.3", &tls.Config{}, x509.RSA},
+		{"1.2", &tls.Config{MaxVersion: tls.VersionTLS12}, x509.RSA},
+		{"1.2, RSA suites only", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}}, x509.RSA},
+		{"1.2, ECDSA suites only", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, x509.ECDSA},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
