@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"trent/hsm"
 	"trent/loadgen/attack"
 	"trent/loadgen/capacity"
 	"trent/loadgen/slo"
@@ -131,6 +133,9 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, x *capacityFlag
 		if o.Spawn, err = spawnOptions(x.hsm.serveFlags()...); err != nil {
 			return err
 		}
+		if x.hsm.Spawn > 1 {
+			o.Fleet.Modules, o.TakeOut = x.hsm.Spawn, takeOut
+		}
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
@@ -139,4 +144,16 @@ func runCapacity(c *cobra.Command, e *environment, f *loadFlags, x *capacityFlag
 		return loadError(ctx, err)
 	}
 	return f.deliver(e, record)
+}
+
+// takeOut drains the first of the HSMs of the server on dataDir, and brings it back.
+func takeOut(ctx context.Context, dataDir string) (restore func(context.Context) error, err error) {
+	server := serverFlag{server: dataDir}
+	const module = "hsm-1"
+	if err := server.ask(ctx, "hsm-drain", relayedModule{module}, new([]hsm.ModuleStatus)); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		return server.ask(ctx, "hsm-restore", relayedModule{module}, new([]hsm.ModuleStatus))
+	}, nil
 }

@@ -11,6 +11,7 @@
 package capacity
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -46,6 +47,9 @@ type Options struct {
 	Trials      int      // searches; below 2: one
 	Sensitivity []string // of Dimensions
 	Fleet       Fleet
+	// TakeOut removes one module of the server that the run starts, which has that data directory, and returns what
+	// brings it back; nil: the headroom of its fleet is arithmetic only.
+	TakeOut func(ctx context.Context, dataDir string) (restore func(context.Context) error, err error)
 }
 
 // defaultBudget makes the whole run last about a minute.

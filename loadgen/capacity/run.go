@@ -80,6 +80,11 @@ func (r *run) start(ctx context.Context) (*spawn.Server, error) {
 		return nil, err
 	}
 	r.Target, r.pid = server.Target(), server.PID()
+	if r.TakeOut != nil && r.Fleet.Modules > 1 {
+		r.Fleet.TakeOut = func(ctx context.Context) (func(context.Context) error, error) {
+			return r.TakeOut(ctx, server.DataDir())
+		}
+	}
 	if url := server.Metrics(); url != "" {
 		r.Metrics = url + "/metrics"
 	}

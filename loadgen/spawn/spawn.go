@@ -91,7 +91,7 @@ func (s *Server) launch(ctx context.Context) error {
 		return fmt.Errorf("starting the server: %w", err)
 	}
 	command := exec.Command(o.Program, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-		"--data-dir", filepath.Join(s.dir, "data"), "--seal-key", filepath.Join(s.dir, "seal.key"), "--ready-file", ready}, o.Args...)...)
+		"--data-dir", s.DataDir(), "--seal-key", filepath.Join(s.dir, "seal.key"), "--ready-file", ready}, o.Args...)...)
 	stderr, exited := &Tail{}, make(chan struct{})
 	command.Stderr = stderr
 	// A run's server keeps no records unless it is told to: minutes at full rate would fill gigabytes. The variable, not a
@@ -170,6 +170,9 @@ func (s *Server) Target() engine.Target {
 	defer s.mu.Unlock()
 	return s.target
 }
+
+// DataDir is the server's data directory.
+func (s *Server) DataDir() string { return filepath.Join(s.dir, "data") }
 
 // Metrics is the URL of the server's metrics, "" if it has none.
 func (s *Server) Metrics() string {
