@@ -43,7 +43,7 @@ const (
 
 	// A member that fails is asked again after firstPause, doubled at each failure in a row up to lastPause.
 	firstPause = 20 * time.Millisecond
-	lastPause  = 2 * time.Second
+	lastPause  = 200 * time.Millisecond
 
 	probeLimit = 2 * time.Second // for the answer to a probe
 )

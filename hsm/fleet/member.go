@@ -49,12 +49,13 @@ func newMember(m Member, index int) *member {
 // serving says whether new calls may go there.
 func (m *member) serving() bool { return m.up.Load() && !m.drained.Load() }
 
-// out takes a member out of service and has its watch look at it.
+// out takes a member out of service and has its watch look at it. Of many calls that fail together one counts.
 func (m *member) out(why error) {
-	m.why.Store(&why)
-	m.strikes.Add(1)
-	m.up.Store(false)
-	m.look()
+	if m.up.CompareAndSwap(true, false) {
+		m.why.Store(&why)
+		m.strikes.Add(1)
+		m.look()
+	}
 }
 
 // look wakes the watch.
