@@ -38,6 +38,8 @@ func (s *Server) writeFrontendMetrics(w io.Writer) {
 	stats := endpoints[0].stats
 	fmt.Fprintf(w, "# TYPE trent_tls_handshakes_failed_total counter\ntrent_tls_handshakes_failed_total %d\n", stats.HandshakesFailed)
 	fmt.Fprintf(w, "# TYPE trent_tls_handshakes_resumed_total counter\ntrent_tls_handshakes_resumed_total %d\n", stats.Resumed)
+	fmt.Fprintf(w, "# TYPE trent_tls_handshakes_displaced_total counter\ntrent_tls_handshakes_displaced_total %d\n", stats.Displaced)
+	fmt.Fprintf(w, "# TYPE trent_tls_handshakes_in_flight gauge\ntrent_tls_handshakes_in_flight %d\n", stats.Shaking)
 	fmt.Fprintln(w, "# TYPE trent_tls_handshakes_total counter")
 	for _, h := range stats.Handshakes {
 		group := "other"

@@ -54,6 +54,9 @@ func TestFrontendMetrics(t *testing.T) {
 		`trent_requests_refused_total{endpoint="tls",reason="timed_out"} 0`,
 		`trent_requests_aborted_total{endpoint="tls"} 0`,
 		`trent_tls_handshakes_failed_total 1`,
+		`trent_tls_handshakes_resumed_total 0`,
+		`trent_tls_handshakes_displaced_total 0`,
+		`trent_tls_handshakes_in_flight 0`,
 		`trent_tls_handshakes_total{version="TLS 1.3",group="X25519MLKEM768",hybrid="true"} 1`,
 		`trent_tls_handshakes_total{version="TLS 1.2",group="CurveP256",hybrid="false"} 1`,
 	} {

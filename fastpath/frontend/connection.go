@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"container/list"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -38,6 +39,9 @@ type connection struct {
 	info     ConnectionTLS
 	remote   netip.AddrPort
 	door     any // of the listener
+
+	place   *list.Element // among the handshakes in flight, whose business these two are
+	entered time.Time
 
 	requests scrub     // fasthttp's buffer of what the client sends
 	records  *received // nil: plaintext
@@ -81,7 +85,12 @@ func connectionOf(c net.Conn) *connection {
 
 // Handshake is called once, before the first request is read.
 func (t *tlsConnection) Handshake() error {
-	if err := t.tls.Handshake(); err != nil {
+	err := t.SetDeadline(time.Now().Add(t.server.o.HandshakeTimeout))
+	if err == nil {
+		err = t.tls.Handshake()
+	}
+	t.server.shaking.leave(t.connection)
+	if err != nil {
 		t.server.stats.failed.Add(1)
 		return err
 	}
@@ -217,7 +226,7 @@ func (c *connection) finish(w *Response, at time.Time, form answerForm) {
 // come, and reads on for a moment. Closing at once would reset the connection, and the client might never
 // read the answer (RFC 9112, section 9.6).
 func (c *connection) linger() {
-	if c.send() != nil {
+	if c.SetWriteDeadline(time.Now().Add(c.server.o.WriteTimeout)) != nil || c.send() != nil {
 		return
 	}
 	half, ok := c.Conn.(interface{ CloseWrite() error })

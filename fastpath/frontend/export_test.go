@@ -24,3 +24,10 @@ func (s *Server) ClaimAll() {
 		c.state.Store(stateClosing)
 	}
 }
+
+// SetGrace sets what a handshake may take before it makes room for others.
+func (s *Server) SetGrace(d time.Duration) {
+	s.shaking.mu.Lock()
+	defer s.shaking.mu.Unlock()
+	s.shaking.grace = d
+}

@@ -83,9 +83,14 @@ type Options struct {
 	Plaintext    bool          // serve without TLS, for comparisons
 	MaxBody      int           // bytes; 0 is 1 MiB
 	MaxHeader    int           // bytes of request line and headers; 0 is 16 KiB
-	ReadTimeout  time.Duration // of one request from its first byte, and of the TLS handshake; 0 is 30 s
+	ReadTimeout  time.Duration // of one request from its first byte, and of a new connection's wait for it; 0 is 30 s
 	WriteTimeout time.Duration // of one answer; 0 is 30 s
 	IdleTimeout  time.Duration // between requests of a connection; 0 is 90 s
+	// HandshakeTimeout is for a whole TLS handshake; 0 is 10 s, or ReadTimeout if that is shorter. MaxHandshakes is how
+	// many are in flight at the most, 0 is 1024. Beyond them new connections wait; a handshake that has taken a fifth of
+	// the timeout is then given up for the next one.
+	HandshakeTimeout time.Duration
+	MaxHandshakes    int
 	// Refuse words the answer to what never reaches the handler. w comes complete, with the exception's name
 	// and no text; Body may be replaced. nil: it stays so.
 	Refuse func(reason Reason, w *Response)
@@ -101,6 +106,11 @@ const (
 	DefaultReadTimeout  = 30 * time.Second
 	DefaultWriteTimeout = 30 * time.Second
 	DefaultIdleTimeout  = 90 * time.Second // the longest that SDKs keep a connection idle
+
+	DefaultHandshakeTimeout = 10 * time.Second
+	DefaultMaxHandshakes    = 1024
+
+	graceShare = 5 // of the handshake timeout, see shaking
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -110,6 +120,8 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxBody, DefaultMaxBody)
 	setDefault(&o.MaxHeader, DefaultMaxHeader)
 	setDefault(&o.ReadTimeout, DefaultReadTimeout)
+	setDefault(&o.HandshakeTimeout, min(DefaultHandshakeTimeout, o.ReadTimeout))
+	setDefault(&o.MaxHandshakes, DefaultMaxHandshakes)
 	setDefault(&o.WriteTimeout, DefaultWriteTimeout)
 	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
 	if o.Refuse == nil {

@@ -43,6 +43,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	open := s.open()
 	s.mu.Unlock()
+	s.shaking.close()
 	for _, c := range open {
 		c.closeIfIdle()
 	}
@@ -101,6 +102,7 @@ func (s *Server) connState(conn net.Conn, state fasthttp.ConnState) {
 }
 
 func (s *Server) forget(c *connection) {
+	s.shaking.leave(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.connections[c]; !ok {
@@ -148,6 +150,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !l.server.remember(c) {
 			_ = raw.Close()
 			return nil, io.EOF
+		}
+		if c.secured {
+			l.server.shaking.enter(c)
 		}
 		return conn, nil
 	}

@@ -20,6 +20,7 @@ type Server struct {
 	handler Handler
 	http    *fasthttp.Server
 	stats   counters
+	shaking *shaking
 
 	draining atomic.Bool
 
@@ -39,7 +40,7 @@ func New(o Options, h Handler) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		o: o, handler: h,
+		o: o, handler: h, shaking: newShaking(o.MaxHandshakes, o.HandshakeTimeout/graceShare),
 		listeners:   map[net.Listener]struct{}{},
 		connections: map[*connection]struct{}{},
 		empty:       make(chan struct{}),
@@ -143,6 +144,10 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 		c.linger() // some clients do not wait for the word
 		ctx.Response.SkipBody = true
 		return fasthttp.StatusRequestEntityTooLarge
+	}
+	// fasthttp sends this under the deadline of the answer before.
+	if err := c.SetWriteDeadline(time.Now().Add(s.o.WriteTimeout)); err != nil {
+		return fasthttp.StatusExpectationFailed
 	}
 	c.out = append(c.out, "HTTP/1.1 100 Continue\r\n\r\n"...)
 	return fasthttp.StatusContinue

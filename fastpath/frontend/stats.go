@@ -12,6 +12,8 @@ type Stats struct {
 	Handshakes       []HandshakeCount
 	HandshakesFailed uint64
 	Resumed          uint64               // of Handshakes, those that resumed a session
+	Shaking          int                  // handshakes in flight
+	Displaced        uint64               // of HandshakesFailed, slow ones that were given up for others
 	Refused          [TimedOut + 1]uint64 // answers that the frontend gave by itself, by Reason
 	Aborted          uint64               // requests that broke off: the client went away before its answer was sent
 }
@@ -64,6 +66,7 @@ func (s *Server) Stats() Stats {
 	stats.Accepted = s.stats.accepted.Load()
 	stats.HandshakesFailed = s.stats.failed.Load()
 	stats.Resumed = s.stats.resumed.Load()
+	stats.Shaking, stats.Displaced = s.shaking.counts()
 	stats.Aborted = s.stats.aborted.Load()
 	for i := range stats.Refused {
 		stats.Refused[i] = s.stats.refused[i].Load()
