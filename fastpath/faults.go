@@ -120,6 +120,8 @@ func (s *Server) Command(ctx context.Context, name string, body []byte) (any, er
 		return map[string]int{"cleared": s.faults.Clear(q.IDs...)}, nil
 	case "transition-hold", "transition-release", "transition-list":
 		return s.transition(ctx, name, body)
+	case "certificates-reload":
+		return s.reloadCertificates()
 	case "policy-explain":
 		return s.explainRequest(ctx, body)
 	case "policy-simulate":

@@ -39,6 +39,7 @@ type Options struct {
 	Directory *identity.Directory
 	Regions   *Regions                         // nil: all known ones
 	Frontend  frontend.Options                 // TLS and limits
+	Reload    func() (string, error)           // reads the certificate again and says which is in use then; nil: there is none to read
 	CacheKeys int                              // bound of the keyring's cache in keys; 0: its default
 	Clock     func() time.Time                 // dates of keys and deletions; nil: time.Now
 	TestClock *testclock.Clock                 // in place of Clock: one that can be moved; nil: none
@@ -87,6 +88,7 @@ type Server struct {
 	storeMetrics func(io.Writer)
 	faults       *fault.Rules
 	clock        func() time.Time
+	reload       func() (string, error)
 
 	started  time.Time
 	draining atomic.Bool
@@ -108,7 +110,7 @@ const bytesPerKey = 1 << 10
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, module: o.Module, directory: o.Directory, regions: o.Regions, logf: o.Logf,
-		storeMetrics: o.StoreMetrics, started: time.Now(), stop: make(chan struct{}), faults: fault.New(ModeledError),
+		storeMetrics: o.StoreMetrics, reload: o.Reload, started: time.Now(), stop: make(chan struct{}), faults: fault.New(ModeledError),
 	}
 	for i, r := range o.Faults {
 		if _, err := s.faults.Add(r); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -13,19 +14,32 @@ import (
 	"trent/fastpath/frontend"
 )
 
-// writeCertificates writes what clients need to trust the server: the local CA, and a bundle with the
-// system's roots, so that a client which is pointed at it still reaches the rest of the world.
+// writeCertificates writes what clients need to trust the server, and says where it is.
 func (r *running) writeCertificates(dir string, ca *frontend.CA) error {
-	bundle, err := ca.Bundle()
+	r.ready.CA, r.ready.Bundle = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-bundle.pem")
+	return writeTrust(r.ready.CA, r.ready.Bundle, ca, r.certs)
+}
+
+// writeTrust writes the local CA, and a bundle with the system's roots, so that a client which is pointed at it still
+// reaches the rest of the world. Both have the authorities that come with a certificate of the user's own, too.
+func writeTrust(root, bundle string, ca *frontend.CA, own *frontend.FileCerts) error {
+	roots, err := ca.Bundle()
 	if err != nil {
 		return err
 	}
-	r.ready.CA = filepath.Join(dir, "ca.pem")
-	r.ready.Bundle = filepath.Join(dir, "ca-bundle.pem")
-	if err := os.WriteFile(r.ready.CA, ca.Root(), 0o600); err != nil {
-		return err
+	var anchors []byte
+	if own != nil {
+		anchors = own.Anchors()
 	}
-	return os.WriteFile(r.ready.Bundle, bundle, 0o600)
+	for path, content := range map[string][]byte{root: ca.Root(), bundle: roots} {
+		if err := os.WriteFile(path+".new", slices.Concat(content, anchors), 0o600); err != nil {
+			return err
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeTrustStore makes a PKCS#12 trust store for Java of a PEM bundle.

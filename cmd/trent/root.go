@@ -27,7 +27,7 @@ the real thing, and ships the harness that measures it.`,
 		return usageError(err, "see '"+c.CommandPath()+" --help'")
 	})
 	root.AddCommand(newServeCommand(e), newEnvCommand(e), newStatusCommand(e), newStopCommand(e), newClockCommand(e), newFaultCommand(e),
-		newTransitionCommand(e), newAuditCommand(e), newHSMCommand(e), newPolicyCommand(e), newPrincipalCommand(e), newOpsCommand(e), newDoctorCommand(e), newVersionCommand(e),
+		newTransitionCommand(e), newCertificatesCommand(e), newAuditCommand(e), newHSMCommand(e), newPolicyCommand(e), newPrincipalCommand(e), newOpsCommand(e), newDoctorCommand(e), newVersionCommand(e),
 		newWorkloadCommand(e), newAttackCommand(e), newAgentCommand(e), newCapacityCommand(e), newQuotaCommand(e), newCompareCommand(e), newEchoFloorCommand(e), newSoakCommand(e), newReplayCommand(e),
 		newPlanCommand(e), newReportCommand(e), newRerunCommand(e))
 	return root

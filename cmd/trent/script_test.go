@@ -47,6 +47,9 @@ func TestScripts(t *testing.T) {
 			"etcd":     startEtcd,
 
 			"waitservice": waitService,
+			"certificate": makeCertificate,
+			"shake":       shakeHands,
+			"hangup":      hangUp,
 		},
 	})
 }

@@ -73,7 +73,8 @@ type running struct {
 	dataDir string
 	lock    *os.File // held while this process owns the data directory
 
-	certs     *frontend.FileCerts // nil: the local CA's
+	certs     *frontend.FileCerts    // nil: the local CA's
+	reload    func() (string, error) // of certs; nil: there are none
 	listener  net.Listener
 	plaintext net.Listener // nil: none
 	vpc       []vpcDoor
@@ -104,9 +105,7 @@ func serve(ctx context.Context, e *environment, s *settings) error {
 	for _, door := range r.vpc {
 		go func() { errs <- r.server.ServeEndpoint(door.listener, door.endpoint) }()
 	}
-	if r.certs != nil {
-		go reloadOnHangup(ctx, r.certs, newLogger(e.Stderr))
-	}
+	defer reloadOnHangup(r.reload, newLogger(e.Stderr))()
 	err = r.announce(s)
 	if err == nil {
 		select {
@@ -184,14 +183,15 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 	if err != nil {
 		return r, failure(err, "")
 	}
-	if err := r.writeCertificates(s.DataDir, ca); err != nil {
-		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
-	}
-	transport, own, err := s.transport(ca)
+	door, own, err := s.transport(ca)
 	if err != nil {
 		return r, err
 	}
 	r.certs = own
+	if err := r.writeCertificates(s.DataDir, ca); err != nil {
+		return r, failure(fmt.Errorf("writing the CA bundle: %w", err), "")
+	}
+	r.reload = r.reloader(ca)
 	backend, err := openBackend(s, clock)
 	if err != nil {
 		return r, err
@@ -199,7 +199,7 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 	options := fastpath.Options{
 		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults, Audit: s.Audit.options(s.DataDir), Authorization: s.Authz.Authorization,
 		Store: r.store, Module: r.hsm.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Requests: s.RequestQuotas.Requests, Logf: logger,
-		Frontend:  frontend.Options{TLS: transport, MaxBody: s.MaxBodyBytes, IdleTimeout: s.IdleTimeout},
+		Frontend: door, Reload: r.reload,
 		TestClock: clock, KeyPool: pool, Attestation: verifier, StoreMetrics: func(w io.Writer) { r.store.Metrics().WritePrometheus(w) },
 	}
 	if r.server, err = fastpath.New(options); err != nil {

@@ -56,8 +56,13 @@ type settings struct {
 	CacheKeys       int           `yaml:"cache_keys"`
 	StoreCacheBytes int64         `yaml:"store_cache_bytes"`
 	MaxBodyBytes    int           `yaml:"max_body_bytes"`
+	MaxHeaderBytes  int           `yaml:"max_header_bytes"`
 	IdleTimeout     time.Duration `yaml:"idle_timeout"`
 	FIPS            bool          `yaml:"fips"`
+	ReadTimeout     time.Duration `yaml:"read_timeout"`
+	WriteTimeout    time.Duration `yaml:"write_timeout"`
+	MaxHandshakes   int           `yaml:"max_handshakes"`
+	HandshakeTime   time.Duration `yaml:"handshake_timeout"`
 	TLSCert         string        `yaml:"tls_cert"`
 	TLSKey          string        `yaml:"tls_key"`
 	ClientCA        string        `yaml:"client_ca"`
@@ -100,7 +105,12 @@ func defaultSettings(getenv func(string) string) settings {
 		CacheKeys:        1 << 20,
 		StoreCacheBytes:  64 << 20,
 		MaxBodyBytes:     1 << 20,
+		MaxHeaderBytes:   frontend.DefaultMaxHeader,
 		IdleTimeout:      5 * time.Minute,
+		ReadTimeout:      frontend.DefaultReadTimeout,
+		WriteTimeout:     frontend.DefaultWriteTimeout,
+		MaxHandshakes:    frontend.DefaultMaxHandshakes,
+		HandshakeTime:    frontend.DefaultHandshakeTimeout,
 		TicketRotation:   frontend.DefaultTicketRotation,
 		DrainTimeout:     10 * time.Second,
 		Audit:            defaultAudit(getenv),
@@ -154,6 +164,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.IntVar(&s.CacheKeys, "cache-keys", s.CacheKeys, "keys kept in the read cache at the most (about 1 KiB each)")
 	fs.Int64Var(&s.StoreCacheBytes, "store-cache-bytes", s.StoreCacheBytes, "block cache of the store in bytes")
 	fs.IntVar(&s.MaxBodyBytes, "max-body-bytes", s.MaxBodyBytes, "largest request body in bytes")
+	s.bindLimits(fs)
 	fs.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "close connections that were idle this long")
 	fs.BoolVar(&s.FIPS, "fips", s.FIPS, "use Go's FIPS 140-3 module and its approved cryptography only; refused where the process does not run in its mode")
 	fs.StringVar(&s.TLSCert, "tls-cert", s.TLSCert, "PEM certificate chain of your own, read again on SIGHUP (default: the local CA makes one)")

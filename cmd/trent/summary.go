@@ -24,6 +24,7 @@ type summary struct {
 	records    string // where records of requests are kept
 	tls        string // versions and key exchange
 	fips       string // the module in use; empty: FIPS mode was not asked for
+	cert       string // of the user's own; empty: the local CA's
 	clock      string // how far the test clock is ahead; empty: there is none
 }
 
@@ -34,6 +35,9 @@ func (r *running) summarise(s *settings) error {
 	}
 	r.summary = summary{ready: r.ready, dataDir: s.DataDir, hsm: r.hsm.where, status: status}
 	r.summary.tls = [...]string{"TLS 1.2 and 1.3, X25519MLKEM768 offered", "TLS 1.3 with hybrid key exchange only", "TLS 1.2 and 1.3, classical key exchange"}[s.PQ]
+	if r.certs != nil {
+		r.summary.cert = r.certs.String()
+	}
 	if s.ClientCA != "" {
 		r.summary.tls += ", client certificates required"
 	}
@@ -55,6 +59,9 @@ func (s *summary) print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("endpoint", "%s  (%s)", s.ready.Endpoint, s.tls)
+	if s.cert != "" {
+		row("certificate", "%s  (SIGHUP or 'trent certificates reload%s' reads it again)", s.cert, dataDirFlag(s.dataDir))
+	}
 	for _, e := range s.ready.VPCEndpoints {
 		row("VPC endpoint", "%s  (%s in %s, %s; %s)", e.Endpoint, e.ID, e.VPC, e.Region, e.DNSName)
 	}
