@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"trent/fastpath/frontend"
 )
 
 func noEnv(string) string { return "" }
@@ -44,6 +46,11 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 	}
 	if !slices.Equal(s.Regions, []string{"eu-west-1", "us-east-1"}) || !slices.Equal(s.Names, []string{"b.test", "c.test"}) {
 		t.Errorf("lists: %v %v", s.Regions, s.Names)
+	}
+	for _, mode := range []frontend.PQ{frontend.PQPrefer, frontend.PQRequire, frontend.PQOff} {
+		if s, err := load(t, "pq: "+mode.String()+"\n"); err != nil || s.PQ != mode {
+			t.Errorf("%v: %v, %v", mode, s.PQ, err)
+		}
 	}
 	if d := defaultSettings(noEnv); s.CacheKeys != d.CacheKeys {
 		t.Errorf("a default was lost: %d", s.CacheKeys)

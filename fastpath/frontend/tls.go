@@ -115,14 +115,16 @@ func NewTLS(certs CertSource, o TLSOptions) *tls.Config {
 	return config
 }
 
-// ticketKeys are the keys of session tickets, the newest first: at most two.
+// ticketKeys are the keys of session tickets, the newest first: at most two. Time since the first handshake is cut into
+// periods, each with a key of its own, which opens tickets in the next one too.
 type ticketKeys struct {
 	every time.Duration
 	now   func() time.Time
 
-	mu   sync.Mutex
-	keys [][32]byte
-	made time.Time
+	mu     sync.Mutex
+	keys   [][32]byte
+	first  time.Time
+	period time.Duration // number of the present one
 }
 
 func newTicketKeys(o TLSOptions) *ticketKeys {
@@ -147,19 +149,21 @@ func (k *ticketKeys) renew(config *tls.Config) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	age := now.Sub(k.made)
-	if len(k.keys) > 0 && age < k.every {
+	if k.keys == nil {
+		k.first = now
+	}
+	period := now.Sub(k.first) / k.every
+	if k.keys != nil && period == k.period {
 		return
 	}
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails (crypto/rand)
-	keys := [][32]byte{key}
-	if len(k.keys) > 0 && age < 2*k.every {
+	keys := make([][32]byte, 1, 2)
+	_, _ = rand.Read(keys[0][:]) // never fails (crypto/rand)
+	if k.keys != nil && period == k.period+1 {
 		keys = append(keys, k.keys[0])
 	}
 	for i := range k.keys {
 		clear(k.keys[i][:])
 	}
-	k.keys, k.made = keys, now
+	k.keys, k.period = keys, period
 	config.SetSessionTicketKeys(keys)
 }

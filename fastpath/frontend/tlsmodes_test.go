@@ -63,14 +63,41 @@ func TestTicketRotation(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  bool
-	}{{0, true}, {61 * time.Minute, true}, {122 * time.Minute, false}} {
+	}{{0, true}, {61 * time.Minute, true}, {119 * time.Minute, true}, {122 * time.Minute, false}} {
 		ahead.Store(int64(step.after))
 		if got := resumes(); got != step.want {
 			t.Errorf("after %v: resumed %v", step.after, got)
 		}
 	}
-	if n := s.Stats().Resumed; n != 2 {
-		t.Errorf("%d resumed handshakes counted, want 2", n)
+	if n := s.Stats().Resumed; n != 3 {
+		t.Errorf("%d resumed handshakes counted, want 3", n)
+	}
+}
+
+// TestTicketAfterAPause: periods in which nobody shook hands count too.
+func TestTicketAfterAPause(t *testing.T) {
+	t.Parallel()
+	ca := openCA(t)
+	var ahead atomic.Int64
+	o := frontend.TLSOptions{TicketRotation: time.Hour, Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	for _, tt := range []struct {
+		rotation, pause time.Duration
+		want            bool
+	}{{time.Hour, 90 * time.Minute, true}, {time.Hour, 3 * time.Hour, false}, {-1, 0, false}} {
+		ahead.Store(0)
+		o.TicketRotation = tt.rotation
+		_, address := start(t, frontend.Options{TLS: frontend.NewTLS(ca, o)}, echo)
+		config := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		for n := range 2 {
+			c := dialTLS(t, address, config)
+			write(t, c, post("{}"))
+			answers(t, bufio.NewReader(c), 1)
+			if resumed := c.ConnectionState().DidResume; resumed != (n == 1 && tt.want) {
+				t.Errorf("%+v, connection %d: resumed %v", tt, n, resumed)
+			}
+			_ = c.Close()
+			ahead.Store(int64(tt.pause))
+		}
 	}
 }
 
