@@ -40,8 +40,9 @@ type connection struct {
 	remote   netip.AddrPort
 	door     any // of the listener
 
-	place   *list.Element // among the handshakes in flight, whose business these two are
+	place   *list.Element // among the handshakes in flight, whose business these are
 	entered time.Time
+	shaken  atomic.Int32
 
 	requests scrub     // fasthttp's buffer of what the client sends
 	records  *received // nil: plaintext
@@ -88,6 +89,9 @@ func (t *tlsConnection) Handshake() error {
 	err := t.SetDeadline(time.Now().Add(t.server.o.HandshakeTimeout))
 	if err == nil {
 		err = t.tls.Handshake()
+	}
+	if !t.shaken.CompareAndSwap(handshakeGoesOn, handshakeDone) && err == nil {
+		err = errShut
 	}
 	t.server.shaking.leave(t.connection)
 	if err != nil {

@@ -35,8 +35,10 @@ func (s *shaking) enter(c *connection) {
 		left := s.grace - time.Since(oldest.entered)
 		if left <= 0 {
 			s.remove(oldest)
-			s.displaced++
-			_ = oldest.records.Close() // its goroutine notices and ends
+			if oldest.shaken.CompareAndSwap(handshakeGoesOn, handshakeDisplaced) {
+				s.displaced++
+				_ = oldest.records.Close() // its goroutine notices and ends
+			}
 			continue
 		}
 		alarm := time.AfterFunc(left, s.freed.Broadcast)
@@ -46,6 +48,13 @@ func (s *shaking) enter(c *connection) {
 	c.entered = time.Now()
 	c.place = s.inside.PushBack(c)
 }
+
+// How a handshake stands. On a busy machine one may be done long before its goroutine comes to leave.
+const (
+	handshakeGoesOn int32 = iota
+	handshakeDone
+	handshakeDisplaced
+)
 
 // leave is called at the end of a handshake, and of a connection.
 func (s *shaking) leave(c *connection) {
