@@ -71,8 +71,8 @@ func (s *Server) newConnection(raw net.Conn) (net.Conn, *connection) {
 	if s.o.Plaintext {
 		return c, c
 	}
-	c.records = &received{Conn: raw}
-	secure := tls.Server(c.records, s.o.TLS)
+	c.records = &received{Conn: raw, owner: c}
+	secure := tls.Server(c.records, s.tls)
 	c.Conn, c.secured = secure, true
 	return &tlsConnection{connection: c, tls: secure}, c
 }

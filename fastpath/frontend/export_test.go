@@ -31,3 +31,10 @@ func (s *Server) SetGrace(d time.Duration) {
 	defer s.shaking.mu.Unlock()
 	s.shaking.grace = d
 }
+
+// Waiting is how many handshakes wait for their turn.
+func (s *Server) Waiting() int {
+	s.shaking.mu.Lock()
+	defer s.shaking.mu.Unlock()
+	return s.shaking.waiting
+}

@@ -87,8 +87,8 @@ type Options struct {
 	WriteTimeout time.Duration // of one answer; 0 is 30 s
 	IdleTimeout  time.Duration // between requests of a connection; 0 is 90 s
 	// HandshakeTimeout is for a whole TLS handshake; 0 is 10 s, or ReadTimeout if that is shorter. MaxHandshakes is how
-	// many are in flight at the most, 0 is 512. Beyond them new connections wait; a handshake that has taken a fifth of
-	// the timeout is then given up for the next one.
+	// many are in flight at the most, from the ClientHello on; 0 is 512. Others wait; a handshake that has taken a fifth
+	// of the timeout is then given up for the next one.
 	HandshakeTimeout time.Duration
 	MaxHandshakes    int
 	// Refuse words the answer to what never reaches the handler. w comes complete, with the exception's name

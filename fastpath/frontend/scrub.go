@@ -42,6 +42,7 @@ func (s *scrub) clear() {
 // received is a client's connection beneath TLS, which decrypts records where they were read to.
 type received struct {
 	net.Conn
+	owner   *connection
 	records scrub
 }
 

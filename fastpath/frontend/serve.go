@@ -151,9 +151,6 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = raw.Close()
 			return nil, io.EOF
 		}
-		if c.secured {
-			l.server.shaking.enter(c)
-		}
 		return conn, nil
 	}
 }

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -21,6 +22,7 @@ type Server struct {
 	http    *fasthttp.Server
 	stats   counters
 	shaking *shaking
+	tls     *tls.Config // o.TLS, with handshakes counted; nil: plaintext
 
 	draining atomic.Bool
 
@@ -64,6 +66,9 @@ func New(o Options, h Handler) (*Server, error) {
 		NoDefaultServerHeader:         true,
 		NoDefaultDate:                 true,
 		NoDefaultContentType:          true,
+	}
+	if o.TLS != nil {
+		s.tls = s.shaking.hooked(o.TLS)
 	}
 	return s, nil
 }

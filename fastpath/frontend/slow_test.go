@@ -3,10 +3,12 @@ package frontend_test
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -112,24 +114,45 @@ func TestManyIdle(t *testing.T) {
 	eventually(t, "all are gone", func() bool { return s.Stats().Open == 0 })
 }
 
+// clientHello is the first record of a handshake that the server would go on with.
+func clientHello(t testing.TB) string {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	go func() { _ = tls.Client(theirs, &tls.Config{ServerName: "localhost"}).Handshake() }()
+	record := make([]byte, 16<<10)
+	if _, err := io.ReadFull(ours, record[:5]); err != nil {
+		t.Fatal(err)
+	}
+	record = record[:5+int(record[3])<<8+int(record[4])]
+	if _, err := io.ReadFull(ours, record[5:]); err != nil {
+		t.Fatal(err)
+	}
+	return string(record)
+}
+
 // TestStuckHandshakes: clients who stop halfway are given up for others, the oldest first.
 func TestStuckHandshakes(t *testing.T) {
 	t.Parallel()
 	ca := openCA(t)
 	s, address := start(t, frontend.Options{TLS: frontend.ServerTLS(ca), MaxHandshakes: 4}, echo)
 	s.SetGrace(0)
+	hello := clientHello(t)
 	stuck := make([]net.Conn, 10)
 	for i := range stuck {
 		stuck[i] = dial(t, address)
-		write(t, stuck[i], "\x16\x03\x01\x01") // of a record's head
-	}
-	for _, c := range stuck[:6] {
-		if n, err := c.Read(make([]byte, 1)); err == nil {
-			t.Errorf("%d bytes", n)
+		write(t, stuck[i], hello)
+		if _, err := io.ReadFull(stuck[i], make([]byte, 100)); err != nil { // of the server's answer
+			t.Fatal(err)
 		}
 	}
-	if n := s.Stats().Shaking; n > 4 {
-		t.Errorf("%d handshakes in flight", n)
+	for i, c := range stuck[:6] {
+		if _, err := io.Copy(io.Discard, c); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if stats := s.Stats(); stats.Shaking != 4 || stats.Displaced != 6 {
+		t.Errorf("%d handshakes in flight, %d displaced", stats.Shaking, stats.Displaced)
 	}
 	c := dialTLS(t, address, &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"})
 	write(t, c, post("{}"))
@@ -139,18 +162,38 @@ func TestStuckHandshakes(t *testing.T) {
 	}
 }
 
-// TestHandshakesQueue: at the bound a new connection waits for one that ends, and does not keep the server from its own end.
+// TestSilentConnections: those that have not said what they want keep nobody out, however many there are.
+func TestSilentConnections(t *testing.T) {
+	t.Parallel()
+	ca := openCA(t)
+	s, address := start(t, frontend.Options{TLS: frontend.ServerTLS(ca), MaxHandshakes: 1}, echo)
+	s.SetGrace(time.Hour)
+	hello := clientHello(t)
+	for i := range 50 {
+		write(t, dial(t, address), hello[:i*len(hello)/50])
+	}
+	c := dialTLS(t, address, &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"})
+	write(t, c, post("{}"))
+	answers(t, bufio.NewReader(c), 1)
+	if stats := s.Stats(); stats.Displaced != 0 || stats.Shaking != 0 {
+		t.Errorf("%d displaced, %d in flight", stats.Displaced, stats.Shaking)
+	}
+}
+
+// TestHandshakesQueue: at the bound a handshake waits for one that ends, and does not keep the server from its own end.
 func TestHandshakesQueue(t *testing.T) {
 	t.Parallel()
 	ca := openCA(t)
 	s, address := start(t, frontend.Options{TLS: frontend.ServerTLS(ca), MaxHandshakes: 1}, echo)
 	s.SetGrace(time.Hour)
+	hello := clientHello(t)
 	first := dial(t, address)
+	write(t, first, hello)
 	eventually(t, "the first shakes hands", func() bool { return s.Stats().Shaking == 1 })
 	done := make(chan error, 1)
 	second := tls.Client(dial(t, address), &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"})
 	go func() { done <- second.Handshake() }()
-	eventually(t, "the second is accepted", func() bool { return s.Stats().Accepted == 2 })
+	eventually(t, "the second waits", func() bool { return s.Waiting() == 1 })
 	select {
 	case err := <-done:
 		t.Fatalf("not made to wait: %v", err)
@@ -160,10 +203,10 @@ func TestHandshakesQueue(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	for n := range uint64(2) {
-		dial(t, address)
-		eventually(t, "one shakes hands, one waits", func() bool { return s.Stats().Accepted == 3+n })
+	for range 3 {
+		write(t, dial(t, address), hello)
 	}
+	eventually(t, "two wait", func() bool { return s.Waiting() == 2 })
 	// The shutdown at the end of the test must not wait for the hour.
 }
 
