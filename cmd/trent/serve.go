@@ -32,7 +32,8 @@ func newServeCommand(e *environment) *cobra.Command {
 		Use:   "serve",
 		Short: "Start the KMS endpoint and its HSM",
 		Long: `Serve starts the KMS endpoint on a data directory and runs until SIGTERM or Ctrl-C, which drain:
-requests in progress are answered, and nothing that was answered is lost. The first start makes the data
+requests in progress are answered, and nothing that was answered is lost. SIGHUP reads the certificate of
+--tls-cert again, where one is given, and ends the server otherwise. The first start makes the data
 directory, a local CA with a server certificate, and the key file that opens the sealed HSM domain.
 
 Every flag has a key of the same name in the config file, with underscores for dashes. Flags win. Of the file

@@ -167,7 +167,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	s.bindLimits(fs)
 	fs.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "close connections that were idle this long")
 	fs.BoolVar(&s.FIPS, "fips", s.FIPS, "use Go's FIPS 140-3 module and its approved cryptography only; refused where the process does not run in its mode")
-	fs.StringVar(&s.TLSCert, "tls-cert", s.TLSCert, "PEM certificate chain of your own, read again on SIGHUP (default: the local CA makes one)")
+	fs.StringVar(&s.TLSCert, "tls-cert", s.TLSCert, "PEM certificate chain of your own, read again on SIGHUP or 'trent certificates reload' (default: the local CA makes one)")
 	fs.StringVar(&s.TLSKey, "tls-key", s.TLSKey, "PEM key of --tls-cert")
 	fs.StringVar(&s.ClientCA, "client-ca", s.ClientCA, "PEM file of the CAs whose certificates clients must show (mutual TLS; default: none is asked for)")
 	fs.Var(&s.PQ, "pq", "hybrid post-quantum key exchange: prefer, require (nothing else, and so no TLS 1.2) or off")

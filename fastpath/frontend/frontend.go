@@ -87,7 +87,7 @@ type Options struct {
 	WriteTimeout time.Duration // of one answer; 0 is 30 s
 	IdleTimeout  time.Duration // between requests of a connection; 0 is 90 s
 	// HandshakeTimeout is for a whole TLS handshake; 0 is 10 s, or ReadTimeout if that is shorter. MaxHandshakes is how
-	// many are in flight at the most, from the ClientHello on; 0 is 512. Others wait; a handshake that has taken a fifth
+	// many are in flight at the most, from the ClientHello on; 0 is 1024. Others wait; a handshake that has taken half
 	// of the timeout is then given up for the next one.
 	HandshakeTimeout time.Duration
 	MaxHandshakes    int
@@ -108,9 +108,9 @@ const (
 	DefaultIdleTimeout  = 90 * time.Second // the longest that SDKs keep a connection idle
 
 	DefaultHandshakeTimeout = 10 * time.Second
-	DefaultMaxHandshakes    = 512 // about a second's work of two cores [chosen]
+	DefaultMaxHandshakes    = 1024 // about two seconds of work for two cores [chosen]
 
-	graceShare = 5 // of the handshake timeout, see shaking
+	graceShare = 2 // of the handshake timeout, see shaking
 )
 
 func (o Options) withDefaults() (Options, error) {
