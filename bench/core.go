@@ -27,7 +27,7 @@ const coreRounds = 7
 const (
 	coreSpan   = time.Second
 	coreGain   = 1.85 // Encrypt on two cores over one
-	coreOthers = 0.03 // share of the cores that others may use
+	coreOthers = 0.05 // share of the cores that others may use
 )
 
 // corePair is a round on one core and one on two, the latter empty where there is one core.

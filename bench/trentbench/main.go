@@ -70,6 +70,8 @@ func parent() error {
 			err = bench.Link(ctx, r, path, *pairs)
 		case "fleet":
 			err = bench.Fleet(ctx, r, path, *pairs)
+		case "rotation":
+			err = bench.Rotation(ctx, r, path, *pairs)
 		case "failover":
 			err = bench.Failover(ctx, r, path, *pairs)
 		case "costs":
