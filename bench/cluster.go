@@ -100,6 +100,15 @@ func (c *cluster) cpu() (time.Duration, error) {
 	return processesCPU(pids...)
 }
 
+// kill ends an appliance as nothing that it could prepare for.
+func (c *cluster) kill(i int) error {
+	p, err := os.FindProcess(c.children.Children()[i].PID())
+	if err != nil {
+		return err
+	}
+	return p.Kill()
+}
+
 // client connects to an appliance.
 func (c *cluster) client(ctx context.Context, i int) (*link.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)

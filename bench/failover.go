@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"trent/hsm"
@@ -26,6 +26,7 @@ const (
 	failoverWindow  = 5 // bins whose mean is the rate again
 	failoverShare   = 0.95
 	failoverLimit   = 2.0 // s until the rate is what it was
+	failoverSteady  = 0.8 // lowest bin before the kill, as a share of their median, of a machine that is quiet
 	failoverKills   = 3
 )
 
@@ -33,11 +34,12 @@ const (
 type failoverRound struct {
 	recovered   float64 // s from the kill until the rate was full again; that of all bins where it never was
 	calls       int64
-	wrong       int64 // answers that were not right
-	failed      int64 // of calls that may be repeated
-	makesFailed int64 // of calls that may not
-	why         error // the last failure
-	lowest      float64
+	wrong       int64   // answers that were not right
+	failed      int64   // of calls that may be repeated
+	makesFailed int64   // of calls that may not
+	why         error   // the last failure
+	lowest      float64 // bin after the kill, as a share of the rate before
+	unsteady    bool    // the rate already varied before it
 }
 
 // Failover kills one of three appliances under load and watches answers, errors and the rate in bins of 100 ms.
@@ -70,6 +72,7 @@ func Failover(ctx context.Context, r *Report, binary string, pairs int) error {
 		}
 		recovered, lowest = append(recovered, one.recovered), min(lowest, one.lowest)
 		all.calls, all.wrong, all.failed, all.makesFailed = all.calls+one.calls, all.wrong+one.wrong, all.failed+one.failed, all.makesFailed+one.makesFailed
+		all.unsteady = all.unsteady || one.unsteady
 		if one.why != nil {
 			all.why = one.why
 		}
@@ -84,8 +87,13 @@ func Failover(ctx context.Context, r *Report, binary string, pairs int) error {
 	r.add(single("failover, errors of calls that make keys, a kill", "", float64(all.makesFailed)/float64(n), failoverMakers, true,
 		fmt.Sprintf("%d are in flight, some of them on the one that is killed; %s%s", failoverMakers, note, why)))
 	e := stats.BootstrapMean(recovered, stats.Options{})
-	r.add(atMost("failover, time until the full rate", "s", e, failoverLimit, fmt.Sprintf("bins of %v, mean of %d ≥ %g of the rate before; lowest bin %.2f of it; %s",
-		failoverBin, failoverWindow, failoverShare, lowest, note)))
+	full := atMost("failover, time until the full rate", "s", e, failoverLimit, fmt.Sprintf("bins of %v, mean of %d ≥ %g of the rate before; lowest bin %.2f of it; %s",
+		failoverBin, failoverWindow, failoverShare, lowest, note))
+	if all.unsteady && full.Verdict == Missed {
+		full.Verdict = Inconclusive
+		full.Note += "; the rate was not steady before the kill either"
+	}
+	r.add(full)
 	return nil
 }
 
@@ -107,8 +115,7 @@ func failoverOnce(ctx context.Context, c *cluster, f *fleet.Fleet, keys []*hsm.K
 	last := l.good.Load()
 	for len(bins) < cap(bins) {
 		if len(bins) == failoverBefore {
-			child := c.children.Children()[rand.IntN(len(c.children.Children()))]
-			if err = syscall.Kill(child.PID(), syscall.SIGKILL); err != nil {
+			if err = c.kill(rand.IntN(len(c.children.Children()))); err != nil {
 				break
 			}
 		}
@@ -126,6 +133,7 @@ func failoverOnce(ctx context.Context, c *cluster, f *fleet.Fleet, keys []*hsm.K
 		one.why = *why
 	}
 	one.recovered, one.lowest = recovery(bins)
+	one.unsteady = slices.Min(bins[:failoverBefore]) < failoverSteady*stats.Median(bins[:failoverBefore])
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	return one, f.Wait(ctx, len(c.children.Children()))
