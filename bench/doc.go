@@ -11,6 +11,9 @@
 // run takes; and, against a server that holds each answer for a time it stamps on it, whether the percentiles are true. Rounds in
 // which other processes used the cores are repeated, and a figure for which the machine was never quiet is inconclusive.
 //
+// Separate HSMs are appliances in processes of their own, over Unix sockets: what one costs beside a module in process, what a
+// second one adds, what a rotation of domain keys does to p99, and how long the rate suffers from the end of one of three by SIGKILL.
+//
 // bench/trentbench is the command. Servers run as child processes pinned to one core, the client on another;
 // every child ends with its parent.
 package bench

@@ -86,7 +86,8 @@ func Signatures(r *Report, dir string) error {
 // signChild measures in a process of its own, pinned.
 func signChild(dir string, cpus []int) (map[string]signTimes, error) {
 	var times map[string]signTimes
-	return times, child("sign", filepath.Join(dir, "sign.json"), cpus, &times)
+	_, err := child("sign", filepath.Join(dir, "sign.json"), cpus, &times)
+	return times, err
 }
 
 // SignChild writes the times of all signers to result.

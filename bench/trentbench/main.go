@@ -44,7 +44,7 @@ func main() {
 func parent() error {
 	binary := flag.String("trent", "bin/trent", "the server under measurement")
 	out := flag.String("out", "out/bench", "directory for the record")
-	only := flag.String("only", "core,sign,costs,records,harness,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
+	only := flag.String("only", "core,sign,link,fleet,rotation,failover,costs,records,harness,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
 	pairs := flag.Int("pairs", 12, "pairs of rounds for each ratio")
 	soak := flag.Duration("soak", 10*time.Minute, "length of the run in real time whose memory is watched (recorder)")
 	flag.Parse()
@@ -66,6 +66,14 @@ func parent() error {
 			err = bench.Core(ctx, r, dir)
 		case "sign":
 			err = bench.Signatures(r, dir)
+		case "link":
+			err = bench.Link(ctx, r, path, *pairs)
+		case "fleet":
+			err = bench.Fleet(ctx, r, path, *pairs)
+		case "rotation":
+			err = bench.Rotation(ctx, r, path, *pairs)
+		case "failover":
+			err = bench.Failover(ctx, r, path, *pairs)
 		case "costs":
 			err = bench.Costs(ctx, r, path, dir, *pairs)
 		case "records":
@@ -79,7 +87,7 @@ func parent() error {
 		case "keys":
 			err = bench.Keys(ctx, r, path, dir, *pairs)
 		default:
-			err = fmt.Errorf("unknown part (core, sign, costs, records, harness, keys, calibrate, recorder)")
+			err = fmt.Errorf("unknown part (core, sign, link, fleet, rotation, failover, costs, records, harness, keys, calibrate, recorder)")
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", part, err)

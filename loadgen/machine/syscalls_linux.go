@@ -49,19 +49,36 @@ func PinSelf(cpus []int) (restore func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pinThreads(cpus); err != nil {
+	if err := PinProcess(os.Getpid(), cpus); err != nil {
 		return nil, err
 	}
-	return func() error { return pinThreads(before) }, nil
+	return func() error { return PinProcess(os.Getpid(), before) }, nil
 }
 
-// pinThreads sets the affinity of every thread. A thread inherits it from the one that creates it, so a thread
+// PinThread restricts the calling thread to cpus; its goroutine must be locked to it, for good.
+func PinThread(cpus []int) error {
+	if err := unix.SchedSetaffinity(0, cpuSet(cpus)); err != nil {
+		return fmt.Errorf("pinning a thread to CPUs %s: %w", FormatCPUList(cpus), err)
+	}
+	return nil
+}
+
+// ThreadCPU is the CPU time that the calling thread has used.
+func ThreadCPU() (time.Duration, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		return 0, fmt.Errorf("reading the CPU clock of a thread: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// PinProcess restricts all threads of a process, and those they start later, to cpus. A thread inherits it from the one that creates it, so a thread
 // that an unpinned one created meanwhile shows up in the next pass; passes go on until one finds no new thread.
-func pinThreads(cpus []int) error {
+func PinProcess(pid int, cpus []int) error {
 	set := cpuSet(cpus)
 	done := map[int]bool{}
 	for {
-		entries, err := os.ReadDir("/proc/self/task")
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 		if err != nil {
 			return fmt.Errorf("listing threads: %w", err)
 		}

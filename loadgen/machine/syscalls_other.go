@@ -16,6 +16,15 @@ func Affinity(int) ([]int, error) { return nil, ErrUnsupported }
 // PinSelf is ErrUnsupported on this system.
 func PinSelf([]int) (restore func() error, err error) { return nil, ErrUnsupported }
 
+// PinProcess is ErrUnsupported on this system.
+func PinProcess(int, []int) error { return ErrUnsupported }
+
+// PinThread is ErrUnsupported on this system.
+func PinThread([]int) error { return ErrUnsupported }
+
+// ThreadCPU is ErrUnsupported on this system.
+func ThreadCPU() (time.Duration, error) { return 0, ErrUnsupported }
+
 // StartPinned starts cmd; CPUs cannot be chosen on this system.
 func StartPinned(cmd *exec.Cmd, cpus []int) error {
 	if len(cpus) > 0 {
