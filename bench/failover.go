@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	failoverCallers = 32 // of calls that may be repeated
-	failoverMakers  = 4  // of calls that may not: they make keys
+	failoverCallers = 32               // of calls that may be repeated
+	failoverMakers  = 4                // of calls that may not: they make keys
+	failoverPace    = time.Millisecond // of a caller's pairs of calls: a fraction of what the appliances can do, so that two can do it
 	failoverBin     = 100 * time.Millisecond
 	failoverBefore  = 10 // bins
 	failoverAfter   = 30
@@ -39,7 +40,8 @@ type failoverRound struct {
 	makesFailed int64   // of calls that may not
 	why         error   // the last failure
 	lowest      float64 // bin after the kill, as a share of the rate before
-	unsteady    bool    // the rate already varied before it
+	bins        []float64
+	unsteady    bool // the rate already varied before it
 }
 
 // Failover kills one of three appliances under load and watches answers, errors and the rate in bins of 100 ms.
@@ -70,6 +72,7 @@ func Failover(ctx context.Context, r *Report, binary string, pairs int) error {
 		if err != nil {
 			return err
 		}
+		r.logf("failover: calls by 100 ms, killed after %d: %.0f", failoverBefore, one.bins)
 		recovered, lowest = append(recovered, one.recovered), min(lowest, one.lowest)
 		all.calls, all.wrong, all.failed, all.makesFailed = all.calls+one.calls, all.wrong+one.wrong, all.failed+one.failed, all.makesFailed+one.makesFailed
 		all.unsteady = all.unsteady || one.unsteady
@@ -132,6 +135,7 @@ func failoverOnce(ctx context.Context, c *cluster, f *fleet.Fleet, keys []*hsm.K
 	if why := l.why.Load(); why != nil {
 		one.why = *why
 	}
+	one.bins = bins
 	one.recovered, one.lowest = recovery(bins)
 	one.unsteady = slices.Min(bins[:failoverBefore]) < failoverSteady*stats.Median(bins[:failoverBefore])
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -165,15 +169,17 @@ type failoverLoad struct {
 	why                                     atomic.Pointer[error]
 }
 
-// ask encrypts and decrypts what was encrypted, each time something else.
+// ask encrypts and decrypts what was encrypted, each time something else, at a steady pace.
 func (l *failoverLoad) ask(m hsm.Module, keys []*hsm.Key, caller int, stopped <-chan struct{}) {
 	plaintext, blob, opened := make([]byte, 32), make([]byte, 0, hsm.BlobSize(32)), make([]byte, 0, 64)
 	aad, _ := hsm.AppendContext(nil, nil)
+	pace := time.NewTicker(failoverPace) // it drops what a caller is late for: no bin makes up for another
+	defer pace.Stop()
 	for i := 0; ; i++ {
 		select {
 		case <-stopped:
 			return
-		default:
+		case <-pace.C:
 		}
 		key := keys[(caller+i)%len(keys)]
 		plaintext[0], plaintext[1], plaintext[2], plaintext[3] = byte(caller), byte(i), byte(i>>8), byte(i>>16)
