@@ -28,8 +28,8 @@ pkcs11: ## build bin/trent-pkcs11, which can serve in front of a device by PKCS 
 fips: ## build bin/trent-fips on Go's FIPS 140-3 module, for 'trent-fips serve --fips'
 	GOFIPS140=$(FIPSMODULE) $(EXPERIMENT) $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/trent-fips ./cmd/trent
 
-test-fips: ## run the HSM's tests on Go's FIPS 140-3 module
-	GOFIPS140=$(FIPSMODULE) $(EXPERIMENT) $(GO) test ./hsm/...
+test-fips: ## run the tests of the HSM and of TLS on Go's FIPS 140-3 module
+	GOFIPS140=$(FIPSMODULE) $(EXPERIMENT) $(GO) test ./hsm/... ./fastpath/frontend
 
 test: ## run all tests
 	$(GO) test ./...

@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"context"
+	"crypto/fips140"
 	"errors"
 	"fmt"
 	"io"
@@ -286,6 +287,7 @@ type Status struct {
 	HSM      hsm.Status `json:"hsm"`
 	BuiltIn  bool       `json:"builtInCredential"`
 
+	FIPS      string              `json:"fipsModule,omitempty"` // version of Go's FIPS 140-3 module; empty: this process is not in its mode
 	TestClock *admin.ClockReading `json:"testClock,omitempty"`
 	Faults    int                 `json:"faultRules,omitempty"` // in force
 	Held      []string            `json:"held,omitempty"`       // states, keys and custom key stores
@@ -297,6 +299,9 @@ func (s *Server) Status(ctx context.Context) any {
 		PID: os.Getpid(), Uptime: time.Since(s.started).Round(time.Second).String(), Draining: s.draining.Load(),
 		Regions: len(s.regions.Names()), BuiltIn: s.directory.HasBuiltIn(),
 		Faults: len(s.faults.List()), Held: s.keys.Holds().List(),
+	}
+	if fips140.Enabled() {
+		st.FIPS = fips140.Version()
 	}
 	if s.testClock != nil {
 		reading := s.ReadClock()

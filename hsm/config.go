@@ -28,6 +28,9 @@ type Seal = domain.Seal
 // Argon2Params is the cost of a passphrase.
 type Argon2Params = domain.Argon2Params
 
+// FIPSRounds is what Seal.Rounds is to be in FIPS mode.
+const FIPSRounds = domain.FIPSRounds
+
 // DefaultKeyFile is where the seal key of the domain called name lies when Seal names no place.
 func DefaultKeyFile(name string) (string, error) { return domain.DefaultKeyFile(name) }
 

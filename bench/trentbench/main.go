@@ -44,7 +44,7 @@ func main() {
 func parent() error {
 	binary := flag.String("trent", "bin/trent", "the server under measurement")
 	out := flag.String("out", "out/bench", "directory for the record")
-	only := flag.String("only", "core,sign,link,fleet,rotation,failover,costs,records,harness,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
+	only := flag.String("only", "core,sign,link,fleet,rotation,failover,costs,records,harness,handshake,calibrate,keys", "parts to measure; recorder too, which takes as long as -soak")
 	pairs := flag.Int("pairs", 12, "pairs of rounds for each ratio")
 	soak := flag.Duration("soak", 10*time.Minute, "length of the run in real time whose memory is watched (recorder)")
 	flag.Parse()
@@ -80,6 +80,8 @@ func parent() error {
 			err = bench.Records(ctx, r, path, dir, *pairs)
 		case "harness":
 			err = bench.Harness(ctx, r, path, dir, *pairs)
+		case "handshake":
+			err = bench.Handshakes(ctx, r, path, dir, *pairs)
 		case "calibrate":
 			err = bench.Calibrate(ctx, r, dir)
 		case "recorder":
@@ -87,7 +89,7 @@ func parent() error {
 		case "keys":
 			err = bench.Keys(ctx, r, path, dir, *pairs)
 		default:
-			err = fmt.Errorf("unknown part (core, sign, link, fleet, rotation, failover, costs, records, harness, keys, calibrate, recorder)")
+			err = fmt.Errorf("unknown part (core, sign, link, fleet, rotation, failover, costs, records, harness, handshake, keys, calibrate, recorder)")
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", part, err)

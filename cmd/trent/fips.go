@@ -19,8 +19,6 @@ func (s *settings) checkFIPS() error {
 			"build with 'make fips' and start bin/trent-fips serve --fips, without fips140=off in GODEBUG")
 	case s.Kernel != "" && s.Kernel != fipsKernel:
 		return usageError(errors.New("--fips: kernel "+s.Kernel+" is not of the FIPS 140-3 module"), "leave --kernel out")
-	case s.SealPassphrase || s.SealPassphraseFD >= 0:
-		return usageError(errors.New("--fips: passphrases go through Argon2id, which is not approved"), "use --seal-key or --seal-credential")
 	case s.PlaintextListen != "":
 		return usageError(errors.New("--fips: no listener without TLS"), "leave --plaintext-listen out")
 	}

@@ -54,6 +54,7 @@ func (a *applianceSettings) bindSeal(fs *pflag.FlagSet) {
 	fs.StringVar(&a.User, "user", a.User, "become this user first, by name or number, where root starts it")
 	fs.BoolVar(&a.RequireLocked, "require-locked", a.RequireLocked, "refuse to start where memory for keys, or the Go heap, cannot be locked")
 	fs.StringVar(&a.Kernel, "kernel", a.Kernel, "AES-GCM kernel (default: the best that this CPU has)")
+	fs.BoolVar(&a.FIPS, "fips", a.FIPS, "use Go's FIPS 140-3 module and its approved cryptography only; refused where the process does not run in its mode")
 }
 
 // bindServe declares the rest of what serve takes.
@@ -78,6 +79,9 @@ func (a *applianceSettings) bindServe(fs *pflag.FlagSet) {
 // prepare makes the state directory for its user, and says which name and which key file the identity has, before the
 // process is confined.
 func (a *applianceSettings) prepare() (keyFile string, exists bool, err error) {
+	if err := a.checkFIPS(); err != nil {
+		return "", false, err
+	}
 	if a.State, err = filepath.Abs(a.State); err != nil {
 		return "", false, failure(err, "")
 	}

@@ -124,6 +124,9 @@ func (s *settings) childArguments(i int, state, listen string) []string {
 	if s.Kernel != "" {
 		args = append(args, "--kernel="+s.Kernel)
 	}
+	if s.FIPS {
+		args = append(args, "--fips")
+	}
 	switch {
 	case s.SealCredential != "":
 		args = append(args, "--seal-credential="+s.SealCredential)

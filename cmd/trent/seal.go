@@ -26,11 +26,15 @@ func (s *settings) seal(e *environment) (hsm.Seal, error) {
 		return hsm.Seal{}, usageError(errors.New("the sealed domain is opened in one way only"),
 			"give one of --seal-key, --seal-passphrase, --seal-passphrase-fd, --seal-credential")
 	}
+	rounds := 0
+	if s.FIPS {
+		rounds = hsm.FIPSRounds // Argon2id is not approved
+	}
 	switch {
 	case s.SealPassphrase:
-		return hsm.Seal{Passphrase: func() ([]byte, error) { return askPassphrase(e) }}, nil
+		return hsm.Seal{Passphrase: func() ([]byte, error) { return askPassphrase(e) }, Rounds: rounds}, nil
 	case s.SealPassphraseFD >= 0:
-		return hsm.Seal{Passphrase: func() ([]byte, error) { return readPassphrase(s.SealPassphraseFD) }}, nil
+		return hsm.Seal{Passphrase: func() ([]byte, error) { return readPassphrase(s.SealPassphraseFD) }, Rounds: rounds}, nil
 	case s.SealCredential != "":
 		return hsm.Seal{Credential: s.SealCredential}, nil
 	}

@@ -134,7 +134,7 @@ func Import(spec Spec, in []byte) (material, spki []byte, err error) {
 func encodePrivate(p Private) ([]byte, error) {
 	switch p := p.(type) {
 	case *rsaKey:
-		if len(p.key.Primes) != 2 {
+		if len(p.key.Primes) != 2 || !exponentsAgree(p.key) {
 			return nil, ErrMaterial
 		}
 		return rsaPKCS8(p.key), nil

@@ -40,6 +40,20 @@ func newRSA(spec Spec, key *rsa.PrivateKey) (Private, error) {
 	return &rsaKey{spec: spec, key: key, spki: spki}, nil
 }
 
+// exponentsAgree says whether d is what dP and dQ are made of. Version 1.0.0 of Go's FIPS 140-3 module, which never uses
+// d, does not look; newer ones, to which the key may come later, refuse such a key.
+func exponentsAgree(key *rsa.PrivateKey) bool {
+	agree := true
+	for i, want := range [...]*big.Int{key.Precomputed.Dp, key.Precomputed.Dq} {
+		less := new(big.Int).Sub(key.Primes[i], big.NewInt(1))
+		rest := new(big.Int).Mod(key.D, less)
+		agree = agree && rest.Cmp(want) == 0
+		wipeInt(less)
+		wipeInt(rest)
+	}
+	return agree
+}
+
 func generateRSA(spec Spec, rand io.Reader) ([]byte, Private, error) {
 	key, err := rsa.GenerateKey(rand, rsaBits(spec))
 	if err != nil {

@@ -118,9 +118,10 @@
 //	offset  size  what
 //	0       8     "trentdom"
 //	8       2     0002, the version of this format
-//	10      1     how the seal key is made: 1 HKDF-SHA256 of a key file or credential, 2 Argon2id of a passphrase
+//	10      1     how the seal key is made: 1 HKDF-SHA256 of a key file or credential, 2 Argon2id of a passphrase,
+//	              3 PBKDF2-HMAC-SHA256 of a passphrase
 //	11      1     Argon2id parallelism; 0 otherwise
-//	12      4     Argon2id passes; 0 otherwise
+//	12      4     Argon2id passes, or PBKDF2 rounds, 1,000 to 10,000,000; 0 otherwise
 //	16      4     Argon2id memory in KiB; 0 otherwise
 //	20      32    salt
 //	52      16    identifier of the domain
@@ -134,7 +135,8 @@
 //	85+l+n  32    SHA-256 of all before: tells damage from a wrong key, and authenticates nothing
 //
 // The seal key is HKDF-SHA256 (RFC 5869) of the secret with the salt and the info "trent domain seal", or
-// Argon2id (RFC 9106) of the passphrase with the salt and the parameters in the file. Every write draws a new
+// Argon2id (RFC 9106) or, in FIPS mode, PBKDF2-HMAC-SHA256 (NIST SP 800-132) of the passphrase with the salt and the
+// parameters in the file. Every write draws a new
 // nonce; a new salt needs the secret again and is drawn only at creation.
 //
 // The file is written beside its place, synced, moved there, and its directory synced. Creation never

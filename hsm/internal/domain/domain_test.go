@@ -86,6 +86,7 @@ func TestReopens(t *testing.T) {
 	for name, seal := range map[string]domain.Seal{
 		"key file":   {KeyFile: filepath.Join(t.TempDir(), "below", "seal.key")},
 		"passphrase": {Passphrase: passphrase("correct horse"), Argon: cheap},
+		"FIPS":       {Passphrase: passphrase("correct horse"), Rounds: 1000},
 		"credential": {Credential: "seal"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,6 +167,8 @@ func TestFailuresChangeNothing(t *testing.T) {
 		"other salt":     {spoil: alter(func(b []byte) []byte { b[20] ^= 1; return resum(b) }), want: domain.ErrSealedByOther, says: "key file"},
 		"other domain":   {spoil: alter(func(b []byte) []byte { b[52] ^= 1; return resum(b) }), want: domain.ErrSealedByOther, says: "key file"},
 		"other content":  {spoil: alter(func(b []byte) []byte { b[len(b)-40] ^= 1; return resum(b) }), want: domain.ErrSealedByOther, says: "key file"},
+		"absurd rounds":  {spoil: alter(func(b []byte) []byte { b[10] = 3; b[12] = 0xff; return resum(b) }), want: domain.ErrDamaged, says: "backup"},
+		"few rounds":     {spoil: alter(func(b []byte) []byte { b[10] = 3; b[14] = 3; return resum(b) }), want: domain.ErrDamaged, says: "backup"},
 		"absurd Argon":   {spoil: alter(func(b []byte) []byte { b[10] = 2; b[11] = 1; b[12] = 0xff; return resum(b) }), want: domain.ErrDamaged, says: "backup"},
 		"unknown method": {spoil: alter(func(b []byte) []byte { b[10] = 9; return resum(b) }), want: domain.ErrDamaged, says: "backup"},
 		"key missing": {spoil: func(t *testing.T, _, keyFile string) {

@@ -107,6 +107,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(assemble(h.append(nil, domainFile, n), make([]byte, gcm.NonceSize), make([]byte, n)))
 	h = header{method: byPassphrase, argon: DefaultArgon, name: "d"}
 	f.Add(assemble(h.append(nil, domainFile, n), make([]byte, gcm.NonceSize), make([]byte, n)))
+	h = header{method: byPBKDF2, rounds: FIPSRounds, name: "d"}
+	f.Add(assemble(h.append(nil, domainFile, n), make([]byte, gcm.NonceSize), make([]byte, n)))
 	one := domainFile
 	one.format = 1
 	n1 := gcm.TagSize + 4 + entrySize1

@@ -52,6 +52,7 @@ const (
 type header struct {
 	method method
 	argon  Argon2Params
+	rounds int // of byPBKDF2; 0 otherwise
 	salt   [saltSize]byte
 	id     [idSize]byte
 	name   string
@@ -62,7 +63,7 @@ func (h *header) append(dst []byte, k kind, n int) []byte {
 	dst = append(dst, k.magic...)
 	dst = binary.BigEndian.AppendUint16(dst, k.format)
 	dst = append(dst, byte(h.method), h.argon.Parallelism)
-	dst = binary.BigEndian.AppendUint32(dst, h.argon.Passes)
+	dst = binary.BigEndian.AppendUint32(dst, h.argon.Passes|uint32(h.rounds)) // one of them is 0
 	dst = binary.BigEndian.AppendUint32(dst, h.argon.MemoryKiB)
 	dst = append(dst, h.salt[:]...)
 	dst = append(dst, h.id[:]...)
@@ -104,6 +105,9 @@ func parse(file []byte, k kind) (*sealedFile, error) {
 		salt: [saltSize]byte(body[20:]),
 		id:   [idSize]byte(body[52:]),
 	}}
+	if f.method == byPBKDF2 {
+		f.rounds, f.argon.Passes = int(f.argon.Passes), 0
+	}
 	nameEnd := fixedHeader + int(body[68])
 	if len(body) < nameEnd+4+gcm.NonceSize {
 		return nil, errNotOurs
@@ -131,6 +135,8 @@ func (h *header) valid() bool {
 		return h.argon == Argon2Params{} && validName(h.name)
 	case byPassphrase:
 		return h.argon.valid() && validName(h.name)
+	case byPBKDF2:
+		return h.argon == Argon2Params{} && validRounds(h.rounds) && validName(h.name)
 	}
 	return false
 }

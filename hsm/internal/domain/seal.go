@@ -28,6 +28,9 @@ type Seal struct {
 	// Argon is the cost of a passphrase at the creation of a domain; zero means DefaultArgon. An existing
 	// domain's file has its own.
 	Argon Argon2Params
+	// Rounds is for FIPS mode: passphrases go through PBKDF2-HMAC-SHA256, this often at the creation of a domain, and
+	// a domain whose passphrase went through Argon2id is refused. 0: Argon2id.
+	Rounds int
 }
 
 // Argon2Params is the cost of Argon2id.
@@ -57,6 +60,7 @@ type method uint8
 const (
 	byKey        method = 1
 	byPassphrase method = 2
+	byPBKDF2     method = 3
 )
 
 const (
@@ -90,10 +94,13 @@ func (s *Seal) method() (method, error) {
 	if chosen > 1 {
 		return 0, errors.New("sealing a domain: give one of key file, passphrase and credential, not several")
 	}
-	if s.Passphrase != nil {
-		return byPassphrase, nil
+	switch {
+	case s.Passphrase == nil:
+		return byKey, nil
+	case s.Rounds != 0:
+		return byPBKDF2, nil
 	}
-	return byKey, nil
+	return byPassphrase, nil
 }
 
 // secret reads the secret of a domain that exists.
@@ -219,7 +226,10 @@ func resolve(path string) string {
 // deriveSealKey sets out to the seal key of a secret and wipes the secret.
 func deriveSealKey(out *[32]byte, h *header, secret []byte) error {
 	defer clear(secret)
-	if h.method == byPassphrase {
+	switch h.method {
+	case byPBKDF2:
+		return derivePBKDF2(out, secret, h.salt[:], h.rounds)
+	case byPassphrase:
 		key := argon2.IDKey(secret, h.salt[:], h.argon.Passes, h.argon.MemoryKiB, h.argon.Parallelism, 32)
 		copy(out[:], key)
 		clear(key)

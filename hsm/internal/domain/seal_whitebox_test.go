@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/hex"
 	"testing"
 )
 
@@ -24,5 +25,17 @@ func TestSealKeyIsHKDF(t *testing.T) {
 		if !bytes.Equal(secret, make([]byte, n)) {
 			t.Errorf("secret of %d bytes is not wiped", n)
 		}
+	}
+}
+
+// TestPBKDF2 is the example of RFC 7914 §11 with 80,000 rounds, cut to 32 bytes.
+func TestPBKDF2(t *testing.T) {
+	t.Parallel()
+	var got [32]byte
+	if err := derivePBKDF2(&got, []byte("Password"), []byte("NaCl"), 80_000); err != nil {
+		t.Skip(err) // a salt this short is refused where FIPS 140-3 is enforced
+	}
+	if want := "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"; hex.EncodeToString(got[:]) != want {
+		t.Errorf("%x", got)
 	}
 }

@@ -86,7 +86,10 @@ func (v *vault) unseal(o *Options, m method, file []byte) (format uint16, plain 
 		return 0, nil, fmt.Errorf("opening %s: %w: use the version of trent that wrote it, or a newer one", v.path, ErrNewerVersion)
 	case err != nil:
 		return 0, nil, fmt.Errorf("opening %s: %w: %s", v.path, ErrDamaged, v.kind.loss)
-	case f.method != m && f.method == byPassphrase:
+	case f.method == byPassphrase && m == byPBKDF2:
+		return 0, nil, fmt.Errorf("opening %s: %w: its passphrase goes through Argon2id, which FIPS mode has not: make a %s of its own in FIPS mode, or go without", v.path, ErrSealKeyMissing, v.kind.noun)
+	case f.method == byPBKDF2 && m == byPassphrase: // what is approved may be used everywhere
+	case f.method != m && f.method != byKey:
 		return 0, nil, fmt.Errorf("opening %s: %w: it was sealed by a passphrase: give that", v.path, ErrSealKeyMissing)
 	case f.method != m:
 		return 0, nil, fmt.Errorf("opening %s: %w: it was sealed by a key file or credential: give that instead of a passphrase", v.path, ErrSealKeyMissing)
@@ -111,7 +114,12 @@ func (v *vault) unseal(o *Options, m method, file []byte) (format uint16, plain 
 func (v *vault) create(o *Options, m method, first func() ([]byte, error)) error {
 	making := "making a " + v.kind.noun
 	v.method = m
-	if m == byPassphrase {
+	switch m {
+	case byPBKDF2:
+		if v.rounds = o.Seal.Rounds; !validRounds(v.rounds) {
+			return fmt.Errorf("%s: %d rounds of PBKDF2 are out of bounds", making, v.rounds)
+		}
+	case byPassphrase:
 		if v.argon = o.Seal.Argon; v.argon == (Argon2Params{}) {
 			v.argon = DefaultArgon
 		}
