@@ -174,7 +174,7 @@ func (r *rotated) load(t *testing.T) (stop func() (int64, []error)) {
 	var failed []error
 	var done atomic.Int64
 	ended := make(chan struct{})
-	for i := range 3 {
+	for i := range 2 {
 		all.Go(func() {
 			for n := 0; ; n++ {
 				select {
@@ -188,6 +188,7 @@ func (r *rotated) load(t *testing.T) (stop func() (int64, []error)) {
 					mu.Unlock()
 				}
 				done.Add(1)
+				time.Sleep(5 * time.Millisecond) // there is a rotation to see beside it
 			}
 		})
 	}
