@@ -93,13 +93,14 @@ func New(o Options) *Cycle {
 
 // Intervals of Run.
 const (
-	soon  = 2 * time.Second  // while the cycle waits for something other than a date
-	often = 30 * time.Second // what others command is seen that much later
+	soon      = 2 * time.Second  // while the cycle waits for something other than a date
+	tellEvery = time.Minute      // trouble that stays
+	often     = 30 * time.Second // what others command is seen that much later
 )
 
 // Run steps until ctx ends, and returns its error.
 func (c *Cycle) Run(ctx context.Context) error {
-	failing := ""
+	var told time.Time // when trouble was last spoken of
 	for {
 		wait, err := c.Step(ctx)
 		if ctx.Err() != nil {
@@ -107,13 +108,12 @@ func (c *Cycle) Run(ctx context.Context) error {
 		}
 		text := ""
 		if err != nil {
-			text = err.Error()
-			wait = soon
+			text, wait = err.Error(), soon
+			if time.Since(told) >= tellEvery {
+				c.o.Logf("domain keys: %v; will try again", err)
+				told = time.Now()
+			}
 		}
-		if text != failing && text != "" {
-			c.o.Logf("domain keys: %v; will try again", err)
-		}
-		failing = text
 		c.note(func(p *Progress) { p.Trouble = text })
 		timer := time.NewTimer(min(wait, often))
 		select {
