@@ -58,8 +58,9 @@ type Cycle struct {
 	started time.Time
 	woken   chan struct{}
 
-	stepping sync.Mutex // one step at a time
-	quiet    quiet      // of the holder of stepping
+	stepping   sync.Mutex // one step at a time, which may be a long walk
+	quiet      quiet      // of the holder of stepping
+	commanding sync.Mutex // one command at a time; inside stepping
 
 	mu       sync.Mutex
 	progress Progress
@@ -136,10 +137,10 @@ func (c *Cycle) wake() {
 
 // RotateNow rotates whatever the age of the active key, and returns the version of the new one once that is active. Tokens are
 // re-encrypted after that, by Run. A key that is pending already is the new one. Errors: the domain's; with a version, that key is
-// pending, and Run goes on.
+// pending, and Run goes on. A walk that is under way ends, and begins anew.
 func (c *Cycle) RotateNow(ctx context.Context) (version uint32, err error) {
-	c.stepping.Lock()
-	defer c.stepping.Unlock()
+	c.commanding.Lock()
+	defer c.commanding.Unlock()
 	keys, _, err := c.o.Domain.DomainKeys(ctx)
 	if err != nil {
 		return 0, err
@@ -158,6 +159,13 @@ func (c *Cycle) RotateNow(ctx context.Context) (version uint32, err error) {
 	}
 	k, _ := inPhase(keys, hsm.DomainKeyActive)
 	return k.Version, nil
+}
+
+// command has the domain do something.
+func (c *Cycle) command(f func() error) error {
+	c.commanding.Lock()
+	defer c.commanding.Unlock()
+	return f()
 }
 
 func inPhase(keys []hsm.DomainKeyInfo, p hsm.DomainKeyPhase) (hsm.DomainKeyInfo, bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -377,5 +378,53 @@ func TestChangedMeanwhile(t *testing.T) {
 	}
 	if err := p.opens(t, k); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// rotating rotates once, while a walk is under way.
+type rotating struct {
+	custody.Tokens
+	once  sync.Once
+	cycle func() *custody.Cycle
+	t     *testing.T
+}
+
+func (r *rotating) ReplaceToken(ctx context.Context, h *keyring.HeldToken, token []byte) error {
+	r.once.Do(func() {
+		if v, err := r.cycle().RotateNow(ctx); err != nil || v != 3 {
+			r.t.Errorf("rotated to %d, %v", v, err)
+		}
+	})
+	return r.Tokens.ReplaceToken(ctx, h, token)
+}
+
+// TestRotatedDuringAWalk: a rotation on command does not wait for a walk, and that ends for one under the newest key.
+func TestRotatedDuringAWalk(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	keys := p.fill(t, 4)
+	var c *custody.Cycle
+	c = custody.New(custody.Options{
+		Domain: custody.Embedded(p.module), Module: p.module, Grace: -1,
+		Tokens: &rotating{Tokens: p.keys, cycle: func() *custody.Cycle { return c }, t: t},
+	})
+	if _, err := c.RotateNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := c.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := p.under(t); n[3] != 6 || len(n) != 1 {
+		t.Fatalf("tokens by version: %v", n)
+	}
+	if pr := c.Progress(); pr.Lost != 0 || pr.Under[3] != 6 {
+		t.Errorf("%+v", pr)
+	}
+	for _, k := range keys {
+		if err := p.opens(t, k); err != nil {
+			t.Error(err)
+		}
 	}
 }

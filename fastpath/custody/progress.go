@@ -38,6 +38,18 @@ func (c *Cycle) Progress() Progress {
 	return p
 }
 
+// moved counts a token that was re-encrypted.
+func (p *Progress) moved(from, to uint32) {
+	p.Rewrapped++
+	if p.Under[from] == 0 { // no walk has counted it yet
+		return
+	}
+	if p.Under[from]--; p.Under[from] == 0 {
+		delete(p.Under, from)
+	}
+	p.Under[to]++
+}
+
 // State is where the rotation stands, in a word: waiting for a member, re-encrypting, retiring older keys, or idle.
 func (p *Progress) State() string {
 	if _, pending := inPhase(p.Keys, hsm.DomainKeyPending); pending {

@@ -30,7 +30,7 @@ func (c *Cycle) Step(ctx context.Context) (wait time.Duration, err error) {
 		return soon, nil // out of service
 	}
 	if k, pending := inPhase(keys, hsm.DomainKeyPending); pending {
-		if err := c.o.Domain.Activate(ctx, k.Version); err != nil {
+		if err := c.command(func() error { return c.o.Domain.Activate(ctx, k.Version) }); err != nil {
 			return 0, fmt.Errorf("activating domain key %d: %w", k.Version, err)
 		}
 		c.o.Logf("domain key %d is active", k.Version)
@@ -38,7 +38,7 @@ func (c *Cycle) Step(ctx context.Context) (wait time.Duration, err error) {
 	}
 	now := c.o.Clock()
 	if due := active.Activated.Add(period); c.o.Period >= 0 && !now.Before(due) {
-		if err := c.o.Domain.Rotate(ctx); err != nil {
+		if err := c.command(func() error { return c.o.Domain.Rotate(ctx) }); err != nil {
 			return 0, fmt.Errorf("rotating domain keys: %w", err)
 		}
 		return 0, nil
@@ -59,7 +59,11 @@ func (c *Cycle) retire(ctx context.Context, keys []hsm.DomainKeyInfo, active hsm
 		return max(c.quiet.retry.Sub(now), soon), nil
 	}
 	if walk {
-		if err := c.walk(ctx, keys, active); err != nil {
+		err := c.walk(ctx, keys, active)
+		if errors.Is(err, errChanged) {
+			return soon, nil
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -116,7 +120,7 @@ func dueOf(keys []hsm.DomainKeyInfo, period time.Duration, now time.Time) (due [
 }
 
 func (c *Cycle) drop(ctx context.Context, version uint32) error {
-	if err := c.o.Domain.Drop(ctx, version, c.quiet.clean); err != nil {
+	if err := c.command(func() error { return c.o.Domain.Drop(ctx, version, c.quiet.clean) }); err != nil {
 		return fmt.Errorf("dropping domain key %d: %w", version, err)
 	}
 	c.o.Logf("domain key %d is dropped: no token was under it", version)
@@ -163,5 +167,5 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// errBehind is a module that does not seal by the active key yet.
-var errBehind = errors.New("a module does not seal by the active key yet")
+// errChanged is a rotation during a walk, or a module that does not seal by the active key yet.
+var errChanged = errors.New("a module does not seal by the active key that the walk began with")

@@ -52,6 +52,12 @@ func (c *Cycle) walk(ctx context.Context, keys []hsm.DomainKeyInfo, active hsm.D
 	if c.o.Pool != nil {
 		c.o.Pool.Rewrap(ctx, active.Version)
 	}
+	if now, _, err := c.o.Domain.DomainKeys(ctx); err != nil {
+		return fmt.Errorf("asking for the domain's keys: %w", err)
+	} else if k, _ := inPhase(now, hsm.DomainKeyActive); k.Version != active.Version {
+		c.quiet.retry = time.Time{} // the next step begins anew
+		return nil
+	}
 	w.tell()
 	c.quiet.retry = c.counts(keys)
 	switch {
@@ -98,12 +104,14 @@ func (w *walk) visit(ctx context.Context, h *keyring.HeldToken) error {
 	case err == nil:
 		w.under[w.active]++
 		w.done++
-		w.note(func(p *Progress) { p.Rewrapped++ })
+		w.note(func(p *Progress) { p.moved(info.Version, w.active) })
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, store.ErrConflict), errors.Is(err, keyring.ErrKeyMissing):
 		// It changed, or is being deleted: the next walk sees what became of it.
-	case errors.Is(err, errBehind), errors.Is(err, hsm.ErrUnavailable), errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, errChanged):
+		return err
+	case errors.Is(err, hsm.ErrUnavailable), errors.Is(err, store.ErrUnavailable):
 		return fmt.Errorf("re-encrypting tokens: %w", err)
 	default:
 		w.under[info.Version]++
@@ -125,7 +133,7 @@ func (w *walk) rewrap(ctx context.Context, h *keyring.HeldToken) error {
 		return err
 	}
 	if info, ok := hsm.InfoOf(call.Out); !ok || info.Version != w.active {
-		return errBehind
+		return errChanged
 	}
 	return w.o.Tokens.ReplaceToken(ctx, h, call.Out)
 }
