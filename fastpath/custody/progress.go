@@ -18,6 +18,7 @@ type Progress struct {
 	Under     map[uint32]int // tokens by domain key, by the last walk; nil: none yet
 	Lost      int            // of these, under keys that the domain does not have
 	Rewrapped uint64         // tokens
+	Moving    bool           // a walk is under way that has met tokens to re-encrypt
 	Dropped   uint64         // keys
 	Walks     uint64
 	Trouble   string // of the last step; empty: none
@@ -59,6 +60,8 @@ func (p *Progress) State() string {
 	switch {
 	case !ok:
 		return "unknown"
+	case p.Moving:
+		return "re-encrypting"
 	case p.Under == nil:
 		return "counting"
 	}

@@ -36,6 +36,7 @@ func (c *Cycle) walk(ctx context.Context, keys []hsm.DomainKeyInfo, active hsm.D
 	for _, k := range keys {
 		w.held = append(w.held, k.Version)
 	}
+	defer c.note(func(p *Progress) { p.Moving = false })
 	var at keyring.HeldPlace
 	for more := true; more; {
 		var page []keyring.HeldToken
@@ -96,7 +97,9 @@ func (w *walk) visit(ctx context.Context, h *keyring.HeldToken) error {
 		w.lost++
 		return nil
 	}
-	w.old++
+	if w.old++; w.old == 1 {
+		w.note(func(p *Progress) { p.Moving = true })
+	}
 	w.quiet.lastOld = w.o.Clock()
 	begun := time.Now()
 	err := w.rewrap(ctx, h)
