@@ -122,6 +122,8 @@ func (s *Server) Command(ctx context.Context, name string, body []byte) (any, er
 		return s.transition(ctx, name, body)
 	case "certificates-reload":
 		return s.reloadCertificates()
+	case "domain-rotate":
+		return s.rotateDomain(ctx)
 	case "policy-explain":
 		return s.explainRequest(ctx, body)
 	case "policy-simulate":

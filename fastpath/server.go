@@ -17,6 +17,7 @@ import (
 	"trent/fastpath/admin"
 	"trent/fastpath/attestation"
 	"trent/fastpath/audit"
+	"trent/fastpath/custody"
 	"trent/fastpath/fault"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
@@ -51,6 +52,8 @@ type Options struct {
 
 	StoreMetrics func(w io.Writer) // writes the store's metrics in Prometheus text, beside the server's; nil: none
 
+	Custody custody.Options // of the domain keys: Domain, and times; without a Domain they stay as they are
+
 	KeyPool     map[hsm.KeySpec]int   // how many keys are made ahead, by spec; nil: none
 	Attestation *attestation.Verifier // of Recipient's documents; nil: all are refused
 	KeyStores   keystore.Backend      // what lies behind custom key stores; nil: nothing can be reached
@@ -75,6 +78,7 @@ type Server struct {
 	testClock    *testclock.Clock
 	worker       *lifecycle.Worker
 	pool         *lifecycle.Pool
+	custody      *custody.Cycle // nil: none
 	verifier     *sigv4.Verifier
 	sts          *sts.Service
 	stsVerifier  *sigv4.Verifier
@@ -191,6 +195,7 @@ func New(o Options) (*Server, error) {
 	s.finishWork()
 	s.work.Go(func() { _ = s.worker.Run(s.ctx) }) // ends with ctx, its only error
 	s.work.Go(s.flushUsage)
+	s.startCustody(o.Custody)
 	if len(o.KeyPool) > 0 {
 		s.work.Go(func() { _ = s.pool.Run(s.ctx) }) // likewise
 	}
@@ -287,7 +292,9 @@ type Status struct {
 	HSM      hsm.Status `json:"hsm"`
 	BuiltIn  bool       `json:"builtInCredential"`
 
-	FIPS      string              `json:"fipsModule,omitempty"` // version of Go's FIPS 140-3 module; empty: this process is not in its mode
+	FIPS       string        `json:"fipsModule,omitempty"` // version of Go's FIPS 140-3 module; empty: this process is not in its mode
+	DomainKeys *DomainStatus `json:"domainKeys,omitempty"`
+
 	TestClock *admin.ClockReading `json:"testClock,omitempty"`
 	Faults    int                 `json:"faultRules,omitempty"` // in force
 	Held      []string            `json:"held,omitempty"`       // states, keys and custom key stores
@@ -298,7 +305,7 @@ func (s *Server) Status(ctx context.Context) any {
 	st := Status{
 		PID: os.Getpid(), Uptime: time.Since(s.started).Round(time.Second).String(), Draining: s.draining.Load(),
 		Regions: len(s.regions.Names()), BuiltIn: s.directory.HasBuiltIn(),
-		Faults: len(s.faults.List()), Held: s.keys.Holds().List(),
+		Faults: len(s.faults.List()), Held: s.keys.Holds().List(), DomainKeys: s.domainStatus(),
 	}
 	if fips140.Enabled() {
 		st.FIPS = fips140.Version()
@@ -343,6 +350,7 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		s.storeMetrics(w)
 	}
 	s.writePoolMetrics(w)
+	s.writeDomainMetrics(w)
 	s.writeQuotaMetrics(w)
 	s.decided.write(w)
 	s.writeKeyMetrics(w)

@@ -62,8 +62,9 @@ alternatives of such. No single operator can be enough where there are two, and 
 			}, build: buildRules},
 		{name: "rotate", short: "Make a new domain key",
 			long: `Rotate makes a pending domain key, which seals nothing until it is activated: do that once all members hold the new state.
-Hosts rotate on their own, daily by default.`,
-			example: "rotate --state member --key host-1.key",
+Hosts rotate on their own, daily by default. With --server and no --key the server does it at once, with all that follows, also
+one whose HSM is embedded.`,
+			example: "rotate --server /var/lib/trent\n  rotate --state member --key host-1.key",
 			build: func(context.Context, *changeFlags, *hsm.DomainState) (operator.Command, error) {
 				return operator.Command{Kind: operator.RotateKeys}, nil
 			}},

@@ -62,6 +62,9 @@ func newChange(e *environment, ch change) *cobra.Command {
 		Use: ch.name, Short: ch.short, Long: ch.long, Example: "  trent hsm domain " + joinExamples(ch.example),
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if ch.name == "rotate" && f.server.server != "" && len(k.files) == 0 && k.library == "" {
+				return f.server.rotateByServer(c.Context(), e)
+			}
 			f.orDefault(e)
 			s, command, err := ch.propose(c.Context(), &f)
 			if errors.Is(err, errShow) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"trent/fastpath/custody"
 	"trent/hsm"
 	"trent/hsm/fleet"
 	"trent/hsm/host"
@@ -26,6 +27,7 @@ const hsmDir = "hsm"
 type hsmBackend struct {
 	module hsm.Module
 	where  string         // for the summary
+	domain custody.Domain // of a module in this process; nil: none, or by relay
 	close  []func() error // after the module, in this order
 	relay  *hsmRelay      // for operators; nil: the HSM is in this process, or a device
 }
@@ -56,7 +58,7 @@ func openHSM(ctx context.Context, e *environment, s *settings, logf func(string,
 	if err != nil {
 		return nil, err
 	}
-	return &hsmBackend{module: m, where: "embedded in this process"}, nil
+	return &hsmBackend{module: m, domain: custody.Embedded(m), where: "embedded in this process"}, nil
 }
 
 // checkDomain refuses an HSM of another domain than the one whose tokens fill the store, before anything is written:

@@ -15,7 +15,8 @@ func restoreKeys() change {
 	return change{name: "restore-keys", short: "Bring back the domain keys of a backup",
 		long: `Restore-keys brings back the domain keys that were dropped since a backup was made, out of the domain token in it, so that the
 keys of the backup can be opened and re-encrypted. An appliance that was a member then, and is one still, takes them out of
-it; the module that made that token must be a member still, too. The keys are dropped again once nothing needs them. Where
+it; the module that made that token must be a member still, too. Put the data of the backup back first: servers re-encrypt what
+is under these keys, and drop them again some minutes after they find nothing more. Where
 all modules are others by now, recover the domain from the backup's token in a fresh one: 'trent hsm domain recover'.`,
 		example: "restore-keys --state /var/lib/trent-hsm --backup backup/domain.token --key alice.key --key bob.key",
 		flags: func(f *changeFlags, fs *pflag.FlagSet) {

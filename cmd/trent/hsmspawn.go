@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"trent/hsm"
 	"trent/hsm/appliance"
@@ -102,7 +103,7 @@ func (s *settings) owner(dir string, tokens host.TokenStore) (*host.Owner, error
 	if err != nil {
 		return nil, err
 	}
-	o := &host.Owner{Name: name, Record: filepath.Join(dir, "modules")}
+	o := &host.Owner{Name: name, Record: filepath.Join(dir, "modules"), Rotation: max(time.Duration(s.DomainRotation), 0)}
 	if o.HostKey, err = host.MakeKey(files.host, false); err != nil {
 		return nil, failure(err, "")
 	}

@@ -201,7 +201,7 @@ func start(ctx context.Context, e *environment, s *settings) (r *running, err er
 		KeyStores: backend, Transitions: s.Transitions.durations(), Faults: s.Faults, Audit: s.Audit.options(s.DataDir), Authorization: s.Authz.Authorization,
 		Store: r.store, Module: r.hsm.module, Directory: directory, Regions: regions, CacheKeys: s.CacheKeys, Quotas: &s.ResourceQuotas.Resources, Requests: s.RequestQuotas.Requests, Logf: logger,
 		Frontend: door, Reload: r.reload,
-		TestClock: clock, KeyPool: pool, Attestation: verifier, StoreMetrics: func(w io.Writer) { r.store.Metrics().WritePrometheus(w) },
+		Custody: r.hsm.custody(s), TestClock: clock, KeyPool: pool, Attestation: verifier, StoreMetrics: func(w io.Writer) { r.store.Metrics().WritePrometheus(w) },
 	}
 	if r.server, err = fastpath.New(options); err != nil {
 		return r, failure(err, "")

@@ -38,6 +38,8 @@ type settings struct {
 	HSMHostKey     string  `yaml:"hsm_host_key"`
 	HSMDomainToken string  `yaml:"hsm_domain_token"`
 
+	DomainRotation rotationPeriod `yaml:"domain_rotation"`
+
 	SealKey          string `yaml:"seal_key"`
 	SealPassphrase   bool   `yaml:"seal_passphrase"`
 	SealPassphraseFD int    `yaml:"seal_passphrase_fd"`
@@ -145,6 +147,7 @@ func (s *settings) bind(fs *pflag.FlagSet) {
 	fs.Var(&s.HSM, "hsm", "where keys are: embedded, in this process; spawn or spawn:N, in child processes; unix:PATH or HOST:PORT,…, in appliances that run; pkcs11:MODULE.so?token=LABEL&pin-file=FILE, in a device")
 	fs.StringVar(&s.HSMHostKey, "hsm-host-key", s.HSMHostKey, "key file by which appliances know this server (default: made beside the seal key)")
 	fs.StringVar(&s.HSMDomainToken, "hsm-domain-token", s.HSMDomainToken, "file of the newest domain token, from the operators: for the first start with appliances that run, or after changes by operators")
+	fs.Var(&s.DomainRotation, "domain-rotation", "how often domain keys rotate, or off: by command alone; a domain of appliances that run has a period of its own (default: 24h)")
 
 	fs.StringVar(&s.SealKey, "seal-key", s.SealKey, "key file that opens the sealed domain (default: made outside the data directory)")
 	fs.BoolVar(&s.SealPassphrase, "seal-passphrase", s.SealPassphrase, "open the sealed domain by a passphrase asked for on the terminal")

@@ -67,7 +67,7 @@ A fault plan:
     - {kind: kill, every: 1h±10m, for: 5s, allow: 30s}
     - {kind: pause, at: [10m, 30m], for: 2s}
     - {kind: delay, at: 90m, for: 1m, by: 20ms}
-  kinds: kill, restart, pause, delay, disk-full, rotate, clock-step`,
+  kinds: kill, restart, pause, delay, disk-full, rotate, rotate-domain, clock-step`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, e) },
 	}

@@ -23,17 +23,26 @@ func (k *Keyring) Internal(ctx context.Context, name string) (token []byte, m hs
 	if err != nil {
 		return nil, m, fmt.Errorf("loading an internal key: %w", err)
 	}
-	d := reader{b: rec.Value}
+	return decodeInternal(rec.Value)
+}
+
+// decodeInternal returns a view into value.
+func decodeInternal(value []byte) (token []byte, m hsm.MaterialID, err error) {
+	d := reader{b: value}
 	d.version()
 	copy(m[:], d.take(len(m)))
 	token = d.bytes32()
 	return token, m, d.done("internal key")
 }
 
+func encodeInternal(token []byte, m hsm.MaterialID) []byte {
+	return appendBytes32(append([]byte{recordVersion}, m[:]...), token)
+}
+
 // KeepInternal keeps a token under a name unless there is one, and returns the one that is kept. Errors: Internal's,
 // store.ErrAmbiguous.
 func (k *Keyring) KeepInternal(ctx context.Context, name string, token []byte, m hsm.MaterialID) ([]byte, hsm.MaterialID, error) {
-	value := appendBytes32(append([]byte{recordVersion}, m[:]...), token)
+	value := encodeInternal(token, m)
 	_, err := k.commit(ctx, store.Txn{
 		Require: []store.Condition{{Key: internalKey(name)}},
 		Put:     []store.Record{{Key: internalKey(name), Value: value}},

@@ -109,6 +109,47 @@ func (p *Pool) Levels() []Level {
 	return all
 }
 
+// Rewrap re-encrypts the keys that are not under a version of the domain key, and drops those that cannot be. Keys can be
+// taken meanwhile.
+func (p *Pool) Rewrap(ctx context.Context, version uint32) {
+	var stale []*hsm.Key
+	p.mu.Lock()
+	for _, keys := range p.ready {
+		for _, k := range keys {
+			if info, ok := hsm.InfoOf(k.Token); ok && info.Version != version {
+				stale = append(stale, k)
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, k := range stale {
+		if ctx.Err() != nil {
+			return
+		}
+		c := &hsm.Call{Op: hsm.OpRewrap, Key: k, Out: make([]byte, 0, 4<<10), Deadline: time.Now().Add(retry)}
+		var fresh *hsm.Key
+		if p.module.Do(c) == nil {
+			fresh = &hsm.Key{Token: slices.Clone(c.Out), Spec: k.Spec}
+		}
+		p.replace(k, fresh)
+	}
+}
+
+// replace puts fresh in the place of a key that is still there; nil: nothing.
+func (p *Pool) replace(k, fresh *hsm.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	keys := p.ready[k.Spec]
+	i := slices.Index(keys, k)
+	switch {
+	case i < 0:
+	case fresh != nil:
+		keys[i] = fresh
+	default:
+		p.ready[k.Spec] = slices.Delete(keys, i, i+1)
+	}
+}
+
 // Run fills the pool while the module has nothing else to do, one key at a time, until ctx is done; it returns
 // ctx's error. A key in the making cannot be stopped: its goroutine outlives Run by one generation, and what it
 // makes is dropped.

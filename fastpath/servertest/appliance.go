@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"trent/fastpath/custody"
 	"trent/hsm"
 	"trent/hsm/appliance"
 	"trent/hsm/appliance/supervise"
@@ -46,7 +47,12 @@ func (s *Server) openModule() (hsm.Module, error) {
 			return s.startProcess(where, sockets)
 		})
 	}
-	return hsm.Open(hsm.Config{Dir: s.DataDir(), Seal: hsm.Seal{KeyFile: filepath.Join(s.Dir, "seal.key")}})
+	m, err := hsm.Open(hsm.Config{Dir: s.DataDir(), Seal: hsm.Seal{KeyFile: filepath.Join(s.Dir, "seal.key")}})
+	if err != nil {
+		return nil, err
+	}
+	s.domain = custody.Embedded(m)
+	return m, nil
 }
 
 // openLinked starts an appliance and the link to it. start is given a directory with a short path, and says where the
@@ -82,10 +88,12 @@ func (s *Server) openLinked(start func(sockets string) (console, address string,
 	under(linked.Close)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	m.Module, err = link.Dial(ctx, link.Options{Address: address, Host: linked})
+	client, err := link.Dial(ctx, link.Options{Address: address, Host: linked})
 	if err != nil {
 		return nil, err
 	}
+	m.Module = client
+	s.domain = &host.Rotation{Host: h, Modules: []host.Module{client}}
 	return m, nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"trent/fastpath"
 	"trent/fastpath/attestation"
 	"trent/fastpath/audit"
+	"trent/fastpath/custody"
 	"trent/fastpath/fault"
 	"trent/fastpath/frontend"
 	"trent/fastpath/identity"
@@ -49,6 +50,7 @@ type Options struct {
 	Requests     quota.Requests                   // the zero value holds none
 	Wrap         func(store.Store) store.Store    // puts something between server and store; nil: nothing
 	KeyPool      map[hsm.KeySpec]int              // keys made ahead; nil: none
+	Custody      custody.Options                  // times of the domain keys' cycle; its Domain is the server's
 	Appliance    bool                             // the HSM is one behind hsm/link; see HSMVariable
 	// AttestationRoot is in PEM what attestation documents must lead to; nil: AWS's own root.
 	AttestationRoot []byte
@@ -76,6 +78,7 @@ type Server struct {
 
 	options Options
 	module  hsm.Module
+	domain  custody.Domain
 	store   *pebblestore.Store
 	served  chan error
 	through []*Endpoint
@@ -162,7 +165,9 @@ func (s *Server) open() error {
 	if err != nil {
 		return err
 	}
+	o.Custody.Domain = s.domain
 	if s.Core, err = fastpath.New(fastpath.Options{
+		Custody:   o.Custody,
 		KeyStores: backend, Transitions: o.Transitions, Faults: o.Faults, Audit: s.auditOptions(),
 		Authorization: o.Authorization, Principals: o.Principals,
 		SessionClock: o.SessionClock,

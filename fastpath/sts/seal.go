@@ -88,6 +88,23 @@ func (s *sealer) generate(ctx context.Context, key *hsm.Key) error {
 	return err
 }
 
+// do runs a command with the sealing key. The token in memory may be of a domain key that was dropped since: then the one in
+// the store is under a newer.
+func (s *sealer) do(ctx context.Context, key *hsm.Key, call *hsm.Call) error {
+	call.Key = key
+	err := s.module.Do(call)
+	if !errors.Is(err, hsm.ErrDomain) {
+		return err
+	}
+	s.key.CompareAndSwap(key, nil)
+	key, again := s.sealing(ctx, false)
+	if again != nil || key == nil {
+		return errors.Join(err, again)
+	}
+	call.Key = key
+	return s.module.Do(call)
+}
+
 // tokenSize is the length of the token of a content of n bytes.
 func tokenSize(n int) int { return base64.StdEncoding.EncodedLen(hsm.BlobSize(n)) }
 
@@ -118,10 +135,10 @@ func (s *sealer) seal(ctx context.Context, accessKeyID string, c *claims, least 
 		return "", err
 	}
 	call := hsm.Call{
-		Op: hsm.OpEncrypt, Algorithm: hsm.AESGCM, Key: key, AAD: aad, In: content,
+		Op: hsm.OpEncrypt, Algorithm: hsm.AESGCM, AAD: aad, In: content,
 		Out: make([]byte, 0, len(content)+sealRoom), Deadline: time.Now().Add(sealTimeout),
 	}
-	if err := s.module.Do(&call); err != nil {
+	if err := s.do(ctx, key, &call); err != nil {
 		return "", fmt.Errorf("sealing a session token: %w", err)
 	}
 	return base64.StdEncoding.EncodeToString(call.Out), nil
@@ -148,11 +165,11 @@ func (s *sealer) open(ctx context.Context, accessKeyID string, token []byte) (*c
 		return nil, nil
 	}
 	call := hsm.Call{
-		Op: hsm.OpDecrypt, Algorithm: hsm.AESGCM, Key: key, AAD: aad, In: blob,
+		Op: hsm.OpDecrypt, Algorithm: hsm.AESGCM, AAD: aad, In: blob,
 		Secret: make([]byte, 0, maxToken), Deadline: time.Now().Add(sealTimeout),
 	}
 	defer func() { clear(call.Secret[:cap(call.Secret)]) }()
-	err = s.module.Do(&call)
+	err = s.do(ctx, key, &call)
 	switch {
 	case errors.Is(err, hsm.ErrAuthentication):
 		return nil, nil

@@ -32,7 +32,8 @@ type Owner struct {
 	Name     string // of a domain about to be made
 	Operator *operator.Key
 	HostKey  *operator.Key
-	Record   string // file of the modules that were ever its own; others are members by the will of operators
+	Rotation time.Duration // period of the domain keys; 0: daily, or as the domain has it
+	Record   string        // file of the modules that were ever its own; others are members by the will of operators
 }
 
 // Gather brings modules into service as one domain: it makes the domain where there is none yet, takes these modules in
@@ -63,6 +64,20 @@ func (o *Owner) Gather(ctx context.Context, modules []Module) error {
 			return err
 		}
 	}
+	if err := o.deliver(ctx, modules); err != nil {
+		return err
+	}
+	_, state := o.Host.Newest()
+	if o.Rotation <= 0 || state.Rotation == o.Rotation {
+		return nil
+	}
+	if err := o.execute(ctx, modules[0], state, operator.Command{Kind: operator.ModifyRules, Rules: state.Rules, Rotation: o.Rotation}); err != nil {
+		return fmt.Errorf("changing the period of rotation to %v: %w", o.Rotation, err)
+	}
+	return o.deliver(ctx, modules)
+}
+
+func (o *Owner) deliver(ctx context.Context, modules []Module) error {
 	for i, m := range modules {
 		if err := o.Host.Deliver(ctx, m); err != nil {
 			return fmt.Errorf("bringing the domain token to module %d: %w", i+1, err)
@@ -87,6 +102,9 @@ func (o *Owner) found(ctx context.Context, modules []Module, ids []hsm.DomainHSM
 	c := operator.Command{
 		Kind: operator.CreateDomain, Name: o.Name, Target: operator.FingerprintOf(ids[0].Signing), Members: ids,
 		Signers: []hsm.DomainPrincipal{op, host}, Rules: operator.DefaultRules(1), Rotation: rotation, Threshold: 1,
+	}
+	if o.Rotation > 0 {
+		c.Rotation = o.Rotation
 	}
 	return o.execute(ctx, modules[0], nil, c)
 }

@@ -52,7 +52,7 @@ func (r *run) act(ctx context.Context, o Occurrence) error {
 	case errors.As(err, &gone):
 		a.Outcome, a.Detail = "failed", err.Error()
 		return err
-	case errors.Is(err, errNothing):
+	case errors.Is(err, errNothing), errors.Is(err, errNoKeys):
 		a.Outcome, a.Detail = "skipped", err.Error()
 	case err != nil && ctx.Err() != nil:
 		a.Outcome, a.Detail = "cut short", "interrupted"
@@ -69,7 +69,7 @@ func (e *goneError) Error() string { return "the server did not come back: " + e
 func (e *goneError) Unwrap() error { return e.err }
 
 func (r *run) perform(ctx context.Context, o Occurrence) (detail string, err error) {
-	if kinds[o.Kind].server && r.w.Server == nil {
+	if (kinds[o.Kind].server || kinds[o.Kind].ours) && r.w.Server == nil {
 		return "", errors.New("the server is none of the harness's")
 	}
 	switch o.Kind {
@@ -85,6 +85,8 @@ func (r *run) perform(ctx context.Context, o Occurrence) (detail string, err err
 		return r.fillDisk(ctx, o.For)
 	case Rotate:
 		return r.rotate(ctx)
+	case RotateDomain:
+		return r.w.Server.RotateDomain(ctx)
 	case ClockStep:
 		return r.stepClock(ctx)
 	}
@@ -218,8 +220,11 @@ func (r *run) writes(ctx context.Context) bool {
 	return false
 }
 
-// errNothing is a rotation of nothing.
-var errNothing = errors.New("the load has no symmetric key of its own")
+// Rotations of nothing.
+var (
+	errNothing = errors.New("the load has no symmetric key of its own")
+	errNoKeys  = errors.New("the server's HSM has no domain keys that rotate")
+)
 
 // maxRotated bounds the keys that are rotated at a time.
 const maxRotated = 100

@@ -67,7 +67,10 @@ func (l *lived) of(name string) (how, detail string) {
 	case "key-rotation":
 		return l.action([]string{Rotate}, Real, "")
 	case "domain-rotation":
-		return NotOffered, "no rotation of the HSMs' domain through the API"
+		if !l.spawned {
+			return NotOffered, "no rotation of the HSMs' domain through the API; a server that the harness starts is told to"
+		}
+		return l.action([]string{RotateDomain}, Real, "")
 	case "clock-step":
 		how, detail := l.action([]string{ClockStep}, Simulated, "")
 		if l.clockSteps.Abs() > 100*time.Millisecond {
@@ -111,7 +114,7 @@ func (l *lived) action(wanted []string, how, detail string) (string, string) {
 		}
 	}
 	switch {
-	case n == 0 && !l.spawned && slices.ContainsFunc(wanted, func(k string) bool { return kinds[k].server }):
+	case n == 0 && !l.spawned && slices.ContainsFunc(wanted, func(k string) bool { return kinds[k].server || kinds[k].ours }):
 		return Absent, "only a server that the harness starts can be made to"
 	case n == 0:
 		return Absent, "did not happen"

@@ -9,19 +9,22 @@ import (
 
 // Kinds of actions.
 const (
-	Kill      = "kill"       // SIGKILL, started again after For
-	Restart   = "restart"    // asked to end, started again at once; it comes up with a new certificate
-	Pause     = "pause"      // stopped for For, then continued
-	Delay     = "delay"      // stopped By at a time, with as long between, for For
-	DiskFull  = "disk-full"  // every write to a file fails for For
-	Rotate    = "rotate"     // the load's symmetric keys get new material
-	ClockStep = "clock-step" // requests signed by a clock that is wrong, then by the right one again
+	Kill     = "kill"      // SIGKILL, started again after For
+	Restart  = "restart"   // asked to end, started again at once; it comes up with a new certificate
+	Pause    = "pause"     // stopped for For, then continued
+	Delay    = "delay"     // stopped By at a time, with as long between, for For
+	DiskFull = "disk-full" // every write to a file fails for For
+	Rotate   = "rotate"    // the load's symmetric keys get new material
+	// RotateDomain rotates the domain keys of the server's HSM; all tokens are re-encrypted beside the load.
+	RotateDomain = "rotate-domain"
+	ClockStep    = "clock-step" // requests signed by a clock that is wrong, then by the right one again
 )
 
 // kinds says of each what it may be given.
-var kinds = map[string]struct{ lasts, by, server bool }{
+// server: done to the process, and errors meanwhile are put down to it; ours: only a server of the harness can be told to.
+var kinds = map[string]struct{ lasts, by, server, ours bool }{
 	Kill: {lasts: true, server: true}, Restart: {server: true}, Pause: {lasts: true, server: true}, Delay: {lasts: true, by: true, server: true},
-	DiskFull: {lasts: true, server: true}, Rotate: {}, ClockStep: {},
+	DiskFull: {lasts: true, server: true}, Rotate: {}, RotateDomain: {ours: true}, ClockStep: {},
 }
 
 // Action is something that is done during a soak, once or again and again.
@@ -89,7 +92,7 @@ func DefaultPlan(length time.Duration, spawned bool) Plan {
 	at := func(percent int64) []time.Duration { return []time.Duration{length * time.Duration(percent) / 100} }
 	p := Plan{Name: "default", Actions: []Action{{Kind: Rotate, At: at(12)}, {Kind: ClockStep, At: at(16)}}}
 	if spawned {
-		p.Actions = append(p.Actions, Action{Kind: Restart, At: at(5), Allow: allow}, Action{Kind: DiskFull, At: at(20), For: lasts, Allow: allow},
+		p.Actions = append(p.Actions, Action{Kind: RotateDomain, At: at(8)}, Action{Kind: Restart, At: at(5), Allow: allow}, Action{Kind: DiskFull, At: at(20), For: lasts, Allow: allow},
 			Action{Kind: Kill, At: at(30), For: lasts, Allow: allow})
 	}
 	return p
@@ -98,7 +101,7 @@ func DefaultPlan(length time.Duration, spawned bool) Plan {
 // NeedsServer is the first action of the plan that only a server can take that the harness has started; "" without one.
 func (p Plan) NeedsServer() string {
 	for _, a := range p.Actions {
-		if kinds[a.Kind].server {
+		if kinds[a.Kind].server || kinds[a.Kind].ours {
 			return a.Kind
 		}
 	}

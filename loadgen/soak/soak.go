@@ -67,6 +67,8 @@ type Server interface {
 	Exited() <-chan struct{}
 	// LimitFiles makes every write to a file fail, as on a full disk, or ends that.
 	LimitFiles(full bool) error
+	// RotateDomain rotates the domain keys of its HSM, and says what came of it.
+	RotateDomain(ctx context.Context) (string, error)
 }
 
 // World is what a soak acts on.

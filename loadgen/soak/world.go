@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
@@ -119,7 +120,9 @@ func provision(ctx context.Context, t engine.Target, o *Options) (Keys, error) {
 // ownServer is a server of the harness whose writes can be made to fail.
 type ownServer struct {
 	*spawn.Server
-	data string
+	data    string
+	program string
+	env     []string
 }
 
 // startServer starts a server that keeps its data in the soak's directory and comes back at the same address.
@@ -140,7 +143,7 @@ func startServer(ctx context.Context, o *Options, options *spawn.Options) (*ownS
 	if err != nil {
 		return nil, err
 	}
-	return &ownServer{Server: server, data: filepath.Join(dir, "data")}, nil
+	return &ownServer{Server: server, data: filepath.Join(dir, "data"), program: options.Program, env: options.Env}, nil
 }
 
 // freeAddress is a port of this machine that was free a moment ago.
@@ -154,6 +157,24 @@ func freeAddress() (string, error) {
 
 // LimitFiles is described at Server.
 func (s *ownServer) LimitFiles(full bool) error { return limitFiles(s.PID(), full) }
+
+// RotateDomain is described at Server.
+func (s *ownServer) RotateDomain(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, restartTimeout)
+	defer cancel()
+	c := exec.CommandContext(ctx, s.program, "hsm", "domain", "rotate", "--server", s.data)
+	c.Env = append(os.Environ(), s.env...)
+	said, err := c.CombinedOutput()
+	text := strings.TrimSpace(string(said))
+	switch {
+	case strings.Contains(text, "no domain keys that rotate"):
+		return "", errNoKeys
+	case err != nil:
+		return "", fmt.Errorf("rotating domain keys: %w: %s", err, text)
+	}
+	text, _, _ = strings.Cut(text, ";")
+	return text, nil
+}
 
 // reader reads what a process uses.
 type reader struct {

@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"fastpath/attestation": {},
 	"fastpath/keystore":    {},
 	"fastpath/lifecycle":   {"fastpath/keyring", "store", "hsm"},
-	"fastpath/custody":     {"store", "hsm"},
+	"fastpath/custody":     {"fastpath/keyring", "store", "hsm"},
 	"fastpath/testclock":   {},
 	"fastpath/netem":       {},
 	"fastpath/fault":       {},
