@@ -1,0 +1,326 @@
+//go:build linux
+
+package attacktest_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/asn1"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"trent/hsm"
+	"trent/hsm/operator"
+)
+
+// numbersOf are the private numbers of a key in PKCS #8.
+func numbersOf(t *testing.T, what string, material []byte) (all []*secret) {
+	t.Helper()
+	var outer struct {
+		Version   int
+		Algorithm asn1.RawValue
+		Private   []byte
+		Rest      []asn1.RawValue `asn1:"optional"`
+	}
+	if _, err := asn1.Unmarshal(material, &outer); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	var leaves func(b []byte)
+	leaves = func(b []byte) {
+		for len(b) > 0 {
+			var v asn1.RawValue
+			rest, err := asn1.Unmarshal(b, &v)
+			if err != nil {
+				return
+			}
+			b = rest
+			number := strings.TrimLeft(string(v.Bytes), "\x00")
+			switch {
+			case v.IsCompound && v.Class == asn1.ClassUniversal:
+				leaves(v.Bytes)
+			case (v.Tag == asn1.TagInteger || v.Tag == asn1.TagOctetString || v.Class == asn1.ClassContextSpecific && !v.IsCompound) && len(number) > window+4:
+				all = append(all, &secret{what: fmt.Sprintf("%s, number %d", what, len(all)+1), bytes: []byte(number)})
+			}
+		}
+	}
+	leaves(outer.Private)
+	if strings.Contains(what, "RSA") {
+		all = all[1:] // the modulus
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s has no private number", what)
+	}
+	return all
+}
+
+// revealed reads what processes revealed, each secret once.
+func (s *site) revealed(t *testing.T) (all []*secret) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, b := range filesOf(t, s.path("revealed")) {
+		for len(b) > 0 {
+			n := int(b[0])
+			name := string(b[1 : 1+n])
+			m := int(b[1+n])<<8 | int(b[2+n])
+			key := b[3+n : 3+n+m]
+			b = b[3+n+m:]
+			if seen[string(key)] || m <= window {
+				continue
+			}
+			seen[string(key)] = true
+			if number, ok := strings.CutPrefix(name, "spec "); ok {
+				spec, _ := strconv.Atoi(number)
+				all = append(all, materialSecrets(t, hsm.KeySpec(spec), key, len(all))...)
+				continue
+			}
+			identity := map[string]bool{"signing key": true, "agreement key": true, "ML-KEM key": true}[name]
+			all = append(all, &secret{what: fmt.Sprintf("%s %d", name, len(all)), bytes: key, symmetric: !identity})
+		}
+	}
+	return all
+}
+
+// materialSecrets are the secrets in the material of a key.
+func materialSecrets(t *testing.T, spec hsm.KeySpec, material []byte, n int) []*secret {
+	what := fmt.Sprintf("%v %d", spec, n)
+	switch spec {
+	case hsm.SymmetricDefault, hsm.HMAC224, hsm.HMAC256, hsm.HMAC384, hsm.HMAC512:
+		return []*secret{{what: what, bytes: material, symmetric: true}}
+	case hsm.RSA2048, hsm.RSA3072, hsm.RSA4096:
+		what = "RSA " + what
+	case hsm.MLDSA44, hsm.MLDSA65, hsm.MLDSA87, hsm.MLKEM512, hsm.MLKEM768, hsm.MLKEM1024:
+		return []*secret{{what: what, bytes: material[len(material)-32:]}} // the end of the seed
+	}
+	return numbersOf(t, what, material)
+}
+
+// hostKey is the server's identity.
+func (s *site) hostKey(t *testing.T) *secret {
+	t.Helper()
+	b, err := os.ReadFile(s.path("host.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := operator.ParseKey(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scalar, err := k.Signer.(*ecdsa.PrivateKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &secret{what: "the host's key", bytes: scalar}
+}
+
+// filesOf are the contents of a directory, by path.
+func filesOf(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		all[path], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// attack is one search of everything: with keys that were imported alone, or with all.
+func attack(t *testing.T, reveal bool) {
+	s := newSite(t, reveal)
+	requireMemory(t, s.server.Process.Pid)
+	c := newClient(t, s)
+	keys, secrets := c.importAll()
+	keys = append(keys, c.generate()...)
+	for i := range keys {
+		if err := c.use(t.Context(), &keys[i]); err != nil {
+			t.Fatalf("%s %s: %v", keys[i].spec, keys[i].usage, err)
+		}
+		c.refused(&keys[i])
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	defer func() { stop(); clients.Wait() }()
+	for range 2 {
+		clients.Go(func() { c.load(ctx, keys) })
+	}
+	if reveal {
+		secrets = append(secrets, s.revealed(t)...)
+	}
+	host := s.hostKey(t)
+	h, withHost := newHaystack(append(secrets, &s.canary)), newHaystack(append(secrets, &s.canary, host))
+	t.Logf("%d secrets of %d keys, %d windows", len(secrets), len(keys), len(h.flat))
+
+	s.searchServer(t, h)
+	s.searchAppliance(t, withHost)
+	if os.Getenv("TRENT_ATTACK_TESTS") != "" {
+		s.searchCores(t, h, withHost)
+	}
+	public := map[string][]byte{
+		"metrics": s.metricsText(t), "status of the appliance": s.run(t, "hsm", "status", "--state", s.path("a")), "status of the server": s.run(t, "status", "--data-dir", s.path("kms")),
+		"identity and audit log": s.run(t, "hsm", "audit", "verify", "--state", s.path("a"), "--token", s.path("domain.token")),
+	}
+	stop()
+	clients.Wait()
+	s.abort(t)
+	maps.Copy(public, filesOf(t, s.path("kms")))
+	maps.Copy(public, filesOf(t, s.path("a")))
+	for name, path := range s.logs {
+		public["log of the "+name], _ = os.ReadFile(path)
+	}
+	public["traffic to the appliance"], public["traffic to the server"] = s.links.recorded(), s.clients.recorded()
+	public["answers"] = append(c.answers.Bytes(), s.canary.bytes...) // the control
+	searchPublic(t, withHost, public)
+}
+
+// searchServer looks through the server's memory, where no key may be.
+func (s *site) searchServer(t *testing.T, h *haystack) {
+	t.Helper()
+	m := searchMemory(t, s.server.Process.Pid, h)
+	t.Logf("the server: %d MiB searched, arenas of %d KiB", m.read>>20, m.arena>>10)
+	s.requireCanary(t, m, "server")
+	for name, n := range m.found {
+		t.Errorf("the server's memory has %s, %d times", name, n)
+	}
+}
+
+// requireCanary takes the control out of what was found.
+func (s *site) requireCanary(t *testing.T, m *memory, whose string) {
+	t.Helper()
+	if m.found[s.canary.what+", hex"] == 0 {
+		t.Errorf("the %s's memory lacks what was planted: the search is worth nothing", whose)
+	}
+	if m.arena == 0 {
+		t.Errorf("the %s has no arena", whose)
+	}
+	maps.DeleteFunc(m.found, func(name string, _ int) bool { return strings.HasPrefix(name, s.canary.what) })
+}
+
+// searchAppliance looks through the appliance's memory, where symmetric keys may be in the arena alone.
+func (s *site) searchAppliance(t *testing.T, h *haystack) {
+	t.Helper()
+	m := searchMemory(t, s.appliance.Process.Pid, h)
+	t.Logf("the appliance: %d MiB searched, an arena of %d KiB, read: %t", m.read>>20, m.arena>>10, m.arenaRead)
+	s.requireCanary(t, m, "appliance")
+	if m.arenaRead && len(m.inArena) == 0 {
+		t.Error("the appliance's arena can be read and no key was found in it: the search is worth nothing")
+	}
+	s.judge(t, h, m.found, "memory")
+}
+
+// judge fails the test for what is no exception.
+func (s *site) judge(t *testing.T, h *haystack, found finds, where string) {
+	t.Helper()
+	excepted := 0
+	for name, n := range found {
+		of := h.of[slices.Index(h.names, name)]
+		if of.symmetric || of.what == "the host's key" {
+			t.Errorf("the appliance's %s has %s, %d times", where, name, n)
+		} else {
+			excepted++
+		}
+	}
+	t.Logf("the appliance's %s has asymmetric keys in use and its identity in %d forms", where, excepted)
+}
+
+func (s *site) metricsText(t *testing.T) []byte {
+	t.Helper()
+	a, err := http.Get(s.metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	if err != nil || len(b) == 0 {
+		t.Fatal("no metrics", err)
+	}
+	return b
+}
+
+// abort ends both as a crash does: neither dumps a core.
+func (s *site) abort(t *testing.T) {
+	t.Helper()
+	for _, c := range []struct {
+		what string
+		pid  int
+		wait func() error
+		how  func() syscall.WaitStatus
+	}{
+		{"server", s.server.Process.Pid, s.server.Wait, func() syscall.WaitStatus { return s.server.ProcessState.Sys().(syscall.WaitStatus) }},
+		{"appliance", s.appliance.Process.Pid, s.appliance.Wait, func() syscall.WaitStatus { return s.appliance.ProcessState.Sys().(syscall.WaitStatus) }},
+	} {
+		limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", c.pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(limits)) {
+			if size, ok := strings.CutPrefix(line, "Max core file size"); ok && !slices.Equal(strings.Fields(size)[:2], []string{"0", "0"}) {
+				t.Errorf("the %s may dump a core of %s", c.what, size)
+			}
+		}
+		if err := syscall.Kill(c.pid, syscall.SIGABRT); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.wait(); err == nil {
+			t.Errorf("the %s was aborted and says that all is well", c.what)
+		}
+		if c.how().CoreDump() {
+			t.Errorf("the %s dumped a core", c.what)
+		}
+	}
+}
+
+// searchPublic looks through what others than the processes can see.
+func searchPublic(t *testing.T, h *haystack, all map[string][]byte) {
+	t.Helper()
+	total, control := 0, false
+	for what, b := range all {
+		found := finds{}
+		h.look(b, found)
+		total += len(b)
+		for name := range found {
+			if strings.HasPrefix(name, "the planted text") {
+				control = control || what == "answers"
+				continue
+			}
+			t.Errorf("%s: has %s", what, name)
+		}
+	}
+	if !control {
+		t.Error("what was planted among the answers was not found: the search is worth nothing")
+	}
+	t.Logf("%d files, recordings and texts, %d KiB", len(all), total>>10)
+}
+
+// TestImportedKeys attacks the program as it is shipped.
+func TestImportedKeys(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds trent")
+	}
+	t.Parallel()
+	attack(t, false)
+}
+
+// TestAllKeys attacks a program that reveals its keys, which is otherwise the same.
+func TestAllKeys(t *testing.T) {
+	if os.Getenv("TRENT_ATTACK_TESTS") == "" {
+		t.Skip("make attack-tests runs it")
+	}
+	t.Parallel()
+	attack(t, true)
+}
