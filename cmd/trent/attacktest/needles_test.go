@@ -23,8 +23,6 @@ type secret struct {
 	bytes []byte
 	// symmetric: it is used as a key of AES or HMAC, and is nowhere but in an arena.
 	symmetric bool
-	// imported: its bytes came from outside.
-	imported bool
 }
 
 // forms are the windows of a secret in every form in which programs keep one.
@@ -172,6 +170,9 @@ func newHaystack(secrets []*secret) *haystack {
 	}
 	return h
 }
+
+// secretOf is whose form was found.
+func (h *haystack) secretOf(name string) *secret { return h.of[slices.Index(h.names, name)] }
 
 // finds counts what was found, by secret and form.
 type finds map[string]int

@@ -62,20 +62,32 @@ func build(tags string) (string, error) {
 // site is an appliance, a server in front of it, and what passes between them and the server's clients.
 type site struct {
 	*servertest.Endpoint
-	dir               string
-	program           string
-	server, appliance *exec.Cmd
-	metrics           string
-	canary            secret // planted in both
-	links, clients    *wire
-	logs              map[string]string // files, by whose they are
+	dir            string
+	program        string
+	server         *exec.Cmd
+	appliance      *exec.Cmd // nil: the server started it
+	state          string    // the appliance's directory
+	hostKey        string    // the server's key file
+	metrics        string
+	canary         secret            // planted in what was started here
+	links, clients *wire             // links is nil where the server started the appliance
+	logs           map[string]string // files, by whose they are
 }
 
 // canaryVariable holds, in hex, what must be found in a process that has it in its environment.
 const canaryVariable = "TRENT_CANARY"
 
+// where a site's keys are.
+type where string
+
+const (
+	inAppliance where = "appliance" // with a recorder in front of it
+	inChild     where = "spawn"     // the server starts the appliance, and nobody stands between them
+	inServer    where = "embedded"  // there is no appliance
+)
+
 // newSite starts both, by the program as it is shipped or by that which reveals keys.
-func newSite(t *testing.T, reveal bool) *site {
+func newSite(t *testing.T, reveal bool, keys where) *site {
 	t.Helper()
 	path, err := program[reveal]()
 	if err != nil {
@@ -90,24 +102,49 @@ func newSite(t *testing.T, reveal bool) *site {
 	if err := os.Mkdir(s.path("revealed"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	state := s.path("a")
-	s.appliance = s.start(t, "appliance", "hsm", "serve", "--init", "--state", state, "--name", "hsm-a")
-	s.await(t, "the appliance", func() bool {
-		_, err := appliance.NewConsole(state).Identity(t.Context())
-		return err == nil
-	})
-	s.links = record(t, "unix", s.path("proxy"), "unix", s.path("a", "hosts.sock"))
-	serve := []string{"serve", "--hsm", "unix:" + s.path("proxy"), "--hsm-host-key", s.path("host.key"),
-		"--key-pool", "none", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", s.path("kms"), "--ready-file", s.path("ready.json")}
-	if out, err := s.command(serve...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("no domain token")) {
-		t.Fatalf("the first start, which makes the host's key: %v\n%s", err, out)
+	serve := []string{"serve", "--key-pool", "none", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", s.path("kms"), "--ready-file", s.path("ready.json")}
+	switch keys {
+	case inAppliance:
+		serve = append(serve, s.form(t, serve)...)
+	case inChild:
+		s.state = s.path("kms", "hsm", "1")
+		serve = append(serve, "--hsm", "spawn:1")
+	case inServer:
 	}
-	s.run(t, "hsm", "quorum", "keygen", "--name", "alice", "--dir", dir, "--no-passphrase")
-	s.run(t, "hsm", "domain", "create", "--name", "main", "--state", state, "--operator", s.path("alice.pub"), "--host", s.path("host.pub"),
-		"--key", s.path("alice.key"), "--token-out", s.path("domain.token"))
-	s.server = s.start(t, "server", append(serve, "--hsm-domain-token", s.path("domain.token"))...)
+	s.server = s.start(t, "server", serve...)
 	s.connect(t)
 	return s
+}
+
+// form starts an appliance with a recorder in front of it, makes it a domain that lists the server, and returns what the
+// server needs to be told.
+func (s *site) form(t *testing.T, serve []string) (flags []string) {
+	t.Helper()
+	s.state, s.hostKey = s.path("a"), s.path("host.key")
+	s.appliance = s.start(t, "appliance", "hsm", "serve", "--init", "--state", s.state, "--name", "hsm-a")
+	s.await(t, "the appliance", func() bool {
+		_, err := appliance.NewConsole(s.state).Identity(t.Context())
+		return err == nil
+	})
+	s.links = record(t, "unix", s.path("proxy"), "unix", filepath.Join(s.state, "hosts.sock"))
+	flags = []string{"--hsm", "unix:" + s.path("proxy"), "--hsm-host-key", s.hostKey}
+	if out, err := s.command(append(serve, flags...)...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("no domain token")) {
+		t.Fatalf("the first start, which makes the host's key: %v\n%s", err, out)
+	}
+	s.run(t, "hsm", "quorum", "keygen", "--name", "alice", "--dir", s.dir, "--no-passphrase")
+	s.run(t, "hsm", "domain", "create", "--name", "main", "--state", s.state, "--operator", s.path("alice.pub"), "--host", s.path("host.pub"),
+		"--key", s.path("alice.key"), "--token-out", s.path("domain.token"))
+	return append(flags, "--hsm-domain-token", s.path("domain.token"))
+}
+
+// appliancePID is the appliance's process, whoever started it.
+func (s *site) appliancePID(t *testing.T) int {
+	t.Helper()
+	st, err := appliance.NewConsole(s.state).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.PID
 }
 
 func (s *site) path(parts ...string) string {
@@ -182,6 +219,13 @@ func (s *site) connect(t *testing.T) {
 	}
 	s.clients = record(t, "tcp", "127.0.0.1:0", "tcp", strings.TrimPrefix(info.Endpoint, "https://"))
 	s.metrics = info.Metrics
+	if s.hostKey == "" && s.state != "" {
+		keys, err := filepath.Glob(s.path("config", "trent", "*.host.key"))
+		if err != nil || len(keys) != 1 {
+			t.Fatalf("the host's keys: %q, %v", keys, err)
+		}
+		s.hostKey = keys[0]
+	}
 	s.Endpoint = &servertest.Endpoint{
 		URL: "https://" + s.clients.address, Region: info.Region, Account: info.Account,
 		AccessKeyID: identity.BuiltInAccessKeyID, Secret: identity.BuiltInSecret, RootCAs: x509.NewCertPool(),

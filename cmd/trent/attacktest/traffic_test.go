@@ -178,7 +178,7 @@ func materialOf(t *testing.T, spec types.KeySpec) (material []byte, secrets []*s
 		if len(material) == 0 {
 			material = randomBytes(32)
 		}
-		return material, []*secret{{what: what, bytes: material, symmetric: true, imported: true}}
+		return material, []*secret{{what: what, bytes: material, symmetric: true}}
 	case "RSA_2048", "RSA_3072", "RSA_4096":
 		var bits int
 		_, _ = fmt.Sscanf(string(spec), "RSA_%d", &bits)
