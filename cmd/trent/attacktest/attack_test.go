@@ -95,6 +95,27 @@ func (s *site) revealed(t *testing.T) (all []*secret) {
 	return all
 }
 
+// requireKinds sees that no kind of key escapes the search.
+func requireKinds(t *testing.T, known []*secret) {
+	t.Helper()
+	count := map[string]int{}
+	for _, s := range known {
+		count[strings.TrimRight(strings.TrimPrefix(s.what, "RSA "), "0123456789 ")]++
+		fields := strings.Fields(strings.TrimPrefix(s.what, "RSA "))
+		count[fields[0]]++
+	}
+	for _, kind := range []string{"session key", "session key of a token", "agreed key", "key to send", "key to receive", "domain key", "key of a domain token", "signing key", "agreement key", "ML-KEM key"} {
+		if count[kind] == 0 {
+			t.Errorf("no %s was revealed", kind)
+		}
+	}
+	for spec := hsm.SymmetricDefault; spec <= hsm.MLKEM1024; spec++ {
+		if spec != hsm.SM4 && count[fmt.Sprint(spec)] == 0 {
+			t.Errorf("no key of spec %v was revealed", spec)
+		}
+	}
+}
+
 // materialSecrets are the secrets in the material of a key.
 func materialSecrets(t *testing.T, spec hsm.KeySpec, material []byte, n int) []*secret {
 	what := fmt.Sprintf("%v %d", spec, n)
@@ -159,6 +180,9 @@ func attack(t *testing.T, reveal bool, where where) {
 		}
 		c.refused(&keys[i])
 	}
+	for _, command := range []string{"rotate", "activate"} {
+		s.run(t, "hsm", "domain", command, "--server", s.path("kms"), "--key", s.hostKey)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	defer func() { stop(); clients.Wait() }()
@@ -166,7 +190,9 @@ func attack(t *testing.T, reveal bool, where where) {
 		clients.Go(func() { c.load(ctx, keys) })
 	}
 	if reveal {
-		secrets = append(secrets, s.revealed(t)...)
+		known := s.revealed(t)
+		requireKinds(t, known)
+		secrets = append(secrets, known...)
 	}
 	host := s.identity(t)
 	h, withHost := newHaystack(append(secrets, &s.canary)), newHaystack(append(secrets, &s.canary, host))
