@@ -12,6 +12,8 @@
 //	between clients and server
 //	answers, errors, metrics, status            every key, and the host's           nothing
 //
+// The arena of a process that may lock no memory can be read: there the keys must be, and its core dump must lack it.
+//
 // Keys are looked for raw, in hex, in base64 at its three alignments, with the bytes of each word or of the whole number
 // reversed, with HMAC's paddings, as round keys of AES, and as the states of hash functions that HMAC begins with. A
 // planted text must be found by the same search. A mapping that cannot be read fails it, unless it is an arena.

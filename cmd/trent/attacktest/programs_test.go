@@ -10,7 +10,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,9 +71,10 @@ type site struct {
 	state          string    // the appliance's directory
 	hostKey        string    // the server's key file
 	metrics        string
-	canary         secret            // planted in what was started here
-	links, clients *wire             // links is nil where the server started the appliance
-	logs           map[string]string // files, by whose they are
+	canary         secret              // planted in what was started here
+	links, clients *wire               // links is nil where the server started the appliance
+	logs           map[string]string   // files, by whose they are
+	user           *syscall.Credential // whose the programs are; nil: the test's own
 }
 
 // canaryVariable holds, in hex, what must be found in a process that has it in its environment.
@@ -84,6 +87,7 @@ const (
 	inAppliance where = "appliance" // with a recorder in front of it
 	inChild     where = "spawn"     // the server starts the appliance, and nobody stands between them
 	inServer    where = "embedded"  // there is no appliance
+	inUnlocked  where = "unlocked"  // like inAppliance, by a user who may lock no memory: arenas are of the poorest kind
 )
 
 // newSite starts both, by the program as it is shipped or by that which reveals keys.
@@ -103,8 +107,11 @@ func newSite(t *testing.T, reveal bool, keys where) *site {
 		t.Fatal(err)
 	}
 	serve := []string{"serve", "--key-pool", "none", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", s.path("kms"), "--ready-file", s.path("ready.json")}
+	if keys == inUnlocked {
+		s.lockNothing(t)
+	}
 	switch keys {
-	case inAppliance:
+	case inAppliance, inUnlocked:
 		serve = append(serve, s.form(t, serve)...)
 	case inChild:
 		s.state = s.path("kms", "hsm", "1")
@@ -114,6 +121,34 @@ func newSite(t *testing.T, reveal bool, keys where) *site {
 	s.server = s.start(t, "server", serve...)
 	s.connect(t)
 	return s
+}
+
+// lockNothing has the programs be those of a user without privileges.
+func (s *site) lockNothing(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("becoming another user takes root")
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skip(err)
+	}
+	uid, _ := strconv.Atoi(nobody.Uid)
+	gid, _ := strconv.Atoi(nobody.Gid)
+	s.user = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	content, err := os.ReadFile(s.program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.program = s.path("trent")
+	if err := os.WriteFile(s.program, content, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{s.dir, s.path("revealed")} {
+		if err := os.Chown(path, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // form starts an appliance with a recorder in front of it, makes it a domain that lists the server, and returns what the
@@ -127,6 +162,9 @@ func (s *site) form(t *testing.T, serve []string) (flags []string) {
 		return err == nil
 	})
 	s.links = record(t, "unix", s.path("proxy"), "unix", filepath.Join(s.state, "hosts.sock"))
+	if err := os.Chmod(s.path("proxy"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	flags = []string{"--hsm", "unix:" + s.path("proxy"), "--hsm-host-key", s.hostKey}
 	if out, err := s.command(append(serve, flags...)...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("no domain token")) {
 		t.Fatalf("the first start, which makes the host's key: %v\n%s", err, out)
@@ -153,8 +191,11 @@ func (s *site) path(parts ...string) string {
 
 func (s *site) command(args ...string) *exec.Cmd {
 	c := exec.Command(s.program, args...)
+	if s.user != nil {
+		c = exec.Command("/bin/sh", append([]string{"-c", `ulimit -l 0 && exec "$0" "$@"`, s.program}, args...)...)
+	}
 	c.Env = []string{"HOME=" + s.dir, "XDG_CONFIG_HOME=" + s.path("config"), "PATH=" + os.Getenv("PATH"), "GOTRACEBACK=crash", canaryVariable + "=" + hex.EncodeToString(s.canary.bytes)}
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: s.user}
 	c.Dir = s.dir
 	return c
 }
