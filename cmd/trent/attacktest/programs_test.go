@@ -56,7 +56,6 @@ func build(tags string) (string, error) {
 	}
 	path := filepath.Join(built, name)
 	c := exec.Command("go", "build", "-tags", tags, "-o", path, "trent/cmd/trent")
-	c.Env = append(os.Environ(), "GOEXPERIMENT=runtimesecret")
 	c.Stderr = os.Stderr
 	return path, c.Run()
 }
