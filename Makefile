@@ -11,7 +11,7 @@ FIPSMODULE ?= certified
 EXPERIMENT := GOEXPERIMENT=runtimesecret
 
 .DEFAULT_GOAL := help
-.PHONY: help run build pkcs11 test test-pkcs11 lint race fuzz fuzz-seeds bench generate drift clean
+.PHONY: help run build pkcs11 test test-pkcs11 attack-tests lint race fuzz fuzz-seeds bench generate drift clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ test-pkcs11: ## run the tests of devices on SoftHSM2, which is installed from De
 	scripts/softhsm.sh >/dev/null
 	SOFTHSM2_MODULE=$$(scripts/softhsm.sh) CGO_ENABLED=1 $(GO) test -tags pkcs11 ./hsm/pkcs11
 	CGO_ENABLED=1 $(GO) test -tags pkcs11 -run '^TestPKCS11$$' ./cmd/trent
+
+attack-tests: ## search memory, core dumps, files and traffic of the real programs for keys (root; gdb if installed); says what it skipped
+	$(EXPERIMENT) $(GO) build -o $(OUT)/attack/trent ./cmd/trent
+	$(EXPERIMENT) $(GO) build -tags reveal -o $(OUT)/attack/trent-reveal ./cmd/trent
+	TRENT_ATTACK_TESTS=1 TRENT_ATTACK_PROGRAMS=$(abspath $(OUT))/attack $(GO) test -count 1 -v ./cmd/trent/attacktest
+	$(EXPERIMENT) $(GO) test -count 1 -v -run 'Arena|UnderAttack' ./hsm ./hsm/internal/session ./cmd/trent
 
 lint: ## gofmt, vet, staticcheck, and the house rules (import graph, file sizes, package comments)
 	@test -z "$$(gofmt -l cmd hsm fastpath store loadgen results bench scripts)" || { gofmt -l cmd hsm fastpath store loadgen results bench scripts; exit 1; }

@@ -68,6 +68,75 @@
 // key looks it up while holding a worker. "Unknown version" (ErrDomain) then means that the token is older, or newer,
 // than the domain token the module has: the caller brings the newest and tries again.
 //
+// # Who talks to whom
+//
+//	clients ── TLS, SigV4 ──► service host ── hsm/link: sessions, over Unix socket or TCP ──► appliance, appliance, …
+//	                            │    ▲                                                           ▲
+//	          store: key tokens ┘    │ commands, signed                commands, signed, console │
+//	          and domain tokens      └───────────────────── operators ───────────────────────────┘
+//
+// Appliances do not talk to each other: a host carries domain tokens between them. Hosts never have a domain key, nor a
+// key's material; a session key is all that they share with appliances. A module opened by Open stands in the host's own
+// process, where only the second half of "Where keys lie" protects it from that process.
+//
+// # Threats
+//
+// What is to be protected, from whom, by what, and the test that shows it. Tests without a package are of cmd/trent/attacktest.
+//
+//	key material          a host that was taken over     tokens alone; material never leaves the appliance
+//	                                                     TestImportedKeys, TestAllKeys
+//	                      a core dump, swap              locked memory that is not dumped; not dumpable, no core
+//	                                                     TestImportedKeys, TestAllKeys
+//	                      another process of its user    not dumpable, seccomp, Landlock
+//	                                                     cmd/trent TestApplianceUnderAttack, TestServerUnderAttack
+//	                      a reader of disks, logs,       sealed or encrypted before it is written; never printed
+//	                      metrics, answers, errors       TestAllKeys; hsm TestPrintingShowsNoKeys
+//	                      a profiler, a debug endpoint   there is none
+//	                                                     hsm/appliance TestNoDebugging
+//	                      the build that reveals keys    its code is not in the program that is shipped
+//	                                                     TestShippedBinaryRevealsNothing
+//	calls and answers     a listener on the wire         envelopes under keys of each connection, ECDH and ML-KEM
+//	                                                     hsm/link TestNothingInClear, hsm/internal/session TestDowngrade
+//	                      one who alters or repeats      counters, transcripts, signatures
+//	                                                     hsm/internal/session TestAltered, TestReplayedOpen, TestEnvelopes
+//	                      a host that is not listed      handshake and every connection refused
+//	                                                     hsm/internal/session TestRemovedHost
+//	                      an appliance of no domain      refused by the host
+//	                                                     hsm/internal/session TestForeignModule
+//	the domain's rules    fewer operators than a quorum  checked inside the module, against the state it holds
+//	                                                     hsm/internal/domain TestFewerThanAQuorumChangeNothing
+//	                      one who forges a domain token  signature of a member that is remembered
+//	                                                     hsm/internal/domain TestForgedToken
+//	                      who hides what was done        the log's head is in every domain token
+//	                                                     hsm/internal/domain TestLogShowsWhatWasDoneToIt
+//	recovery key          fewer holders than needed      Shamir's scheme, shares encrypted to operators
+//	                                                     hsm TestRecovery
+//
+// Out of reach, and what limits it:
+//
+//   - Root that attaches to an appliance, injects code or replaces the program. Secret memory (memfd_secret) keeps it from
+//     reading the arena from outside, and out of any core dump that it forces; where the kernel has none, root reads
+//     locked memory through /proc/PID/mem. Asymmetric working copies and the module's own scalars are on the heap in
+//     either case; only builds with GOEXPERIMENT=runtimesecret clear them, once they are collected.
+//   - A host that was taken over uses keys, through its session, for as long as it is listed. It cannot take them away. Its own
+//     signing key is on its heap and in its key file: whoever has it is that host until operators remove it.
+//   - A module that was removed, with the session keys or session tokens that it has seen, can pass for the host of that
+//     session towards others, and open them, until the domain key that sealed them is dropped or the session's time is over.
+//   - A clone of an old state directory, with domain tokens of its time, opens what is sealed under the domain keys of that
+//     time. Removal rotates at once; what was copied before stays open.
+//   - A domain key that leaked opens recorded connections: the session tokens in their open messages are sealed under it.
+//     There is no forward secrecy beyond the rotation of domain keys. A leaked signing key opens nothing recorded.
+//   - The recovery envelope and the operators' shares are of P-384 alone: who keeps a domain token until that is broken
+//     opens it, though members' envelopes have ML-KEM-1024 beside it.
+//   - The arithmetic of Shamir's scheme (circl) is not in constant time. It runs while the recovery key is split or put
+//     together, inside the module.
+//   - A member that comes back many states behind takes the word of the token's exporter, a member that it remembers, that the
+//     state descends from its own. A remembered member that was taken over can so mislead it.
+//   - A rollback of a whole state directory together with the tokens in the store is not detected.
+//   - Time and number of calls are not hidden: who watches the wire sees who calls how often, and lengths.
+//   - Data keys, key pairs and plaintexts that the API returns pass through the host: they are the customer's, and are
+//     wiped there (fastpath/conformance TestSecretsAreNowhere), not kept from it.
+//
 // # FIPS
 //
 // The kernel std-fips uses Go's FIPS 140-3 module; passphrases go through PBKDF2 with Seal.Rounds of FIPSRounds. Key specs that this module does not have are refused under it, by

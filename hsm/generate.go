@@ -6,6 +6,7 @@ import (
 
 	"trent/hsm/internal/algorithm"
 	"trent/hsm/internal/kdf"
+	"trent/hsm/internal/reveal"
 	"trent/hsm/internal/token"
 )
 
@@ -102,6 +103,7 @@ func (l *Local) wrap(w *worker, c *Call, h *token.Header, identity, keyID, mater
 		return ErrOutOfService
 	}
 	h.Domain, h.Version = id, version
+	reveal.Material(h.Spec, material)
 	out, err := token.Append(c.Out, l.kernel, dk, &w.scratch.token, h, identity, material, l.random)
 	if err != nil {
 		if errors.Is(err, token.ErrInvalid) {

@@ -10,6 +10,7 @@ import (
 
 	"trent/hsm/internal/gcm"
 	"trent/hsm/internal/kdf"
+	"trent/hsm/internal/reveal"
 )
 
 // Execute checks a signed command against the state held and returns the token of its successor. Nothing changes here, but
@@ -163,6 +164,7 @@ func (m *Member) encrypt(t *token) (err error) {
 	if _, err = io.ReadFull(m.random, w.dkek.key[:]); err != nil {
 		return fmt.Errorf("drawing the key of a domain token: %w", err)
 	}
+	reveal.Secret("key of a domain token", w.dkek.key[:])
 	for i := range t.state.Members {
 		h := &t.state.Members[i]
 		to := recipient{h.Agreement, h.KEM}
@@ -189,6 +191,7 @@ func (m *Member) decrypt(t *token, o *opener, context, envelope []byte) error {
 	if !ok || len(keys) != len(t.state.Keys)*gcm.KeySize {
 		return ErrToken
 	}
+	reveal.Secret("key of a domain token", dkek)
 	for i, k := range t.state.Keys {
 		check := checkOf(keys[i*gcm.KeySize:][:gcm.KeySize], &t.state.Domain, k.Version)
 		if subtle.ConstantTimeCompare(check[:], k.Check[:]) != 1 {

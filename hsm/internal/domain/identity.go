@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"trent/hsm/internal/gcm"
+	"trent/hsm/internal/reveal"
 )
 
 // IdentityFileName is the name of the sealed file in a member's state directory.
@@ -78,6 +79,9 @@ func drawScalar(scalar []byte, random io.Reader) error {
 // public is what the module is known by. Error: keys that no draw made.
 func (p *private) public(name string) (h HSM, err error) {
 	h.Name = name
+	reveal.Secret("signing key", p.signing[:])
+	reveal.Secret("agreement key", p.agreement[:])
+	reveal.Secret("ML-KEM key", p.kem[:])
 	secretly(func() {
 		var signing, agreement *ecdh.PrivateKey
 		if signing, err = ecdh.P384().NewPrivateKey(p.signing[:]); err != nil {

