@@ -139,8 +139,9 @@
 //
 // # FIPS
 //
-// The kernel std-fips uses Go's FIPS 140-3 module; passphrases go through PBKDF2 with Seal.Rounds of FIPSRounds. Key specs that this module does not have are refused under it, by
-// ErrUnsupported: SM2, SM4, secp256k1, ML-KEM-512 and ML-DSA. Under GODEBUG=fips140=only RSAES_OAEP_SHA_1 is, too.
+// The kernel std-fips uses Go's FIPS 140-3 module; passphrases go through PBKDF2 with Seal.Rounds of FIPSRounds. Key specs
+// that this module does not have are refused under it, by ErrUnsupported: SM2, SM4, secp256k1, ML-KEM-512 and ML-DSA. Under
+// GODEBUG=fips140=only RSAES_OAEP_SHA_1 is, too.
 //
 // # Concurrency and goroutines
 //
