@@ -76,7 +76,11 @@ func (f *Fleet) try(c *hsm.Call, tried uint64) error {
 			continue
 		}
 		tried |= 1 << m.index
+		if !m.enter() {
+			continue // it left meanwhile, before the call got there
+		}
 		err := f.ask(m, c, before)
+		m.leave()
 		if err == nil || !again(err, c.Op) {
 			return err
 		}
@@ -125,11 +129,23 @@ func (f *Fleet) ask(m *member, c *hsm.Call, before lengths) error {
 	return err
 }
 
-// do counts a call while it runs.
-func (m *member) do(c *hsm.Call) error {
+// enter counts a call in flight; false: the member went out of service after it was picked. Whoever takes a member out says
+// so before it looks at the calls in flight, and a call is counted before it looks whether the member is out: so one of the
+// two sees the other.
+func (m *member) enter() bool {
 	m.inFlight.Add(1)
+	if m.serving() {
+		return true
+	}
+	m.leave()
+	return false
+}
+
+func (m *member) leave() { m.inFlight.Add(-1) }
+
+// do runs a call and counts it.
+func (m *member) do(c *hsm.Call) error {
 	err := m.Module.Do(c)
-	m.inFlight.Add(-1)
 	m.calls.Add(1)
 	if err == nil && m.strikes.Load() != 0 {
 		m.strikes.Store(0)
@@ -160,7 +176,7 @@ func (f *Fleet) await(c *hsm.Call, until *time.Time, last error) error {
 	}
 	limit := until.Sub(now)
 	if limit < 0 && last != nil { // members come, and fail again
-		return fmt.Errorf("%w: %v", errNobody, last)
+		return nobody(last)
 	}
 	late := !c.Deadline.IsZero() && c.Deadline.Before(*until)
 	if late {
@@ -182,13 +198,18 @@ func (f *Fleet) await(c *hsm.Call, until *time.Time, last error) error {
 			if late {
 				return hsm.ErrDeadline
 			}
-			if last == nil {
-				return errNobody
-			}
-			return fmt.Errorf("%w: %v", errNobody, last)
+			return nobody(last)
 		}
 	}
 }
 
 // errNobody is a fleet all of whose members are out.
 var errNobody = fmt.Errorf("%w: no module is in service", hsm.ErrUnavailable)
+
+// nobody is errNobody with the last failure, if there was one.
+func nobody(last error) error {
+	if last == nil {
+		return errNobody
+	}
+	return fmt.Errorf("%w: %v", errNobody, last)
+}
